@@ -1,0 +1,1 @@
+"""policy - facts about a session and its message become a verdict (SMTPD_ACCESS_README, access(5))."""

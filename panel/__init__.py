@@ -1,0 +1,1 @@
+"""panel - the browser admin, the REST API and the publisher of generations (Django, DRF, Celery)."""

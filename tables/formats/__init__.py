@@ -1,0 +1,1 @@
+"""formats - how one map is stored and searched, a file per Postfix table type."""

@@ -1,0 +1,1 @@
+"""writing - records become a generation on disk (used by the panel only)."""
