@@ -1,0 +1,132 @@
+"""rows - what the compiler accepts: one frozen record per row, streamed.
+
+SUMMARY      the panel turns its rows into these records; compiler.py turns these into a generation
+RULES        `row` names the row a record came from as "model:pk" ("entry:812"), so that every message of
+             the report can lead back to the form; nothing here is checked, the compiler does that.
+             Everything that can be long (entries of a table, domains, mailboxes) is a callable that
+             starts a fresh pass each time it is called: the compiler may read it more than once, all
+             passes must give the same rows (one REPEATABLE READ transaction).
+             Rows that are switched off (a disabled domain, table or service and what belongs to it) are
+             left out by the caller; the one exception is `MailboxRecord.enabled`, because a disabled
+             mailbox is compiled: into a refusal.
+ORDER        entries of indexed tables (hash and its aliases), domains and mailboxes come fastest sorted by
+             key in code point order (SQL: ORDER BY lower(key) COLLATE "C"); another order gives
+             the same generation, only slower. Entries of ordered tables (regexp, pcre, cidr) come by `position`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from tables.addresses import Address
+from tables.services import Service
+
+
+class DomainKind(Enum):
+    """The address classes that are hosted; the values are those of delivery's AddressClass."""
+
+    LOCAL = "local"
+    VIRTUAL_ALIAS = "virtual_alias"
+    VIRTUAL_MAILBOX = "virtual_mailbox"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterRecord:
+    """One line of main.cf: `value` is Postfix text as the administrator wrote it."""
+
+    name: str
+    value: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRecord:
+    """One line of master.cf with its -o overrides."""
+
+    service: Service
+    row: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRecord:
+    """One entry: both sides as table text.
+
+    In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i", "!10.0.0.0/8"), and the
+    lines "if /x/" and "endif" are entries with an empty value.
+    """
+
+    key: str
+    value: str
+    row: str
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRecord:
+    """One lookup table; parameters name it "type:name"."""
+
+    name: str
+    type: str  # a name of tables.specs TYPES
+    kind: str  # a name of tables.specs KINDS
+    row: str
+    entries: Callable[[], Iterable[EntryRecord]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictionMember:
+    """One restriction in a list: "[warn_if_reject] name [argument]"."""
+
+    name: str
+    argument: str = ""
+    warn_if_reject: bool = False
+
+    @property
+    def text(self) -> str:
+        """The member in Postfix words."""
+        words = ("warn_if_reject" if self.warn_if_reject else "", self.name, self.argument)
+        return " ".join(word for word in words if word)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestrictionListRecord:
+    """The value of an smtpd_..._restrictions parameter or, with `is_class`, a restriction class."""
+
+    name: str
+    is_class: bool
+    members: tuple[RestrictionMember, ...]
+    row: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainRecord:
+    """One hosted domain; `name` is an A-label name without trailing dot."""
+
+    name: str
+    kind: DomainKind
+    row: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxRecord:
+    """One mailbox; `domain_kind` is the kind of its domain: local or virtual_mailbox."""
+
+    address: Address
+    domain_kind: DomainKind
+    row: str
+    enabled: bool = True
+    quota_bytes: int | None = None  # None: virtual_mailbox_limit holds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """All rows of one consistent read."""
+
+    parameters: tuple[ParameterRecord, ...] = ()
+    services: tuple[ServiceRecord, ...] = ()
+    tables: tuple[TableRecord, ...] = ()
+    restriction_lists: tuple[RestrictionListRecord, ...] = ()
+    domains: Callable[[], Iterable[DomainRecord]] = tuple
+    mailboxes: Callable[[], Iterable[MailboxRecord]] = tuple
