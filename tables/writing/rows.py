@@ -1,17 +1,17 @@
 """rows - what the compiler accepts: one frozen record per row, streamed.
 
 SUMMARY      the panel turns its rows into these records; compiler.py turns these into a generation
-RULES        `row` names the row a record came from as "model:pk" ("entry:812"), so that every message of
-             the report can lead back to the form; nothing here is checked, the compiler does that.
-             Everything that can be long (entries of a table, domains, mailboxes) is a callable that
-             starts a fresh pass each time it is called: the compiler may read it more than once, all
-             passes must give the same rows (one REPEATABLE READ transaction).
-             Rows that are switched off (a disabled domain, table or service and what belongs to it) are
-             left out by the caller; the one exception is `MailboxRecord.enabled`, because a disabled
+RULES        `row` names the row a record came from as "model:pk" ("entry:812"), so that every
+             message of the report leads back to a form. Nothing is checked here: the compiler does.
+             Whatever can be long (entries, domains, mailboxes) is a callable that starts a fresh
+             pass each time; all passes give the same rows (one REPEATABLE READ transaction).
+             What is switched off (a domain, table or service and all that belongs to it) is left
+             out by the caller; the one exception is `MailboxRecord.enabled`, because a disabled
              mailbox is compiled: into a refusal.
-ORDER        entries of indexed tables (hash and its aliases), domains and mailboxes come fastest sorted by
-             key in code point order (SQL: ORDER BY lower(key) COLLATE "C"); another order gives
-             the same generation, only slower. Entries of ordered tables (regexp, pcre, cidr) come by `position`.
+ORDER        rows may come in any order, the compiler sorts on disk; it is fastest when entries of
+             indexed tables come by folded key, domains by name and mailboxes by address in code
+             point order (SQL: ORDER BY lower(key) COLLATE "C").
+             Entries of ordered tables (regexp, pcre, cidr) must come by `position`.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class ServiceRecord:
 class EntryRecord:
     """One entry: both sides as table text.
 
-    In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i", "!10.0.0.0/8"), and the
-    lines "if /x/" and "endif" are entries with an empty value.
+    In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i",
+    "!10.0.0.0/8"), and the lines "if /x/" and "endif" are entries with an empty value.
     """
 
     key: str
