@@ -1,0 +1,65 @@
+"""base - what every table type offers: Map (get) and MapBuilder (add, finish).
+
+SUMMARY      a Map answers one question: the value of a key, None, or TableUnavailable
+RULES        keys and values are str; a map of fixed strings folds the key itself (Postfix's
+             DICT_FLAG_FOLD_FIX), a map of patterns sees the key as it came, so that $1 keeps the
+             case the sender used. `is_pattern` says which: pattern maps are not asked for partial
+             keys (reading/lookup.py).
+ERRORS       get raises TableUnavailable when the answer could not be found out; "" is returned as
+             found, judging it is the caller's business (Postfix calls it a configuration error)
+SOURCE       Postfix DATABASE_README, dict_open(3), postmap(1) -f
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tables.errors import TableUnavailable
+
+
+class Map(Protocol):
+    """One opened table, immutable; get may be called by several threads."""
+
+    @property
+    def is_pattern(self) -> bool:
+        """True: entries are patterns over the whole key (regexp, pcre, cidr, randmap)."""
+        ...
+
+    def get(self, key: str, /) -> str | None:
+        """Return the value of `key` (unfolded, without table type), None when absent."""
+        ...
+
+
+class MapBuilder(Protocol):
+    """Receives entries in order and leaves a finished map behind."""
+
+    def add(self, key: str, value: str, /) -> None:
+        """Store one entry; of equal keys the first one counts (postmap(1))."""
+        ...
+
+    def finish(self) -> int:
+        """Complete the map; return how many entries were added."""
+        ...
+
+
+def fold_key(key: str) -> str:
+    """Return `key` as fixed-string tables store it: full Unicode case folding, not normalised.
+
+    Postfix folds with ICU when smtputf8_enable is on (its default); str.casefold
+    is the same table. For ASCII it is lower case.
+    """
+    return key.casefold()
+
+
+class FailMap:
+    """A table that can never be asked: `fail:` of Postfix, and whatever could not be opened."""
+
+    __slots__ = ("is_pattern", "reason")
+
+    def __init__(self, reason: str, *, is_pattern: bool = False) -> None:
+        self.reason = reason
+        self.is_pattern = is_pattern
+
+    def get(self, key: str, /) -> str | None:
+        """Raise TableUnavailable, always."""
+        raise TableUnavailable(self.reason)

@@ -1,0 +1,121 @@
+"""cdb - a constant hash file: how hash tables (and their aliases cdb, lmdb, btree, dbm) are stored.
+
+SUMMARY      CdbBuilder streams entries into a file; CdbMap maps that file into memory and looks
+             keys up
+RULES        keys and values are UTF-8 without a trailing NUL, keys folded: the form that Postfix
+             reads as `cdb:`. Files with a NUL after key and value (other makers) are understood
+             when reading. Of equal keys the first added wins, as in postmap(1).
+MEMORY       building: 12 bytes an entry; reading: none of its own, the pages are shared by all
+             processes
+ERRORS       OSError from building (disk full); TableUnavailable for a file that is no CDB, and for
+             what cannot be read
+NOT DONE     durability: whoever builds calls fsync (writing/store.py); files above 4 GiB (limit of
+             the format)
+SOURCE       https://cr.yp.to/cdb/cdb.txt, Postfix CDB_README
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import cdbx
+
+from tables.errors import TableUnavailable
+from tables.formats.base import fold_key
+
+# The header: 256 pairs of 32 bit numbers.
+HEADER_SIZE = 2048
+
+
+class CdbBuilder:
+    """Writes one CDB file at `path`, which must not exist yet (mode 0600).
+
+    Leaving a `with` block before finish removes the file.
+    """
+
+    __slots__ = ("_count", "_descriptor", "_maker", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._maker = cdbx.CDB.make(self._descriptor, close=False, mmap=False)
+
+    def add(self, key: str, value: str, /) -> None:
+        """Store one entry; the key is folded here, so that writing and reading cannot differ."""
+        self._maker.add(fold_key(key).encode(), value.encode())
+        self._count += 1
+
+    def finish(self) -> int:
+        """Complete the file; return how many entries were added. The file is not synced."""
+        self._maker.commit().close()
+        os.close(self._descriptor)
+        self._descriptor = -1
+        return self._count
+
+    def abort(self) -> None:
+        """Throw away what was written; harmless after finish."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> CdbBuilder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+
+class CdbMap:
+    """One CDB file, mapped; it may be unlinked or replaced meanwhile without being noticed here."""
+
+    __slots__ = ("_cdb", "_get", "_path", "_tail")
+
+    is_pattern = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            if path.stat().st_size < HEADER_SIZE:
+                raise TableUnavailable(f"{path.name}: not a CDB file: too short")
+            self._cdb = cdbx.CDB(os.fspath(path))
+            self._tail = self._ends_in_nul()
+        except OSError as error:
+            raise TableUnavailable(f"{path.name}: {error.strerror or error}") from error
+        self._get = self._cdb.get
+
+    def get(self, key: str, /) -> str | None:
+        """Return the value of `key`, which is folded here; None when absent."""
+        try:
+            value = self._get(key.casefold().encode() + self._tail)
+            if value is None:
+                return None
+            text: str = value.decode()
+        except UnicodeEncodeError:
+            return None  # a lone surrogate: no UTF-8 key can equal it (dict_utf8(3))
+        except (OSError, UnicodeDecodeError) as error:
+            raise TableUnavailable(f"{self._path.name}: {error}") from error
+        return text.removesuffix("\0") if self._tail else text
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """Yield all entries in the order they were added, duplicates included (postmap -s)."""
+        for key, value in self._cdb.items(all=True):
+            yield key.removesuffix(self._tail).decode(), value.removesuffix(self._tail).decode()
+
+    def close(self) -> None:
+        """Give the mapping back; the map is not to be used afterwards."""
+        self._cdb.close()
+
+    def _ends_in_nul(self) -> bytes:
+        for key in self._cdb:
+            return b"\0" if key.endswith(b"\0") else b""
+        return b""

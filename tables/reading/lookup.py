@@ -1,0 +1,94 @@
+"""lookup - the one door for look-ups: ordered keys over an ordered list of tables.
+
+SUMMARY      Maps.find(keys) -> Found | None; one trace record for every question put to a table
+RULES        for each key in turn all tables in turn (maps_find(3) inside mail_addr_find(3)); the
+             first answer wins. A key is a str, asked of every table, or an object with `text` and
+             `partial`: partial keys (a domain cut out of an address, an address without its
+             extension) are not asked of pattern tables. The empty key is never asked.
+ERRORS       TableUnavailable when a table could not answer, or answers with an empty string, which
+             Postfix treats as a broken table ("should return NO RESULT in case of NOT FOUND"); the
+             search ends there
+NOT DONE     which keys to ask: tables/keys.py; opening tables: reading/snapshot.py and
+             formats/reference.py
+SOURCE       Postfix maps_find(3), mail_addr_find(3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tables.errors import TableUnavailable
+from tables.formats.base import Map
+
+# Receives (table as "type:name", key asked, value or None); for explain and debug logs.
+Trace = Callable[[str, str, str | None], None]
+
+
+class LookupKey(Protocol):
+    """A key that knows whether it is only a part of the subject."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def partial(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer: the key that hit, its value, and the table ("type:name") that held it."""
+
+    key: str
+    value: str
+    table: str
+
+
+class Maps:
+    """An ordered list of opened tables, as a parameter of the kind `type:name, type:name` names."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, tables: Sequence[tuple[str, Map]]) -> None:
+        self._tables = tuple(tables)
+
+    def __bool__(self) -> bool:
+        return bool(self._tables)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables in order, as "type:name"."""
+        return tuple(name for name, _ in self._tables)
+
+    def find(self, keys: Iterable[str | LookupKey], trace: Trace | None = None) -> Found | None:
+        """Return the first answer, None when no table knows any key; raise TableUnavailable.
+
+        The text of the error names the table for logs; it is not for the peer.
+        """
+        for key in keys:
+            if isinstance(key, str):
+                text, partial = key, False
+            else:
+                text, partial = key.text, key.partial
+            if not text:
+                continue
+            for name, table in self._tables:
+                if partial and table.is_pattern:
+                    continue
+                try:
+                    value = table.get(text)
+                except TableUnavailable as error:
+                    raise TableUnavailable(f"{name}: {error}") from error
+                if trace is not None:
+                    trace(name, text, value)
+                if value == "":
+                    raise TableUnavailable(f"{name}: empty result for {text!r}")
+                if value is not None:
+                    return Found(text, value, name)
+        return None
+
+    def get(self, key: str, trace: Trace | None = None) -> str | None:
+        """Return the value of the one key `key`, None when absent; raise TableUnavailable."""
+        found = self.find((key,), trace)
+        return None if found is None else found.value
