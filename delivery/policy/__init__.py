@@ -1,1 +1,1 @@
-"""policy - facts about a session and its message become a verdict (SMTPD_ACCESS_README, access(5))."""
+"""policy - facts about a session and its message become a verdict (SMTPD_ACCESS_README)."""

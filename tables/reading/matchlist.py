@@ -1,0 +1,155 @@
+"""matchlist - is this name, domain or client in a list such as mydestination or mynetworks?
+
+SUMMARY      list of patterns -> matches(string), matches_domain(name), matches_host(name, address)
+PATTERNS     a plain string; .example.com and example.com; 192.0.2.0/24, 192.0.2.1, [2001:db8::]/32;
+             type:name, a table whose keys count (its values do not); ! before a pattern excludes
+RULES        patterns are tried in order, the first that matches decides; nothing matches: False
+             strings are compared folded; a domain matches its parent's pattern when `parent` is set
+             (postconf(5) parent_domain_matches_subdomains), otherwise only a pattern with a
+             leading dot does; tables of patterns (regexp, cidr) are never asked for a parent
+ERRORS       TableUnavailable when a table could not be asked; ParameterError for a bad pattern
+NOT DONE     /file/name patterns: an import turns the file into patterns
+SOURCE       Postfix match_list(3), match_ops(3): string_list, domain_list, namadr_list
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from tables.domains import IPAddress, IPNetwork, parse_network
+from tables.errors import AddressSyntaxError, ParameterError
+from tables.reading.lookup import Maps, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """`text` is folded, `network` set when it denotes addresses, `maps` for type:name."""
+
+    text: str
+    wanted: bool
+    maps: Maps | None = None
+    network: IPNetwork | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    """A parent of the name asked for: not for pattern tables."""
+
+    text: str
+    partial: bool = True
+
+
+class MatchList:
+    """An opened list. `name` is the parameter it came from, for errors."""
+
+    __slots__ = ("_parent", "_patterns", "name")
+
+    def __init__(
+        self,
+        name: str,
+        items: Iterable[str],
+        open_maps: Callable[[str], Maps],
+        *,
+        parent: bool = False,
+    ) -> None:
+        self.name = name
+        self._parent = parent
+        self._patterns = tuple(_read(name, item, open_maps) for item in items)
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def matches(self, text: str, trace: Trace | None = None) -> bool:
+        """string_list: the whole text, or a key of a table."""
+        folded = text.casefold()
+        for pattern in self._patterns:
+            if pattern.maps is not None:
+                if pattern.maps.find((folded,), trace) is not None:
+                    return pattern.wanted
+            elif pattern.text == folded:
+                return pattern.wanted
+        return False
+
+    def matches_domain(self, domain: str, trace: Trace | None = None) -> bool:
+        """domain_list: the domain or, as the list says, one of its parents."""
+        folded = domain.casefold()
+        for pattern in self._patterns:
+            if self._domain_hit(pattern, folded, trace):
+                return pattern.wanted
+        return False
+
+    def matches_host(self, name: str, address: str, trace: Trace | None = None) -> bool:
+        """namadr_list: a client by its name or its address, pattern by pattern."""
+        folded = name.casefold()
+        number = _address(address)
+        for pattern in self._patterns:
+            if self._domain_hit(pattern, folded, trace):
+                return pattern.wanted
+            if _address_hit(pattern, address, number, trace):
+                return pattern.wanted
+        return False
+
+    def _domain_hit(self, pattern: _Pattern, folded: str, trace: Trace | None) -> bool:
+        if pattern.maps is not None:
+            keys = (folded, *map(_Parent, self._parents(folded)))
+            return pattern.maps.find(keys, trace) is not None
+        if pattern.text == folded:
+            return True
+        if self._parent:
+            return folded.endswith("." + pattern.text)
+        return (
+            pattern.text[:1] == "."
+            and len(folded) > len(pattern.text)
+            and folded.endswith(pattern.text)
+        )
+
+    def _parents(self, folded: str) -> Iterator[str]:
+        """example.com, com - or, without `parent`, .example.com, .com."""
+        at = folded.find(".", 1)
+        while at > 0:
+            yield folded[at + 1 :] if self._parent else folded[at:]
+            at = folded.find(".", at + 1)
+
+
+def _read(name: str, item: str, open_maps: Callable[[str], Maps]) -> _Pattern:
+    body = item.lstrip("!")
+    wanted = (len(item) - len(body)) % 2 == 0
+    if not body:
+        raise ParameterError('There is no pattern after "!".', name=name)
+    if body[0] == "/":
+        raise ParameterError(f"{body}: name a table (type:name), not a file.", name=name)
+    if body[0] != "[" and ":" in body:
+        return _Pattern(body, wanted, maps=open_maps(body))
+    return _Pattern(body.casefold(), wanted, network=_network(name, body))
+
+
+def _network(name: str, text: str) -> IPNetwork | None:
+    """The network that a pattern denotes, None for a name. Host bits must be zero."""
+    if not (text[0] == "[" or text[0].isdigit()) or text.strip("[]/.:0123456789abcdefABCDEF"):
+        return None
+    try:
+        return parse_network(text).network
+    except AddressSyntaxError as error:
+        if "/" in text or text[0] == "[":
+            raise ParameterError(str(error), name=name) from error
+        return None
+
+
+def _address(text: str) -> IPAddress | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _address_hit(
+    pattern: _Pattern, address: str, number: IPAddress | None, trace: Trace | None
+) -> bool:
+    if number is None:
+        return False
+    if pattern.maps is not None:
+        return pattern.maps.find((address,), trace) is not None
+    network = pattern.network
+    return network is not None and network.version == number.version and number in network
