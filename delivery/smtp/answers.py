@@ -1,0 +1,107 @@
+"""answers - the replies of another server: read with bounds, made harmless, their status code chosen.
+
+SUMMARY      AnswerReader: bytes -> Answer; Answer(code, dsn, lines)
+RULES        lines of one reply are joined, the code of the last one counts (RFC 5321 4.2.1); dsn is
+             the enhanced code of the last line when its class agrees with the code (RFC 2034 4),
+             else "5.0.0", "4.0.0", "2.0.0"; for replies of no such class "5.5.0", as Postfix has
+             it; whatever is not printable ASCII becomes "?": an answer may be logged and put in a
+             report
+LIMITS       a line is cut at line_length_limit, an answer at ANSWER_LIMIT octets and LINES_LIMIT
+             lines
+ERRORS       PeerError: a line that is no reply at all, or an answer beyond its bounds
+SOURCE       RFC 5321 4.2, RFC 2034, RFC 3463; Postfix smtp_chat.c
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from delivery.errors import PeerError
+
+ANSWER_LIMIT = 64 * 1024  # octets of one answer, line ends included
+LINES_LIMIT = 500  # an EHLO answer has about 15
+
+_CODE = re.compile(rb"([0-9]{3})(?:([ -])(.*))?\Z", re.DOTALL)  # RFC 5321 4.2 Reply-line
+_ENHANCED = re.compile(r" *([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |\Z)")
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reply of the other server. `lines` are as received, with their codes, made printable."""
+
+    code: int
+    dsn: str
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """All lines in one, as Postfix shows them: "550-5.1.1 No such 550 5.1.1 user"."""
+        return " ".join(self.lines)
+
+    @property
+    def is_success(self) -> bool:
+        """2yz."""
+        return 200 <= self.code <= 299
+
+    @property
+    def is_temporary(self) -> bool:
+        """4yz: may be tried again."""
+        return 400 <= self.code <= 499
+
+
+class AnswerReader:
+    """Takes bytes as they come, gives one Answer after the other."""
+
+    def __init__(self, line_limit: int) -> None:
+        self._line_limit = line_limit
+        self._buffer = b""
+        self._lines: list[bytes] = []
+        self._size = 0  # octets of the answer being read
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        self._buffer += data
+
+    def next_answer(self) -> Answer | None:
+        """The next complete answer, or None; PeerError when there can be none."""
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+            self._size += end + 1
+            if self._take_line(line.removesuffix(b"\r")):
+                answer = _answer(self._lines)
+                self._lines, self._size = [], 0
+                return answer
+        if self._size + len(self._buffer) > ANSWER_LIMIT:
+            raise PeerError("the reply is too long")
+        return None
+
+    def _take_line(self, line: bytes) -> bool:
+        """True when the line ends the answer."""
+        line = line[: self._line_limit]
+        match = _CODE.match(line)
+        if match is None:
+            raise PeerError(f"not an SMTP reply: {_printable(line[:60])}")
+        self._lines.append(line)
+        if match[2] != b"-":
+            return True
+        if len(self._lines) >= LINES_LIMIT or self._size > ANSWER_LIMIT:
+            raise PeerError("the reply has too many lines")
+        return False
+
+
+def _answer(lines: list[bytes]) -> Answer:
+    last = _printable(lines[-1])
+    digit = last[0]
+    if digit not in "245":
+        dsn = "5.5.0"  # out of protocol: 1yz, 3yz where none is due
+    elif (match := _ENHANCED.match(last, 4)) and match[1][0] == digit:
+        dsn = match[1]
+    else:
+        dsn = f"{digit}.0.0"
+    return Answer(int(last[:3]), dsn, tuple(_printable(line) for line in lines))
+
+
+def _printable(line: bytes) -> str:
+    return _UNSAFE.sub("?", line.decode("latin-1"))

@@ -1,0 +1,53 @@
+"""settings - what the protocols know of the configuration; the fields are parameter names.
+
+SUMMARY      ServerSettings and ClientSettings, frozen; tables.parameters.Parameters.bind() can fill
+             them
+RULES        the defaults are Postfix's, but smtpd_forbid_bare_newline, which is "yes" here (a
+             deviation from 3.7)
+SOURCE       postconf(5), each name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """postconf(5), the parameters of the same names. Sizes are octets; a limit of 0 is none."""
+
+    myhostname: str = "localhost"
+    line_length_limit: int = 2048
+    message_size_limit: int = 10_240_000
+    smtpd_forbid_bare_newline: str = "yes"  # yes, normalize, note, reject, no
+    smtpd_forbid_bare_newline_reject_code: int = 550
+    cleanup_replace_stray_cr_lf: bool = True
+    smtpd_helo_required: bool = False
+    strict_rfc821_envelopes: bool = False
+    smtputf8_enable: bool = True
+    strict_smtputf8: bool = False
+    disable_vrfy_command: bool = False
+    resolve_null_domain: bool = False
+    resolve_numeric_domain: bool = False
+    allow_min_user: bool = False
+    smtpd_discard_ehlo_keywords: tuple[
+        str, ...
+    ] = ()  # of this client: see also the ..._address_maps
+    smtpd_noop_commands: Container[str] = ()  # upper case words
+    smtpd_forbidden_commands: Container[str] = ("CONNECT", "GET", "POST")  # upper case words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings:
+    """postconf(5); for LMTP the values of the lmtp_ twins of the same names."""
+
+    smtp_helo_name: str = "localhost"
+    line_length_limit: int = 2048
+    smtp_always_send_ehlo: bool = True
+    smtp_never_send_ehlo: bool = False
+    smtp_discard_ehlo_keywords: tuple[
+        str, ...
+    ] = ()  # of this server: see also the ..._address_maps
+    smtp_send_dummy_mail_auth: bool = False
+    use_chunking: bool = False  # BDAT where CHUNKING is offered; Postfix always sends DATA

@@ -1,0 +1,103 @@
+"""state - which command is legal when, and where a positive reply leads; the table, nothing else.
+
+SUMMARY      TRANSITIONS[state] maps a command to the next state, taken only after a positive reply
+RULES        a command in ANYWHERE is legal in every state before content and changes nothing; a
+             command in neither is out of order: out_of_order() has the reply, with Postfix's words
+EXCEPTIONS   DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
+             DISCARDING; content ends in READY whatever the reply is; STARTTLS 220 also forgets the
+             buffer and the EHLO; smtpd_helo_required: MAIL and ETRN are out of order in START
+             (checked by server.py)
+NOT DONE     PIPELINING: commands are taken one at a time; the runtime joins the replies (RFC 2920
+             3.2)
+SOURCE       RFC 5321 4.1.4, RFC 3030 2, RFC 3207 4.2, RFC 4954 4; Postfix smtpd(8)
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from delivery.smtp import replies
+from delivery.smtp.events import (
+    Auth,
+    Bdat,
+    Data,
+    Ehlo,
+    Etrn,
+    Helo,
+    Help,
+    Mail,
+    Noop,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+    Unknown,
+    Vrfy,
+)
+from delivery.smtp.replies import Reply
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    CONNECT = "connect"  # the greeting is owed
+    REFUSED = "refused"  # greeted with 554: only QUIT (RFC 5321 3.1)
+    START = "start"  # greeted, no HELO yet
+    READY = "ready"  # no transaction
+    MAIL = "mail"  # a sender, no recipient
+    RCPT = "rcpt"  # at least one recipient
+    CONTENT = "content"  # between 354 and the final dot
+    CHUNK = "chunk"  # inside a BDAT chunk
+    CHUNKS = "chunks"  # between the BDAT chunks of one message
+    DISCARDING = "discarding"  # a chunk was refused: the others too, until BDAT LAST or RSET
+    CLOSED = "closed"  # 221, 421 or 521 was sent
+
+
+S = State
+CommandType = type[Helo | Ehlo | Mail | Rcpt | Data | Bdat | Rset | StartTls | Auth | Etrn]
+
+ANYWHERE = frozenset({Noop, Help, Vrfy, Quit, Unknown})  # RFC 5321 4.1.4
+
+_OUTSIDE: dict[CommandType, State] = {Ehlo: S.READY, Helo: S.READY}
+_INSIDE: dict[CommandType, State] = {**_OUTSIDE, Rset: S.READY, StartTls: S.START}
+
+TRANSITIONS: dict[State, dict[CommandType, State]] = {
+    S.START: {
+        **_OUTSIDE,
+        Rset: S.START,
+        StartTls: S.START,
+        Mail: S.MAIL,
+        Auth: S.START,
+        Etrn: S.START,
+    },
+    S.READY: {**_INSIDE, Mail: S.MAIL, Auth: S.READY, Etrn: S.READY},
+    S.MAIL: {**_INSIDE, Rcpt: S.RCPT},
+    S.RCPT: {**_INSIDE, Rcpt: S.RCPT, Data: S.CONTENT, Bdat: S.CHUNK},
+    S.CHUNKS: {**_INSIDE, Bdat: S.CHUNK},
+    S.DISCARDING: {**_INSIDE},  # BDAT is answered 551 there, never accepted
+    # no command is read in CONNECT, CONTENT, CHUNK and CLOSED
+}
+
+_NEITHER = {Rcpt: replies.NEED_MAIL, Data: replies.NEED_RCPT, Bdat: replies.NEED_RCPT}
+_NESTED = {
+    Mail: replies.NESTED_MAIL,
+    Auth: replies.IN_TRANSACTION,  # RFC 4954 4
+    Etrn: replies.ETRN_IN_TRANSACTION,
+}
+_AFTER_BDAT = {**_NESTED, Rcpt: replies.RCPT_AFTER_BDAT, Data: replies.DATA_AFTER_BDAT}
+
+_OUT_OF_ORDER: dict[State, dict[CommandType, Reply]] = {
+    S.START: _NEITHER,
+    S.READY: _NEITHER,
+    S.MAIL: {**_NESTED, Data: replies.NO_RECIPIENTS, Bdat: replies.NO_RECIPIENTS},
+    S.RCPT: _NESTED,
+    S.CHUNKS: _AFTER_BDAT,
+    S.DISCARDING: {**_AFTER_BDAT, Mail: replies.MAIL_AFTER_BDAT},
+}
+
+
+def out_of_order(state: State, command: CommandType) -> Reply | None:
+    """The 503 (or 554) for a command that TRANSITIONS does not allow; None when it does."""
+    if command in TRANSITIONS[state]:
+        return None
+    return _OUT_OF_ORDER[state].get(command, replies.BAD_SEQUENCE)
