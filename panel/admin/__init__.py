@@ -1,0 +1,1 @@
+"""admin - the browser's pages, one file per model file."""

@@ -1,0 +1,33 @@
+"""constants - numbers, each with its source or reason."""
+
+from __future__ import annotations
+
+# Publishing
+SWEEP_EVERY_S = 15.0  # what a lost task costs at most; DESIGN 1
+SETTLE_QUIET_S = 0.1  # a publish begins when nothing was changed for so long,
+SETTLE_LIMIT_S = 0.5  # and at the latest after this
+GENERATIONS_KEPT = 20  # on disk, for rollback
+REPORT_LIMIT = 1000  # messages of one report that are kept; the count is always complete
+PUBLISH_LOCK = 0x57617970  # "Wayp": the advisory lock of the one publisher
+
+# The doorbell: how long a dead broker may hold up a form
+DOORBELL_TIMEOUT_S = 0.4
+
+# The engine's control socket
+ENGINE_TIMEOUT_S = 3.0
+ENGINE_REPLY_LIMIT = 4 * 1024 * 1024  # bytes
+
+# Rows
+DOMAIN_LENGTH = 255  # RFC 1035 2.3.4
+ADDRESS_LENGTH = 320  # 64 + "@" + 255: RFC 5321 4.5.3.1
+LOCAL_PART_LENGTH = 64  # RFC 5321 4.5.3.1.1
+TABLE_NAME_LENGTH = 100
+PARAMETER_NAME_LENGTH = 100
+LOOKUP_KEY_BYTES = 1000  # fits a Postgres index entry
+PATTERN_LENGTH = 8192
+VALUE_LENGTH = 1024 * 1024
+RESERVED_TABLE_PREFIX = "hosting-"  # the compiler's own tables; decision 0001
+
+# Tokens
+TOKEN_BYTES = 32
+TOKEN_PREFIX_LENGTH = 8  # characters shown in lists

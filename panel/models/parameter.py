@@ -1,0 +1,62 @@
+"""parameter - one line of main.cf: a name of postconf(5) and its value in Postfix text.
+
+RULES        a parameter without a row has its default. Values may use $name. The lists
+             smtpd_..._restrictions are edited as restriction lists instead, where one exists.
+SOURCE       postconf(5)
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from panel.constants import PARAMETER_NAME_LENGTH, VALUE_LENGTH
+from panel.models.recording import recorded
+from panel.models.restriction import RestrictionList
+
+
+class Parameter(models.Model):
+    """One setting."""
+
+    name = models.CharField(
+        _("name"),
+        max_length=PARAMETER_NAME_LENGTH,
+        unique=True,
+        help_text=_("As in postconf(5), for example myhostname."),
+    )
+    value = models.TextField(
+        _("value"),
+        max_length=VALUE_LENGTH,
+        blank=True,
+        help_text=_("As in main.cf. Empty sets it to nothing; remove the row for the default."),
+    )
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = _("parameter")
+        verbose_name_plural = _("parameters")
+        constraints = [
+            models.CheckConstraint(
+                name="parameter_name_form",
+                condition=models.Q(name__regex=r"^[A-Za-z0-9_.-]+$"),
+            ),
+        ]
+        triggers = recorded("parameter")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Has the registry read the value."""
+        self.name, self.value = self.name.strip(), self.value.strip()
+        if RestrictionList.objects.filter(name=self.name).exists():
+            raise ValidationError(
+                {
+                    "name": _(
+                        "%s is set by the restriction list of that name: edit the list, or remove "
+                        "it first."
+                    )
+                    % self.name
+                }
+            )

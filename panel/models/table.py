@@ -1,0 +1,228 @@
+"""table - any lookup table, and its entries.
+
+SUMMARY      Table(name, type, kind), Entry(table, key, value); parameters name a table "type:name"
+RULES        the kind (tables.specs KINDS) says what keys and values mean, the type (TYPES) how they
+             are searched. In indexed types (hash ...) a key stands once: `lookup_key` is the folded
+             key. In ordered types (regexp, pcre, cidr) entries are tried by `position`, lookup_key is
+             NULL and a key may come again; "if /x/" and "endif" are entries without a value.
+             Aliases, virtual entries, transports and access rules are views of these: views.py.
+SOURCE       DATABASE_README; postmap(1), regexp_table(5), cidr_table(5)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Length, Upper
+from django.db.models.lookups import LessThanOrEqual
+from django.utils.translation import gettext_lazy as _
+
+from panel.choices import ORDERED_TYPES, table_kinds, table_types
+from panel.constants import (
+    LOOKUP_KEY_BYTES,
+    PATTERN_LENGTH,
+    RESERVED_TABLE_PREFIX,
+    TABLE_NAME_LENGTH,
+    VALUE_LENGTH,
+)
+from panel.models.recording import recorded
+
+TABLE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+
+
+class OctetLength(models.Func):
+    """The length of a text in bytes."""
+
+    function = "octet_length"
+    output_field = models.IntegerField()
+
+
+class Table(models.Model):
+    """One lookup table."""
+
+    name = models.CharField(
+        _("name"),
+        max_length=TABLE_NAME_LENGTH,
+        unique=True,
+        validators=[
+            RegexValidator(
+                TABLE_NAME, _("Use letters, digits, dots, hyphens and underscores, without spaces.")
+            )
+        ],
+        help_text=_("Parameters name the table as type:name, for example hash:virtual."),
+    )
+    type = models.CharField(
+        _("type"),
+        max_length=20,
+        choices=table_types,
+        default="hash",
+        help_text=_(
+            "hash: one exact key each (cdb, lmdb, btree and dbm are other names for it). regexp, "
+            "pcre: patterns, tried in order. cidr: networks, tried in order."
+        ),
+    )
+    kind = models.CharField(
+        _("kind"),
+        max_length=30,
+        choices=table_kinds,
+        help_text=_("What the table is for; it decides what keys and values mean."),
+    )
+    description = models.CharField(
+        _("description"), max_length=500, blank=True, default="", db_default=""
+    )
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = _("table")
+        verbose_name_plural = _("tables")
+        constraints = [
+            models.CheckConstraint(
+                name="table_name_form",
+                condition=models.Q(name__regex=TABLE_NAME)
+                & ~models.Q(name__startswith=RESERVED_TABLE_PREFIX),
+            ),
+        ]
+        triggers = recorded("table")
+
+    def __str__(self) -> str:
+        return self.reference if self.name else ""
+
+    @property
+    def reference(self) -> str:
+        """How a parameter names this table: hash:virtual."""
+        return f"{self.type}:{self.name}"
+
+    @property
+    def is_ordered(self) -> bool:
+        """True when entries are tried in order (regexp, pcre, cidr)."""
+        return self.type in ORDERED_TYPES
+
+    def clean(self) -> None:
+        """Keeps away from the compiler's names, and a table with entries in its way of searching."""
+        if self.name.startswith(RESERVED_TABLE_PREFIX):
+            raise ValidationError(
+                {"name": _("Names that begin with %s are Waypost's own.") % RESERVED_TABLE_PREFIX}
+            )
+        if self.pk is None:
+            return
+        before = Table.objects.filter(pk=self.pk).values_list("type", flat=True).first()
+        if (
+            before is not None
+            and (before in ORDERED_TYPES) != self.is_ordered
+            and self.entries.exists()
+        ):
+            raise ValidationError(
+                {
+                    "type": _(
+                        "This table has entries: exact keys and patterns cannot be turned into "
+                        "each other. Make a new table."
+                    )
+                }
+            )
+
+
+class AccessTable(Table):
+    """A table of kind access: what check_..._access restrictions ask. access(5)"""
+
+    class Manager(models.Manager["AccessTable"]):
+        """Access tables only."""
+
+        def get_queryset(self) -> models.QuerySet[AccessTable]:
+            return super().get_queryset().filter(kind="access")
+
+    objects = Manager()
+
+    class Meta:
+        proxy = True
+        ordering = ("name",)
+        verbose_name = _("access table")
+        verbose_name_plural = _("access tables")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not args:
+            kwargs.setdefault("kind", "access")
+        super().__init__(*args, **kwargs)
+
+
+class EntryQuerySet(models.QuerySet["Entry"]):
+    """Entries; bulk writes fold keys too."""
+
+    def bulk_create(self, objs: Iterable[Entry], *args: Any, **kwargs: Any) -> list[Entry]:
+        """As Django's, with every lookup_key filled in."""
+        entries = list(objs)
+        for entry in entries:
+            entry.fold()
+        return super().bulk_create(entries, *args, **kwargs)
+
+
+class Entry(models.Model):
+    """One entry: key and value as an administrator writes them."""
+
+    table = models.ForeignKey(
+        Table, verbose_name=_("table"), on_delete=models.CASCADE, related_name="entries"
+    )
+    key = models.TextField(_("key"), max_length=PATTERN_LENGTH)
+    lookup_key = models.TextField(_("lookup key"), null=True, editable=False)
+    value = models.TextField(_("value"), max_length=VALUE_LENGTH, blank=True)
+    position = models.PositiveIntegerField(
+        _("position"),
+        default=0,
+        db_default=0,
+        help_text=_("Patterns and networks are tried in this order. Exact keys have none."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True, db_default=True)
+    comment = models.CharField(_("comment"), max_length=500, blank=True, default="", db_default="")
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("table_id", "position", "lookup_key", "id")
+        verbose_name = _("entry")
+        verbose_name_plural = _("entries")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["table", "lookup_key"],
+                name="entry_key_unique",
+                violation_error_message=_("This table has an entry for this key already."),
+            ),
+            models.CheckConstraint(
+                name="entry_key_length",
+                condition=models.Q(key__regex=r"\S")
+                & LessThanOrEqual(Length("key"), PATTERN_LENGTH),
+            ),
+            models.CheckConstraint(
+                name="entry_lookup_key_length",
+                condition=models.Q(lookup_key__isnull=True)
+                | LessThanOrEqual(OctetLength("lookup_key"), LOOKUP_KEY_BYTES),
+            ),
+            models.CheckConstraint(
+                name="entry_value_length",
+                condition=LessThanOrEqual(Length("value"), VALUE_LENGTH),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["table", "position", "lookup_key", "id"], name="entry_order"),
+            GinIndex(OpClass(Upper("key"), name="gin_trgm_ops"), name="entry_key_search"),
+            GinIndex(OpClass(Upper("value"), name="gin_trgm_ops"), name="entry_value_search"),
+        ]
+        triggers = recorded("entry")
+
+    def __str__(self) -> str:
+        return self.key
+
+    def fold(self) -> None:
+        """Fills in the lookup key: the folded key, or None in tables searched in order."""
+        self.lookup_key = None if self.table.is_ordered else self.key.strip().lower()
+
+    def clean(self) -> None:
+        """Has the kind's parsers read both sides."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Stores the row with its lookup key."""
+        self.fold()
+        super().save(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""tasks - Celery's doors; each calls one service."""
