@@ -23,7 +23,7 @@ def die() -> None:
 
 
 class FaultyDisk(Disk):
-    """The real disk; step number `at` (from 1) hits `fault`. Without one it only counts and records.
+    """The real disk; step number `at` (from 1) hits `fault`; without one it only records.
 
     A write is two steps: at the second one half of the data is already in the file.
     """

@@ -13,7 +13,6 @@ import pytest
 from tables.errors import GenerationError, StoreBusy
 from tables.manifest import Content
 from tables.writing.store import Store
-
 from tests.tables.writing.generations import add_content, publish
 
 JOE = {"virtual": {"joe@example.com": "joe@example.net"}}
@@ -200,7 +199,7 @@ def test_it_refuses_a_link_that_leads_elsewhere(store: Store) -> None:
     publish(store, 1, JOE)
     (store.root / "current").unlink()
     (store.root / "current").symlink_to("../elsewhere")
-    with pytest.raises(GenerationError, match="points to '../elsewhere'"):
+    with pytest.raises(GenerationError, match=r"points to '\.\./elsewhere'"):
         store.current()
     (store.root / "current").unlink()
     (store.root / "current").write_text("generations/1")

@@ -12,7 +12,6 @@ import pytest
 
 from tables.manifest import Manifest
 from tables.writing.store import Store
-
 from tests.tables.twins import FaultyDisk, die, disk_full
 from tests.tables.writing.generations import add_content, publish
 
