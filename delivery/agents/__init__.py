@@ -1,1 +1,1 @@
-"""agents - one file for each way of handing a message on; each docstring says what is durable when."""
+"""agents - one file for each way of handing a message on; each says what is durable when."""

@@ -1,0 +1,111 @@
+"""base - the delivery contract: what an agent is given and what it owes.
+
+SUMMARY      Agent.deliver(Delivery) -> Result, one Outcome for every recipient, no exception
+CONTRACT     two phases. (1) deliver() returns SENT for a recipient only after that delivery is
+             durable where it went: renamed and fsynced, or acknowledged by the next server.
+             (2) Only then does the caller tell the spool. A crash in between delivers twice,
+             never not at all (RFC 5321 6.1). Recipients are settled one by one: some SENT,
+             some DEFERRED, some BOUNCED in one Result is normal
+             An agent that hands a message on as another one (aliases) delivers nothing itself: it
+             returns Forwards, which the caller enters in the same transaction that settles
+             the recipients. Their Outcome says SENT
+ERRORS       what goes wrong is an Outcome: unknown means DEFERRED. Cancellation passes through;
+             recipients without an Outcome are then tried again
+MEMORY       content is read in pieces through read_content(), never whole
+SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
+
+PIECE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One attempt: some recipients of one message that share a route."""
+
+    queue_id: str
+    envelope: Envelope  # of the whole message; deliver to `recipients`, not to envelope.recipients
+    route: Route
+    recipients: tuple[Recipient, ...]
+    content: Content
+    arrived: float  # UTC seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """`origin` becomes a new message with the same content and a new envelope.
+
+    `headers` go before all headers of the content (Delivered-To).
+    """
+
+    origin: Recipient
+    envelope: Envelope
+    headers: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Outcomes of one Delivery.
+
+    `unreachable` is the reason why the destination as a whole could not be used ('' when it could):
+    the scheduler lowers its concurrency or leaves it alone for a while.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    forwards: tuple[Forward, ...] = ()
+    unreachable: str = ""
+
+
+class Agent(Protocol):
+    """One way of handing messages on."""
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        """Deliver; one Outcome per recipient of `delivery`, in any order."""
+
+
+def settle(
+    recipients: Iterable[Recipient],
+    status: Status,
+    dsn: str,
+    reason: str,
+    *,
+    relay: str = "none",
+    reply: str = "",
+) -> tuple[Outcome, ...]:
+    """The same Outcome for all of `recipients`."""
+    return tuple(
+        Outcome(
+            recipient=recipient, status=status, dsn=dsn, reason=reason, relay=relay, reply=reply
+        )
+        for recipient in recipients
+    )
+
+
+async def read_content(content: Content, headers: Sequence[bytes] = ()) -> AsyncIterator[bytes]:
+    """`headers`, then our own header lines, then the message, in pieces of at most 64 KiB.
+
+    Raises OSError when the content file cannot be read; FileNotFoundError included.
+    """
+    head = b"".join(headers) + content.headers
+    if head:
+        yield head
+    if not content.path:
+        for start in range(0, len(content.data), PIECE_BYTES):
+            yield content.data[start : start + PIECE_BYTES]
+        return
+    with await asyncio.to_thread(open, content.path, "rb") as file:
+        left = content.size
+        while left:
+            piece = await asyncio.to_thread(file.read, min(PIECE_BYTES, left))
+            if not piece:
+                raise OSError(f"content file ends {left} bytes early")
+            left -= len(piece)
+            yield piece

@@ -1,0 +1,74 @@
+"""queueid - short unique names for queued messages, in the shape of Postfix's long queue ids.
+
+SUMMARY      an id is a number (microseconds since 1970 and the shard it was born in) and its text
+FORM         6 letters seconds, 4 letters microseconds, "z", the shard: 4c9BsN2rG8z1
+RULES        no vowels, so no words; sorts by time as text of equal length; never given twice by one
+             shard, whatever the clock does: the next one is at least one microsecond later
+ERRORS       ValueError for text that no shard can have given
+SOURCE       postconf(5) enable_long_queue_ids
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxy"  # 51 characters; z separates
+SECONDS_BASE = DIGITS + "z"  # 52 characters
+SHARDS = 2048
+_PATTERN = re.compile(
+    r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{1,3}"
+)
+_PLACE = {letter: value for value, letter in enumerate(SECONDS_BASE)}
+
+
+def to_text(number: int) -> str:
+    """The text of an id number."""
+    moment, shard = divmod(number, SHARDS)
+    seconds, micros = divmod(moment, 1_000_000)
+    return f"{_encode(seconds, 52, 6)}{_encode(micros, 52, 4)}z{_encode(shard, 51, 1)}"
+
+
+def to_number(text: str) -> int:
+    """The number of an id; raises ValueError when it is none."""
+    if not _PATTERN.fullmatch(text):
+        raise ValueError("not a queue id")
+    seconds, micros = _decode(text[:6], 52), _decode(text[6:10], 52)
+    shard = _decode(text[11:], 51)
+    if micros >= 1_000_000 or shard >= SHARDS:
+        raise ValueError("not a queue id")
+    return (seconds * 1_000_000 + micros) * SHARDS + shard
+
+
+class IdMaker:
+    """Gives the ids of one shard; `last` is the highest number already used there."""
+
+    def __init__(
+        self, shard: int, *, last: int = 0, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        if not 0 <= shard < SHARDS:
+            raise ValueError(f"a shard is numbered from 0 to {SHARDS - 1}")
+        self._shard = shard
+        self._clock_ns = clock_ns
+        self._moment = last // SHARDS
+
+    def next(self) -> int:
+        """A number never given before by this shard."""
+        self._moment = max(self._clock_ns() // 1000, self._moment + 1)
+        return self._moment * SHARDS + self._shard
+
+
+def _encode(value: int, base: int, width: int) -> str:
+    letters = ""
+    while value or len(letters) < width:
+        value, place = divmod(value, base)
+        letters = SECONDS_BASE[place] + letters
+    return letters
+
+
+def _decode(text: str, base: int) -> int:
+    value = 0
+    for letter in text:
+        value = value * base + _PLACE[letter]
+    return value

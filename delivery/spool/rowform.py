@@ -1,0 +1,191 @@
+"""rowform - envelopes, recipients and outcomes as database columns; read, write, nothing else.
+
+SUMMARY      an Envelope is a JSON text without its recipients; each recipient is a row; an Outcome
+             is a JSON text in the row of its recipient
+RULES        an address is stored as local@domain, unquoted, the @ always there: the last @ splits
+             unknown JSON members are ignored, absent ones have their default: an older engine's
+             rows stay readable
+ERRORS       RowError for rows that cannot be read (the entry is set aside)
+             SmtpFailure 553 5.6.7 for text that is not valid Unicode, before it reaches the disk
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from delivery.errors import DeliveryError, SmtpFailure
+from delivery.values import Client, Envelope, Outcome, Recipient, Status
+from tables.addresses import Address
+
+
+class RowError(DeliveryError):
+    """A row of the queue database cannot be understood."""
+
+
+class RecipientRow(NamedTuple):
+    """Columns of table recipient, in order."""
+
+    message: int
+    number: int
+    address: str
+    original: str
+    notify: str
+    orcpt: str
+    final: int  # 1: settled, kept until its report is entered
+    outcome: str | None
+
+
+def address_column(address: Address) -> str:
+    """An address as it is stored."""
+    return f"{address.local}@{address.domain}"
+
+
+def read_address(text: str) -> Address:
+    """The address of a column."""
+    local, separator, domain = text.rpartition("@")
+    if not separator:
+        raise RowError("an address without @")
+    return Address(local, domain)
+
+
+def envelope_column(envelope: Envelope) -> str:
+    """Everything of an Envelope but sender and recipients; ASCII."""
+    client = envelope.client
+    return json.dumps(
+        {
+            "client": client
+            and [
+                client.address,
+                client.port,
+                client.name,
+                client.reverse_name,
+                client.forward_error,
+            ],
+            "helo": envelope.helo,
+            "protocol": envelope.protocol,
+            "smtputf8": envelope.smtputf8,
+            "eightbit": envelope.eightbit,
+            "envid": envelope.envid,
+            "ret": envelope.ret,
+            "generation": envelope.generation,
+        },
+        separators=(",", ":"),
+    )
+
+
+def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -> Envelope:
+    """The Envelope of a message row."""
+    value = _object(column)
+    try:
+        client = value.get("client")
+        return Envelope(
+            sender=read_address(sender),
+            recipients=recipients,
+            client=None
+            if client is None
+            else Client(
+                address=str(client[0]),
+                port=int(client[1]),
+                name=str(client[2]),
+                reverse_name=str(client[3]),
+                forward_error=bool(client[4]),
+            ),
+            helo=str(value.get("helo", "")),
+            protocol=str(value.get("protocol", "ESMTP")),
+            smtputf8=bool(value.get("smtputf8", False)),
+            eightbit=bool(value.get("eightbit", False)),
+            envid=str(value.get("envid", "")),
+            ret=str(value.get("ret", "")),
+            generation=int(value.get("generation", 0)),
+        )
+    except (TypeError, ValueError, LookupError) as error:
+        raise RowError(f"envelope: {error}") from error
+
+
+def recipient_row(message: int, number: int, recipient: Recipient) -> RecipientRow:
+    """The row of a recipient that was not tried yet."""
+    address = address_column(recipient.address)
+    same = recipient.original is recipient.address or recipient.original == recipient.address
+    original = address if same else address_column(recipient.original)
+    notify = ",".join(sorted(recipient.notify)) if recipient.notify else ""
+    _check_text(address, original, recipient.orcpt)
+    return RecipientRow(message, number, address, original, notify, recipient.orcpt, 0, None)
+
+
+def read_recipient(row: RecipientRow) -> Recipient:
+    """The Recipient of a row."""
+    try:
+        return Recipient(
+            address=read_address(row.address),
+            original=read_address(row.original),
+            notify=frozenset(row.notify.split(",")) if row.notify else frozenset(),
+            orcpt=row.orcpt,
+        )
+    except (TypeError, AttributeError) as error:
+        raise RowError(f"recipient: {error}") from error
+
+
+def sender_column(sender: Address) -> str:
+    """The sender as it is stored."""
+    text = address_column(sender)
+    _check_text(text)
+    return text
+
+
+def outcome_column(outcome: Outcome) -> str:
+    """An Outcome without its recipient; ASCII."""
+    return json.dumps(
+        {
+            "status": outcome.status.value,
+            "dsn": outcome.dsn,
+            "reason": outcome.reason,
+            "relay": outcome.relay,
+            "reply": outcome.reply,
+            "delivered_to": outcome.delivered_to,
+        },
+        separators=(",", ":"),
+    )
+
+
+def read_outcome(column: str, recipient: Recipient) -> Outcome:
+    """The Outcome of a recipient's row."""
+    value = _object(column)
+    try:
+        return Outcome(
+            recipient=recipient,
+            status=Status(value["status"]),
+            dsn=str(value["dsn"]),
+            reason=str(value["reason"]),
+            relay=str(value.get("relay", "none")),
+            reply=str(value.get("reply", "")),
+            delivered_to=str(value.get("delivered_to", "")),
+        )
+    except (ValueError, LookupError) as error:
+        raise RowError(f"outcome: {error}") from error
+
+
+def read_words(column: str) -> dict[str, str]:
+    """status, dsn and reason of an outcome column, as text."""
+    value = _object(column)
+    return {name: str(value.get(name, "")) for name in ("status", "dsn", "reason")}
+
+
+def _object(column: object) -> dict[str, Any]:
+    try:
+        value = json.loads(column) if isinstance(column, str) else None
+    except ValueError as error:
+        raise RowError(f"damaged column: {error}") from error
+    if not isinstance(value, dict):
+        raise RowError("damaged column: no object")
+    return value
+
+
+def _check_text(*texts: str) -> None:
+    for text in texts:
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise SmtpFailure(553, "5.6.7", "Address is not valid UTF-8") from error

@@ -1,0 +1,536 @@
+"""store - the door of the spool: enter, lease, settle, finish; one shard for each engine process.
+
+SUMMARY      Spool.open(root, shard) locks and recovers <root>/<shard>/; the rest is async
+LIFE         enter() -> [ACTIVE, fresh] -> lease() -> settle()* -> finish() -> gone | DEFERRED
+             due() names fresh messages first, then the deferred ones whose time has come
+RULES        enter() returns when the message is on disk: its caller may say 250 (RFC 5321 4.2.5)
+             lease() of a deferred message writes the time of the attempt after this one first, so a
+             crash costs a delay, never a hot loop; a fresh message was written as active when it
+             was entered and costs nothing more (recovery.py knows what to do with both)
+             finish() removes settled recipients and enters their reports in one transaction
+             while SpoolLimits.active messages are active, new ones are written as deferred, due now
+ERRORS       enter, begin and lease: SmtpFailure 452 4.3.1 when the disk does not take it; the spool
+             stays usable. settle and finish do not fail for the disk: they wait for it
+             ShardBusy: another process has the shard
+SOURCE       docs/QUEUE.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from delivery.errors import DeliveryError, SmtpFailure
+from delivery.spool import database, operations, queueid, reading, recovery, rowform
+from delivery.spool.committer import Committer, EntryRows, Operation, Work
+from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter, checksum
+from delivery.spool.records import (
+    Corrupt,
+    Lease,
+    Listing,
+    QueueState,
+    Recovery,
+    SpoolLimits,
+    Submission,
+)
+from delivery.values import Content, Envelope, Outcome, Status
+
+CONTENT_DIRECTORY = "content"
+LOCK_FILE = "lock"
+FSYNC_THREADS = 4
+
+
+class ShardBusy(DeliveryError):
+    """Another process has this shard of the spool."""
+
+
+class Spool:
+    """One shard of the queue. All methods belong to the thread of one event loop."""
+
+    def __init__(
+        self,
+        directory: Path,
+        lock: int,
+        connection: sqlite3.Connection,
+        files: ContentFiles,
+        recovery: Recovery,
+        limits: SpoolLimits,
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        """Use Spool.open()."""
+        self.directory = directory
+        self.recovery = recovery
+        self.limits = limits
+        self.on_trouble = on_trouble
+        self._lock = lock
+        self._connection = connection
+        self._files = files
+        self._committer: Committer | None = None
+        self._readers = reading.Readers(directory / database.FILE_NAME)
+        self._executor = ThreadPoolExecutor(FSYNC_THREADS, thread_name_prefix="spool-fsync")
+        self._budget = BufferBudget(limits.buffer_bytes)
+        self._cache = BufferBudget(limits.fresh_bytes)
+        self._shard = int(directory.name)
+        last = connection.execute("SELECT max(id) FROM message").fetchone()[0] or 0
+        self._ids = queueid.IdMaker(self._shard, last=int(last))
+        self._fresh: dict[int, Lease] = {}  # entered, not yet leased
+        self._contents: dict[int, Content] = {}  # of active messages; small ones within _cache
+        self._leased: set[int] = set()
+        self._loose: set[str] = set()  # content files written, not yet entered
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        shard: int = 0,
+        *,
+        limits: SpoolLimits | None = None,
+        files: Callable[[Path], ContentFiles] = ContentFiles,
+        on_trouble: Callable[[str], None] = lambda text: None,
+        now: float | None = None,
+    ) -> Spool:
+        """Lock, check and recover a shard. Blocking: seconds with 100,000 messages.
+
+        `on_trouble` gets one line for whatever an operator must know; `files` is the layer that
+        writes content files. Raises ShardBusy, OSError, sqlite3.OperationalError (cannot open).
+        """
+        directory = root / str(shard)
+        (directory / CONTENT_DIRECTORY).mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = lock_shard(directory)
+        try:
+            layer = files(directory / CONTENT_DIRECTORY)
+            limits = limits or SpoolLimits()
+            moment = time.time() if now is None else now
+            connection, found = recovery.open_shard(
+                directory, layer, now=moment, max_bytes=limits.database_bytes
+            )
+            return cls(directory, lock, connection, layer, found, limits, on_trouble)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    async def start(self) -> None:
+        """Begin to commit; call once, in the event loop that uses the spool."""
+        loop = asyncio.get_running_loop()
+        self._committer = Committer(self._connection, self._files, loop, self.on_trouble)
+        self._committer.start()
+
+    async def close(self) -> None:
+        """Commit what was submitted, note the clean end, release the shard."""
+        if self._committer is not None:
+            await self._committer.stop()
+        await asyncio.to_thread(self._close_files)
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed since start()."""
+        return 0 if self._committer is None else self._committer.commits
+
+    # entering
+
+    def begin(self) -> ContentWriter:
+        """A writer for the content of one message; its `queue_id` is the message's name.
+
+        Raises SmtpFailure 452 4.3.1 when the disk has less than SpoolLimits.free_bytes.
+        """
+        self.check_room()
+        writer = ContentWriter(
+            queueid.to_text(self._ids.next()),
+            self._files,
+            self._budget,
+            inline_bytes=self.limits.inline_bytes,
+            executor=self._executor,
+        )
+        self._loose.add(writer.queue_id)
+        return writer
+
+    def check_room(self, size: int = 0) -> None:
+        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now.
+
+        postconf(5) queue_minfree; RFC 1870 6.1.
+        """
+        if not self.limits.free_bytes:
+            return
+        state = os.statvfs(self.directory)
+        if state.f_bavail * state.f_frsize < self.limits.free_bytes + size:
+            raise SmtpFailure(452, "4.3.1", "Insufficient system storage", cause="queue_minfree")
+
+    def forget(self, content: Content) -> None:
+        """Remove finished content that will not be entered (the message was discarded)."""
+        name = os.path.basename(content.path)
+        if name in self._loose:
+            self._loose.discard(name)
+            self._files.remove(name)
+
+    async def enter(
+        self,
+        envelope: Envelope,
+        content: Content,
+        *,
+        queue_id: str = "",
+        hold: str = "",
+        now: float | None = None,
+    ) -> str:
+        """Queue a message; its queue id, when it is on disk. `hold` is why it is held ('': it is
+        not).
+
+        `queue_id` is that of the writer the content came from. Raises SmtpFailure 452 4.3.1.
+        """
+        submission = Submission(envelope=envelope, content=content, queue_id=queue_id)
+        entry, lease = self._entry(submission, time.time() if now is None else now, hold)
+        try:
+            await self._submit(entries=[entry])
+        except SmtpFailure:
+            self.forget(content)
+            raise
+        self._entered(entry, lease, content)
+        return lease.queue_id
+
+    # trying
+
+    async def due(self, now: float, limit: int = 1000) -> list[str]:
+        """Queue ids to lease next: fresh messages, then deferred ones whose time has come."""
+        ids = [
+            queueid.to_text(number) for number, _ in zip(self._fresh, range(limit), strict=False)
+        ]
+        if len(ids) < limit:
+            rows = await self._readers.rows(
+                "SELECT id FROM message WHERE state = 1 AND due <= ? ORDER BY due LIMIT ?",
+                (now, limit - len(ids)),
+            )
+            ids += [queueid.to_text(number) for (number,) in rows if number not in self._leased]
+        return ids
+
+    async def next_due(self) -> float | None:
+        """When the next deferred message is due, or None; fresh messages are not looked at."""
+        rows = await self._readers.rows("SELECT min(due) FROM message WHERE state = 1")
+        return None if rows[0][0] is None else float(rows[0][0])
+
+    async def lease(self, queue_id: str, *, next_attempt: float) -> Lease | None:
+        """Take a message for an attempt; None when it is gone, held, or leased already.
+
+        `next_attempt` is when it is due again should this engine die.
+        """
+        number = queueid.to_number(queue_id)
+        if number in self._leased:
+            return None
+        self._leased.add(number)
+        fresh = self._fresh.pop(number, None)
+        if fresh is not None:
+            return fresh
+        try:
+            lease: Lease | None = await self._submit(
+                action=lambda work: operations.lease(
+                    work, number, next_attempt, self.limits.recipients
+                )
+            )
+        except rowform.RowError as error:
+            self._leased.discard(number)
+            await self._set_aside(number, str(error))
+            return None
+        except BaseException:
+            self._leased.discard(number)
+            raise
+        if lease is None:
+            self._leased.discard(number)
+        return lease
+
+    async def window(self, lease: Lease) -> Lease:
+        """The next recipients of a lease that has `more`, after those it names now."""
+        number = queueid.to_number(lease.queue_id)
+        last = lease.last_number
+        limit = self.limits.recipients
+        return await self._readers.call(
+            lambda connection: reading.next_window(connection, lease, number, last, limit)
+        )
+
+    async def content(self, lease: Lease) -> Content | None:
+        """The message itself; None when it is unreadable: it was then set aside and reported."""
+        number = queueid.to_number(lease.queue_id)
+        known = self._contents.get(number)
+        if known is not None:
+            return known
+        try:
+            return await self._readers.call(
+                lambda connection: reading.read_content(connection, number, self._files)
+            )
+        except rowform.RowError as error:
+            await self._set_aside(number, str(error))
+            return None
+
+    async def settle(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes while other recipients of the message are still being tried.
+
+        SENT ends a recipient unless a success report is owed; BOUNCED and EXPIRED are kept until
+        finish() enters their reports; DEFERRED is noted.
+        """
+        number = queueid.to_number(lease.queue_id)
+        rows = operations.outcome_rows(lease, outcomes)
+        await self._submit(
+            action=lambda work: operations.settle(work, number, rows, reports_follow=True),
+            must=True,
+        )
+
+    async def finish(
+        self,
+        lease: Lease,
+        outcomes: Sequence[Outcome] = (),
+        *,
+        next_attempt: float,
+        enter: Sequence[Submission] = (),
+        warned: bool = False,
+        now: float | None = None,
+    ) -> list[str]:
+        """End a lease: record outcomes, enter reports and forwards, all in one transaction.
+
+        Recipients still waiting make the message DEFERRED until `next_attempt`; with none left it
+        is gone. `warned`: a delay warning is among the reports. Returns the queue ids of `enter`.
+        """
+        number = queueid.to_number(lease.queue_id)
+        moment = time.time() if now is None else now
+        made = [self._entry(submission, moment, "") for submission in enter]
+        entries = [entry for entry, _ in made]
+        if _all_final(lease, outcomes):
+            unlink = [lease.queue_id] if self._is_in_file(lease) else []
+            await self._submit(entries=entries, remove=number, unlink=unlink, must=True)
+        else:
+            rows = operations.outcome_rows(lease, outcomes)
+            await self._submit(
+                entries=entries,
+                action=lambda work: operations.finish(
+                    work, number, rows, next_attempt, lease.attempts, warned=warned or lease.warned
+                ),
+                must=True,
+            )
+        self._release(number)
+        for (entry, new), submission in zip(made, enter, strict=True):
+            self._entered(entry, new, submission.content)
+        return [new.queue_id for _, new in made]
+
+    async def defer(self, lease: Lease, until: float) -> None:
+        """Give a lease back untried; it is due at `until`."""
+        await self.finish(lease, next_attempt=until)
+
+    # operators; `ids` None means every message
+
+    async def hold(self, ids: Iterable[str] | None, reason: str = "held by an operator") -> int:
+        """Keep messages from being tried until released; how many. postsuper -h."""
+        return await self._change(operations.hold, ids, reason)
+
+    async def release(self, ids: Iterable[str] | None, now: float) -> int:
+        """End a hold: due now; how many. postsuper -H."""
+        return await self._change(operations.release, ids, now)
+
+    async def expire(self, ids: Iterable[str] | None, now: float) -> int:
+        """Return messages to their senders at the next attempt, which is due now. postsuper -e."""
+        return await self._change(operations.expire, ids, now)
+
+    async def remove(self, ids: Iterable[str] | None) -> int:
+        """Delete messages without a report; how many. postsuper -d."""
+        numbers = _numbers(ids)
+        removed: list[int] = await self._submit(
+            action=lambda work: operations.remove(work, numbers), must=True
+        )
+        for number in removed:
+            self._fresh.pop(number, None)
+            self._forget_content(number)
+        return len(removed)
+
+    async def flush(self, now: float, *, ids: Iterable[str] | None = None, site: str = "") -> int:
+        """Make deferred messages due now: all, some, or those with a recipient in `site`."""
+        numbers = _numbers(ids)
+        count: int = await self._submit(
+            action=lambda work: operations.flush(work, now, numbers, site)
+        )
+        return count
+
+    async def counts(self) -> dict[QueueState, int]:
+        """Messages in each state."""
+        rows = await self._readers.rows("SELECT state, count(*) FROM message GROUP BY state")
+        found = dict(rows)
+        return {state: found.get(int(state), 0) for state in QueueState}
+
+    async def listing(self, *, after: str = "", limit: int = 100) -> list[Listing]:
+        """Messages in the order they arrived, behind `after`; each with some recipients."""
+        start = queueid.to_number(after) if after else 0
+        return await self._readers.call(
+            lambda connection: reading.listing(connection, start, limit)
+        )
+
+    # taking over from dead processes
+
+    async def take_entries(self, entries: list[EntryRows]) -> None:
+        """Commit messages of another shard as they are (adopt.py)."""
+        await self._submit(entries=entries)
+
+    # inside
+
+    async def _submit(
+        self,
+        *,
+        entries: list[EntryRows] | None = None,
+        remove: int = 0,
+        unlink: list[str] | None = None,
+        action: Callable[[Work], Any] | None = None,
+        must: bool = False,
+    ) -> Any:
+        assert self._committer is not None, "the spool was not started"
+        future = asyncio.get_running_loop().create_future()
+        self._committer.submit(
+            Operation(
+                future=future,
+                entries=entries or [],
+                remove=remove,
+                unlink=unlink or [],
+                action=action,
+                must=must,
+            )
+        )
+        return await future
+
+    async def _change(
+        self,
+        change: Callable[[Work, list[int] | None, Any], int],
+        ids: Iterable[str] | None,
+        value: object,
+    ) -> int:
+        numbers = _numbers(ids)
+        count: int = await self._submit(action=lambda work: change(work, numbers, value))
+        if change is operations.hold:
+            for number in list(self._fresh) if numbers is None else numbers:
+                self._fresh.pop(number, None)
+        return count
+
+    def _entry(self, submission: Submission, now: float, hold: str) -> tuple[EntryRows, Lease]:
+        """The rows of a new message, and the lease it will have when nothing goes wrong."""
+        envelope, content = submission.envelope, submission.content
+        queue_id = submission.queue_id
+        number = queueid.to_number(queue_id) if queue_id else self._ids.next()
+        queue_id = queue_id or queueid.to_text(number)
+        recipients = tuple(dict.fromkeys(envelope.recipients))
+        state = QueueState.HOLD if hold else QueueState.ACTIVE
+        if not hold and self._is_busy(len(recipients)):
+            state = QueueState.DEFERRED
+        in_file = bool(content.path)
+        shared = in_file and os.path.basename(content.path) != queue_id
+        row = (
+            number,
+            int(state),
+            now,
+            now,
+            0,
+            0,
+            content.size,
+            int(in_file),
+            0 if in_file else checksum(content.data),
+            0,
+            0,
+            rowform.sender_column(envelope.sender),
+            rowform.envelope_column(envelope),
+            hold,
+        )
+        entry = EntryRows(
+            message=row,
+            content=(number, content.headers, None if in_file else content.data),
+            recipients=[
+                rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)
+            ],
+            file_name=queue_id if in_file else "",
+            link_from=content.path if shared else "",
+        )
+        lease = Lease(
+            queue_id=queue_id,
+            envelope=replace(envelope, recipients=recipients),
+            numbers={item: place for place, item in enumerate(recipients)},
+            arrived=now,
+            attempts=1,
+            size=content.size,
+        )
+        return entry, lease
+
+    def _entered(self, entry: EntryRows, lease: Lease, content: Content) -> None:
+        """Keep a message that is now on disk for its first attempt."""
+        self._loose.discard(lease.queue_id)
+        if entry.message[1] != QueueState.ACTIVE:
+            return
+        number = entry.message[0]
+        self._fresh[number] = lease
+        if content.path:
+            path = str(self._files.path(lease.queue_id))
+            self._contents[number] = replace(content, path=path)
+        elif self._cache.take(content.size):
+            self._contents[number] = content
+
+    def _is_busy(self, recipients: int) -> bool:
+        """True when a new message should not stay in memory: due() will find it on disk."""
+        if recipients > self.limits.recipients:
+            return True
+        return len(self._fresh) + len(self._leased) >= self.limits.active
+
+    def _is_in_file(self, lease: Lease) -> bool:
+        known = self._contents.get(queueid.to_number(lease.queue_id))
+        return known is None or bool(known.path)
+
+    def _release(self, number: int) -> None:
+        self._leased.discard(number)
+        self._forget_content(number)
+
+    def _forget_content(self, number: int) -> None:
+        content = self._contents.pop(number, None)
+        if content is not None and not content.path:
+            self._cache.give_back(content.size)
+
+    async def _set_aside(self, number: int, reason: str) -> None:
+        corrupt = Corrupt(queue_id=queueid.to_text(number), reason=reason)
+        self.on_trouble(f"{corrupt.queue_id}: set aside: {reason}")
+        await self._submit(
+            action=lambda work: recovery.set_aside(work.connection, number, reason), must=True
+        )
+        self._release(number)
+
+    def _close_files(self) -> None:
+        self._executor.shutdown()
+        self._readers.close()
+        for name in self._loose:
+            self._files.remove(name)
+        try:
+            database.set_meta(self._connection, "clean", "1")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            self.on_trouble(f"queue database: {error}")
+        finally:
+            self._connection.close()
+            os.close(self._lock)
+
+
+def lock_shard(directory: Path) -> int:
+    """The open lock file of a shard, exclusively ours until closed; raises ShardBusy."""
+    handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise ShardBusy(f"shard {directory.name} of the spool is in use") from error
+    return handle
+
+
+def _all_final(lease: Lease, outcomes: Sequence[Outcome]) -> bool:
+    """True when these outcomes end every recipient that the message has."""
+    if lease.more or len(outcomes) < len(lease.numbers):
+        return False
+    final = {item.recipient for item in outcomes if item.status is not Status.DEFERRED}
+    return final.issuperset(lease.numbers)
+
+
+def _numbers(ids: Iterable[str] | None) -> list[int] | None:
+    if ids is None:
+        return None
+    return [queueid.to_number(text) for text in ids]
