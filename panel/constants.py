@@ -7,7 +7,8 @@ SWEEP_EVERY_S = 15.0  # what a lost task costs at most; DESIGN 1
 SETTLE_QUIET_S = 0.1  # a publish begins when nothing was changed for so long,
 SETTLE_LIMIT_S = 0.5  # and at the latest after this
 GENERATIONS_KEPT = 20  # on disk, for rollback
-REPORT_LIMIT = 1000  # messages of one report that are kept; the count is always complete
+PUBLISH_QUEUE = "publish"
+DEFAULT_NODE = "local"  # this machine; its queue is node.local
 PUBLISH_LOCK = 0x57617970  # "Wayp": the advisory lock of the one publisher
 
 # The doorbell: how long a dead broker may hold up a form
