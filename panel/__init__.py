@@ -1,1 +1,1 @@
-"""panel - the browser admin, the REST API and the publisher of generations (Django, DRF, Celery)."""
+"""panel - the browser admin, the REST API and the publisher of generations (Django, Celery)."""

@@ -6,10 +6,13 @@ from __future__ import annotations
 SWEEP_EVERY_S = 15.0  # what a lost task costs at most; DESIGN 1
 SETTLE_QUIET_S = 0.1  # a publish begins when nothing was changed for so long,
 SETTLE_LIMIT_S = 0.5  # and at the latest after this
+PUBLISH_ROUND_S = 60.0  # one task publishes no longer, then the next one goes on
+DEFAULT_REASON = "edit"
 GENERATIONS_KEPT = 20  # on disk, for rollback
 PUBLISH_QUEUE = "publish"
 DEFAULT_NODE = "local"  # this machine; its queue is node.local
 PUBLISH_LOCK = 0x57617970  # "Wayp": the advisory lock of the one publisher
+NODE_LOCK = 0x57617971  # with a node's id: one activation at a time
 
 # The doorbell: how long a dead broker may hold up a form
 DOORBELL_TIMEOUT_S = 0.4
@@ -32,3 +35,4 @@ RESERVED_TABLE_PREFIX = "hosting-"  # the compiler's own tables; decision 0001
 # Tokens
 TOKEN_BYTES = 32
 TOKEN_PREFIX_LENGTH = 8  # characters shown in lists
+TOKEN_USE_NOTED_S = 60  # the time of last use is this rough

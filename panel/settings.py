@@ -7,7 +7,7 @@ RULES        every variable is optional (DESIGN 4); a value that makes no sense 
              No CELERY_BROKER_URL: likewise. A deep WAYPOST_HOME makes a socket path longer than the
              system takes (107 bytes): script/serve then passes both URLs to its children.
 ERRORS       ImproperlyConfigured
-NOT DONE     anything about mail: that is rows, not settings; the engine's own are in delivery/config.py
+NOT DONE     anything about mail: that is rows, not settings; the engine reads its own
 SOURCE       https://docs.djangoproject.com/en/5.2/ref/settings/
 """
 

@@ -1,1 +1,42 @@
-"""tasks - Celery's doors; each calls one service."""
+"""tasks - Celery's doors; each calls one service.
+
+RULES        idempotent: a task may come twice, late or not at all. No result is kept, what matters
+             is in a row. Time limits: settings.py.
+"""
+
+from __future__ import annotations
+
+from django.db import OperationalError
+
+from panel.celery import app
+from panel.constants import DEFAULT_REASON
+from panel.services import nodes, publish
+from tables.errors import StoreBusy
+
+AGAIN = {
+    "autoretry_for": (StoreBusy, OperationalError),
+    "retry_backoff": 1,  # seconds, doubled each time
+    "retry_backoff_max": 10,
+    "max_retries": 3,
+}
+
+
+@app.task(name="panel.publish", **AGAIN)
+def publish_changes(
+    reason: str = DEFAULT_REASON, requested_by: str = "", force: bool = False
+) -> None:
+    """Publishes what is due."""
+    publish.publish_changes(reason, requested_by=requested_by, force=force)
+
+
+@app.task(name="panel.activate", **AGAIN)
+def activate(node: str, number: int = 0) -> None:
+    """Brings this host's node to the newest generation; `number` is for the log."""
+    nodes.activate(node)
+
+
+@app.task(name="panel.sweep")
+def sweep() -> None:
+    """Does what a lost task left undone: publishes what is due, and asks every node where it is."""
+    publish.publish_changes("sweep")
+    nodes.tell_nodes()

@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('cluster', models.CharField(blank=True, default='', help_text='The database cluster whose transactions the snapshot speaks of.', max_length=20, verbose_name='cluster')),
                 ('digest', models.CharField(blank=True, default='', max_length=64, verbose_name='digest')),
                 ('counts', models.JSONField(blank=True, default=dict, verbose_name='counts')),
-                ('report', models.JSONField(blank=True, default=list, help_text='Warnings and errors, each with the row that it is about.', verbose_name='report')),
+                ('report', models.JSONField(blank=True, default=dict, help_text='Warnings and errors, each with the row that it is about.', verbose_name='report')),
                 ('reason', models.CharField(blank=True, default='', max_length=200, verbose_name='reason')),
                 ('requested_by', models.CharField(blank=True, default='', max_length=150, verbose_name='requested by')),
                 ('started', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='started')),

@@ -1,8 +1,8 @@
 """change - who changed which row, when, from what to what.
 
 RULES        written by database triggers only (recording.py); the panel never writes one.
-             `revision` is the number of the writing transaction; a change is in a generation exactly
-             when pg_visible_in_snapshot(revision, generation.snapshot): decision 0002.
+             `revision` is the number of the writing transaction; a change is in a generation
+             exactly when pg_visible_in_snapshot(revision, generation.snapshot): decision 0002.
              Passwords appear as "***".
 """
 

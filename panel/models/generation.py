@@ -42,7 +42,7 @@ class Generation(models.Model):
     counts = models.JSONField(_("counts"), default=dict, blank=True)
     report = models.JSONField(
         _("report"),
-        default=list,
+        default=dict,
         blank=True,
         help_text=_("Warnings and errors, each with the row that it is about."),
     )

@@ -25,6 +25,7 @@ from panel.models.recording import recorded
 from panel.validators import as_address
 from tables.addresses import Address
 
+HASH_MARK = "$argon2id$"
 HASHER = PasswordHasher()  # RFC 9106's low-memory profile: argon2-cffi's default
 
 JOIN_ADDRESS = """
@@ -83,7 +84,7 @@ class Mailbox(models.Model):
             ),
             models.CheckConstraint(
                 name="mailbox_password_hashed",
-                condition=models.Q(password="") | models.Q(password__startswith="$argon2id$"),
+                condition=models.Q(password="") | models.Q(password__startswith=HASH_MARK),
             ),
             models.CheckConstraint(
                 name="mailbox_quota_positive",
@@ -108,6 +109,11 @@ class Mailbox(models.Model):
     def __str__(self) -> str:
         return self.address or self.local_part
 
+    def save(self, *args: object, **kwargs: object) -> None:
+        """Stores the row; the address is joined here for the object, by trigger for the row."""
+        self.address = f"{self.local_part}@{self.domain.name}"
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
     def clean(self) -> None:
         """Folds the local part, joins the address and asks for a domain that has mailboxes."""
         if self.domain_id is None:
@@ -125,11 +131,6 @@ class Mailbox(models.Model):
         quoted = Address(self.local_part.strip(), self.domain.name).text
         folded = as_address(quoted, field="local_part")
         self.local_part, self.address = folded.local, folded.internal
-
-    def save(self, *args: object, **kwargs: object) -> None:
-        """Stores the row; the address is joined here for the object, by trigger for the row."""
-        self.address = f"{self.local_part}@{self.domain.name}"
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
 
     def set_password(self, password: str) -> None:
         """Keeps the hash of a password; '' takes the login away. The caller saves."""

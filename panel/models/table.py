@@ -1,10 +1,10 @@
 """table - any lookup table, and its entries.
 
 SUMMARY      Table(name, type, kind), Entry(table, key, value); parameters name a table "type:name"
-RULES        the kind (tables.specs KINDS) says what keys and values mean, the type (TYPES) how they
-             are searched. In indexed types (hash ...) a key stands once: `lookup_key` is the folded
-             key. In ordered types (regexp, pcre, cidr) entries are tried by `position`, lookup_key is
-             NULL and a key may come again; "if /x/" and "endif" are entries without a value.
+RULES        the kind (tables.specs KINDS) says what keys and values mean, the type (TYPES) how
+             they are searched. In indexed types (hash ...) a key stands once: `lookup_key` is the
+             folded key. In ordered types (regexp, pcre, cidr) entries are tried by `position`,
+             lookup_key is NULL and a key may come again; "if /x/" and "endif" have no value.
              Aliases, virtual entries, transports and access rules are views of these: views.py.
 SOURCE       DATABASE_README; postmap(1), regexp_table(5), cidr_table(5)
 """
@@ -103,7 +103,7 @@ class Table(models.Model):
         return self.type in ORDERED_TYPES
 
     def clean(self) -> None:
-        """Keeps away from the compiler's names, and a table with entries in its way of searching."""
+        """Refuses the compiler's names, and another way of searching once there are entries."""
         if self.name.startswith(RESERVED_TABLE_PREFIX):
             raise ValidationError(
                 {"name": _("Names that begin with %s are Waypost's own.") % RESERVED_TABLE_PREFIX}
@@ -167,7 +167,8 @@ class Entry(models.Model):
         Table, verbose_name=_("table"), on_delete=models.CASCADE, related_name="entries"
     )
     key = models.TextField(_("key"), max_length=PATTERN_LENGTH)
-    lookup_key = models.TextField(_("lookup key"), null=True, editable=False)
+    # NULL where keys may come again: the unique constraint lets NULLs pass.
+    lookup_key = models.TextField(_("lookup key"), null=True, editable=False)  # noqa: DJ001
     value = models.TextField(_("value"), max_length=VALUE_LENGTH, blank=True)
     position = models.PositiveIntegerField(
         _("position"),
@@ -215,14 +216,14 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return self.key
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Stores the row with its lookup key."""
+        self.fold()
+        super().save(*args, **kwargs)
+
     def fold(self) -> None:
         """Fills in the lookup key: the folded key, or None in tables searched in order."""
         self.lookup_key = None if self.table.is_ordered else self.key.strip().lower()
 
     def clean(self) -> None:
         """Has the kind's parsers read both sides."""
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Stores the row with its lookup key."""
-        self.fold()
-        super().save(*args, **kwargs)

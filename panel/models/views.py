@@ -1,7 +1,7 @@
 """views - the well-known uses of tables, with pages, forms and endpoints of their own.
 
-SUMMARY      Alias (kind aliases), VirtualEntry (virtual), Transport (transport), AccessRule (access):
-             each is Entry, seen through its kind, with the words of its manual page
+SUMMARY      Alias (kind aliases), VirtualEntry (virtual), Transport (transport), AccessRule
+             (access): each is Entry, seen through its kind, with the words of its manual page
 RULES        there is no second store: these are proxies. A new alias, virtual entry or transport
              without a table goes into the well-known table of its kind, named like the kind.
 SOURCE       aliases(5), virtual(5), transport(5), access(5)

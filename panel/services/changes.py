@@ -84,7 +84,9 @@ class Snapshot:
     def parse(cls, text: str) -> Self:
         """From "xmin:xmax:running,running,..."."""
         xmin, xmax, running = text.split(":")
-        return cls(text, int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid))
+        return cls(
+            text, int(xmin), int(xmax), frozenset(int(xid) for xid in running.split(",") if xid)
+        )
 
     @classmethod
     def current(cls) -> Self:
