@@ -1,4 +1,4 @@
-"""answers - the replies of another server: read with bounds, made harmless, their status code chosen.
+"""answers - the replies of another server: read with bounds, made harmless, their status chosen.
 
 SUMMARY      AnswerReader: bytes -> Answer; Answer(code, dsn, lines)
 RULES        lines of one reply are joined, the code of the last one counts (RFC 5321 4.2.1); dsn is

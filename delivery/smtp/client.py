@@ -7,7 +7,7 @@ SUMMARY      ClientProtocol: receive_data(bytes), next_event(), data_to_send(); 
     ... on bytes: client.receive_data(data); on end of file: client.receive_eof()
     match client.next_event():
         case Ready():        client.start(transaction)      # EHLO or HELO is done by itself
-        case Refused():      ...                            # greeting or HELO refused: quit(), next host
+        case Refused():      client.quit()                  # refused at greeting or HELO: next host
         case WantContent():  client.send_content(chunk); client.end_content() after the last one
         case Result():       ...                            # exactly one for each recipient
         case Finished():     client.start(another) or client.quit()
@@ -28,105 +28,414 @@ SOURCE       RFC 5321, 2920, 3030, 2033, 1870, 6152, 6531, 3461; Postfix smtp(8)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections import deque
+from enum import Enum
 
-from delivery.smtp.answers import Answer
-from delivery.smtp.events import Signal
+from delivery.errors import OurError, PeerError
+from delivery.smtp.answers import Answer, AnswerReader
+from delivery.smtp.content import ContentDecoder, ContentEncoder
+from delivery.smtp.events import NEED_DATA, PAUSED, Signal
+from delivery.smtp.exchange import (
+    ClientEvent,
+    Finished,
+    Goodbye,
+    Ready,
+    Refused,
+    Result,
+    Transaction,
+    WantContent,
+)
+from delivery.smtp.grammar import xtext_encode
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Recipient
-from tables.addresses import Address
+
+__all__ = [
+    "Answer",
+    "ClientEvent",
+    "ClientProtocol",
+    "Finished",
+    "Goodbye",
+    "Ready",
+    "Refused",
+    "Result",
+    "Stage",
+    "Transaction",
+    "WantContent",
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """What start() sends. `size` is the octet count of the content, for SIZE; 0 when not known."""
+NOBODY = -1  # an answer that is no single recipient's
 
-    sender: Address
-    recipients: tuple[Recipient, ...]
-    size: int = 0
-    eightbit: bool = False
-    smtputf8: bool = False
-    ret: str = ""
-    envid: str = ""
+_NOTIFY = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The session is up. `keywords`: EHLO keyword (upper case) -> its parameters."""
+class Stage(Enum):
+    """What an answer answers: (Postfix's name of the command, Postfix's words for a failure)."""
 
-    hostname: str  # what the server calls itself
-    keywords: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The server does not want to talk to us: "refused to talk to me" of Postfix."""
-
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class WantContent:
-    """Call send_content() with CRLF text, in pieces of any size, or end_content()."""
+    GREETING = ("", "receiving the initial server greeting")
+    EHLO = ("EHLO", "performing the EHLO handshake")
+    HELO = ("HELO", "performing the HELO handshake")
+    LHLO = ("LHLO", "performing the LHLO handshake")
+    RSET = ("RSET", "sending RSET")
+    MAIL = ("MAIL FROM", "sending MAIL FROM")
+    RCPT = ("RCPT TO", "sending RCPT TO")
+    DATA = ("DATA", "sending DATA command")
+    BDAT = ("BDAT", "sending message body")
+    FINAL = ("end of DATA", "sending end of data -- message may be sent more than once")
+    QUIT = ("QUIT", "sending QUIT")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The fate of one recipient; `command` is what the answer answers: "RCPT TO", "end of DATA"."""
+class _Phase(Enum):
+    """What we are about; the answers owed are in ClientProtocol._owed."""
 
-    recipient: Recipient
-    answer: Answer
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The transaction is over; every recipient had its Result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goodbye:
-    """QUIT was answered, or the server hung up when nothing was owed."""
-
-
-ClientEvent = Ready | Refused | WantContent | Result | Finished | Goodbye
+    HELLO = "greeting and EHLO"
+    REFUSED = "refused"
+    IDLE = "no transaction"
+    ENVELOPE = "MAIL to DATA"
+    CONTENT = "the caller gives content"
+    FINAL = "waiting for the final replies"
+    QUIT = "leaving"
+    DEAD = "over"
 
 
 class ClientProtocol:
     """One connection to another server."""
 
     def __init__(self, settings: ClientSettings, *, lmtp: bool = False) -> None:
-        raise NotImplementedError
+        self.settings = settings
+        self.lmtp = lmtp
+        self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
+        self.closing = False  # 421, or an answer out of turn: do not reuse the connection
+        self._reader = AnswerReader(settings.line_length_limit)
+        self._phase = _Phase.HELLO
+        self._owed: deque[tuple[Stage, int]] = deque([(Stage.GREETING, NOBODY)])
+        self._unsent: deque[tuple[Stage, int, bytes]] = deque()
+        self._out: list[bytes] = []
+        self._events: deque[ClientEvent] = deque()
+        self._eof = False
+        self._unresolved: dict[int, Recipient] = {}  # no Result yet, by place in the transaction
+        self._accepted: list[int] = []  # RCPT was answered 2yz
+        self._unclean = False  # an abandoned transaction: RSET before the next one
+        self._chunked = False  # this transaction uses BDAT
+        self._encoder = ContentEncoder()
+        self._cleaner = ContentDecoder(dots=False)
+
+    @property
+    def doing(self) -> str:
+        """Postfix's words for what goes on: "lost connection while ...", "timed out while ..."."""
+        if self._owed:
+            return self._owed[0][0].value[1]
+        return Stage.BDAT.value[1]
+
+    @property
+    def unresolved(self) -> tuple[Recipient, ...]:
+        """Recipients of the transaction that had no Result: after a PeerError, try them again."""
+        return tuple(self._unresolved.values())
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        raise NotImplementedError
+        self._reader.feed(data)
 
     def receive_eof(self) -> None:
-        """The peer hung up. Raises PeerError from next_event() when something was still owed."""
-        raise NotImplementedError
-
-    def next_event(self) -> ClientEvent | Signal:
-        """The next event; NEED_DATA: wait for the peer; PAUSED: we wait for you."""
-        raise NotImplementedError
+        """The peer hung up; next_event() tells what that means."""
+        self._eof = True
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; b"" when there are none."""
-        raise NotImplementedError
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def next_event(self) -> ClientEvent | Signal:
+        """The next event; NEED_DATA: wait for the peer; PAUSED: we wait for you.
+
+        Raises PeerError once the peer has broken the protocol or gone away; nothing works after.
+        """
+        try:
+            while not self._events and (answer := self._next_answer()) is not None:
+                self._take_answer(answer)
+            if self._events:
+                return self._events.popleft()
+            return self._wait()
+        except PeerError:
+            self._phase = _Phase.DEAD
+            self._out.clear()
+            raise
+
+    def _next_answer(self) -> Answer | None:
+        return None if self._phase is _Phase.DEAD else self._reader.next_answer()
+
+    def _wait(self) -> ClientEvent | Signal:
+        """Nothing to report: who has to do something?"""
+        phase = self._phase
+        if self._eof and phase is not _Phase.DEAD:
+            self.closing = True
+            if phase not in (_Phase.REFUSED, _Phase.IDLE, _Phase.QUIT):
+                raise PeerError(f"lost connection while {self.doing}")
+            self._phase = _Phase.DEAD
+            return Goodbye()
+        if phase is _Phase.CONTENT and not self._owed:
+            return WantContent()
+        if phase in (_Phase.REFUSED, _Phase.IDLE, _Phase.DEAD):
+            return PAUSED
+        return NEED_DATA
+
+    # --- Calls of the agent ------------------------------------------------------------------
 
     def start(self, transaction: Transaction) -> None:
-        """Begin a mail transaction, after Ready or Finished."""
-        raise NotImplementedError
+        """Begin a mail transaction, after Ready or Finished; not when `closing`."""
+        self._require(_Phase.IDLE)
+        if transaction.smtputf8 and "SMTPUTF8" not in self.keywords:
+            raise OurError("SMTPUTF8 is needed and not offered")
+        if not transaction.recipients:
+            raise OurError("a transaction without recipients")
+        self._phase = _Phase.ENVELOPE
+        self._unresolved = dict(enumerate(transaction.recipients))
+        self._accepted = []
+        self._chunked = self.settings.use_chunking and "CHUNKING" in self.keywords
+        if self._unclean:
+            self._unclean = False
+            self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
+        self._unsent.append((Stage.MAIL, NOBODY, self._mail_command(transaction)))
+        for place, recipient in self._unresolved.items():
+            self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
+        if not self._chunked:
+            self._unsent.append((Stage.DATA, NOBODY, b"DATA\r\n"))
+        self._send_commands()
 
     def send_content(self, data: bytes) -> None:
         """A piece of the message, after WantContent."""
-        raise NotImplementedError
+        self._require_content()
+        if not self._chunked:
+            self._out.append(self._encoder.feed(data))
+        elif content := self._cleaner.feed(data)[0]:
+            self._owed.append((Stage.BDAT, NOBODY))
+            self._out += (b"BDAT %d\r\n" % len(content), content)
 
     def end_content(self) -> None:
         """The message is complete."""
-        raise NotImplementedError
+        self._require_content()
+        self._phase = _Phase.FINAL
+        if self._chunked:
+            content = self._cleaner.finish()
+            self._out += (b"BDAT %d LAST\r\n" % len(content), content)
+        else:
+            self._out.append(self._encoder.finish())
+        if self.lmtp:  # RFC 2033 4.2
+            self._owed.extend((Stage.FINAL, place) for place in self._accepted)
+        else:
+            self._owed.append((Stage.FINAL, NOBODY))
 
     def quit(self) -> None:
-        """Say QUIT; Goodbye follows."""
-        raise NotImplementedError
+        """Say QUIT where that still makes sense; Goodbye follows in any case."""
+        if self._eof or self._phase is _Phase.DEAD:
+            self._phase = _Phase.DEAD
+            self._events.append(Goodbye())
+            return
+        if self._phase not in (_Phase.REFUSED, _Phase.IDLE):
+            raise OurError(f"QUIT during {self._phase.value}")
+        self._phase = _Phase.QUIT
+        self._owed.append((Stage.QUIT, NOBODY))
+        self._out.append(b"QUIT\r\n")
+
+    def _require(self, phase: _Phase) -> None:
+        if self._phase is not phase:
+            raise OurError(f"called during {self._phase.value}, not {phase.value}")
+
+    def _require_content(self) -> None:
+        self._require(_Phase.CONTENT)
+        if self._owed:
+            raise OurError("content was not asked for")
+
+    # --- Commands ----------------------------------------------------------------------------
+
+    def _send_commands(self) -> None:
+        """All of them with PIPELINING, else the next one (RFC 2920 3.1)."""
+        pipelining = "PIPELINING" in self.keywords
+        while self._unsent and (pipelining or not self._owed):
+            stage, place, command = self._unsent.popleft()
+            self._owed.append((stage, place))
+            self._out.append(command)
+
+    def _hello(self, stage: Stage) -> None:
+        self._owed.append((stage, NOBODY))
+        self._out.append(_command(f"{stage.value[0]} {self.settings.smtp_helo_name}"))
+
+    def _mail_command(self, transaction: Transaction) -> bytes:
+        words = [f"MAIL FROM:<{transaction.sender.text}>"]
+        offered = self.keywords
+        if "SIZE" in offered and transaction.size:
+            words.append(f"SIZE={transaction.size}")
+        if "8BITMIME" in offered and transaction.body:
+            words.append(f"BODY={transaction.body}")
+        if transaction.smtputf8:
+            words.append("SMTPUTF8")
+        if "DSN" in offered:
+            if transaction.ret:
+                words.append(f"RET={transaction.ret}")
+            if transaction.envid:
+                words.append(f"ENVID={xtext_encode(transaction.envid)}")
+        return _command(" ".join(words))
+
+    def _rcpt_command(self, recipient: Recipient) -> bytes:
+        words = [f"RCPT TO:<{recipient.address.text}>"]
+        if "DSN" in self.keywords:
+            if recipient.notify:
+                words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
+            if recipient.orcpt:
+                kind, _, address = recipient.orcpt.partition(";")
+                words.append(f"ORCPT={kind};{xtext_encode(address)}")
+        return _command(" ".join(words))
+
+    # --- Answers -----------------------------------------------------------------------------
+
+    def _take_answer(self, answer: Answer) -> None:
+        if answer.code == 421:  # RFC 5321 3.8
+            self.closing = True
+        if not self._owed:
+            self._take_unasked(answer)
+            return
+        stage, place = self._owed.popleft()
+        match stage:
+            case Stage.GREETING | Stage.EHLO | Stage.HELO | Stage.LHLO:
+                self._take_hello(stage, answer)
+            case Stage.RSET:
+                pass  # refused or not: the answer to MAIL tells
+            case Stage.MAIL:
+                if not answer.is_success:
+                    self._resolve_all(answer, stage)
+            case Stage.RCPT:
+                self._take_rcpt(place, answer)
+            case Stage.DATA:
+                self._take_data(answer)
+            case Stage.BDAT:
+                if not answer.is_success:
+                    self._resolve_all(answer, stage)
+                    self._finish(unclean=True)
+            case Stage.FINAL:
+                self._take_final(place, answer)
+            case Stage.QUIT:
+                self._phase = _Phase.DEAD
+                self._events.append(Goodbye())
+        if self._phase is _Phase.ENVELOPE:
+            self._go_on()
+
+    def _take_hello(self, stage: Stage, answer: Answer) -> None:
+        settings = self.settings
+        if stage is Stage.GREETING:
+            if not answer.is_success:
+                self._refused(answer)
+            elif self.lmtp:
+                self._hello(Stage.LHLO)
+            elif settings.smtp_never_send_ehlo:
+                self._hello(Stage.HELO)
+            elif settings.smtp_always_send_ehlo or "ESMTP" in answer.text.upper().split():
+                self._hello(Stage.EHLO)
+            else:
+                self._hello(Stage.HELO)
+        elif answer.is_success:
+            hostname = "" if stage is Stage.HELO else self._read_keywords(answer)
+            self._phase = _Phase.IDLE
+            self._events.append(Ready(hostname, self.keywords))
+        elif stage is Stage.EHLO and not self.closing:  # RFC 5321 3.2
+            self._hello(Stage.HELO)
+        else:
+            self._refused(answer)
+
+    def _refused(self, answer: Answer) -> None:
+        self._phase = _Phase.REFUSED
+        self._events.append(Refused(answer))
+
+    def _read_keywords(self, answer: Answer) -> str:
+        """RFC 5321 4.1.1.1: the first line is the host name, each other one a keyword."""
+        discarded = {word.upper() for word in self.settings.smtp_discard_ehlo_keywords}
+        for line in answer.lines[1:]:
+            keyword, _, parameters = line[4:].replace("=", " ", 1).partition(" ")
+            if keyword and keyword.upper() not in discarded:
+                self.keywords[keyword.upper()] = parameters.strip()
+        return answer.lines[0][4:].partition(" ")[0]
+
+    def _take_rcpt(self, place: int, answer: Answer) -> None:
+        if place not in self._unresolved:
+            return  # MAIL was refused, this is only its echo
+        if answer.is_success:
+            self._accepted.append(place)
+        else:
+            self._resolve(place, answer, Stage.RCPT)
+
+    def _take_data(self, answer: Answer) -> None:
+        goes_on = 300 <= answer.code <= 399
+        if not goes_on:
+            self._resolve_all(answer, Stage.DATA)
+            self._finish(unclean=True)
+        elif self._accepted:
+            self._begin_content()
+        else:
+            # RFC 2920 3.1: 354 although no recipient is valid: an empty message ends it.
+            self._phase = _Phase.FINAL
+            self._out.append(b".\r\n")
+            self._owed.append((Stage.FINAL, NOBODY))
+
+    def _begin_content(self) -> None:
+        self._phase = _Phase.CONTENT
+        self._encoder = ContentEncoder()
+        self._cleaner = ContentDecoder(dots=False)
+
+    def _go_on(self) -> None:
+        """Between two answers of the envelope: what is left to do?"""
+        if self._unresolved and not self._all_refused():
+            self._send_commands()
+            if not self._owed and self._chunked:
+                self._begin_content()
+            return
+        self._unsent.clear()  # not pipelined: the rest needs not be asked
+        if not self._owed:
+            self._finish(unclean=True)
+
+    def _all_refused(self) -> bool:
+        """Every RCPT was answered, none of them well."""
+        waiting = any(stage in (Stage.RSET, Stage.MAIL, Stage.RCPT) for stage, _ in self._owed)
+        unsent = any(stage is not Stage.DATA for stage, _, _ in self._unsent)
+        return not self._accepted and not waiting and not unsent
+
+    def _take_final(self, place: int, answer: Answer) -> None:
+        if place == NOBODY:
+            self._resolve_all(answer, Stage.FINAL)
+        else:
+            self._resolve(place, answer, Stage.FINAL)
+        if not self._owed:
+            self._finish(unclean=False)
+
+    def _take_unasked(self, answer: Answer) -> None:
+        """An answer that nothing was asked for: a server that leaves, or one that is broken."""
+        self.closing = True
+        if answer.code < 400:
+            raise PeerError(f"a reply out of turn: {answer.text}")
+        if self._phase is _Phase.CONTENT:
+            # It will not take the message. The connection is in the middle of it: hang up.
+            self._resolve_all(answer, Stage.FINAL)
+            self._phase = _Phase.DEAD
+            self._events.append(Finished())
+
+    def _resolve(self, place: int, answer: Answer, stage: Stage) -> None:
+        recipient = self._unresolved.pop(place)
+        self._events.append(Result(recipient, answer, stage.value[0]))
+
+    def _resolve_all(self, answer: Answer, stage: Stage) -> None:
+        for place in tuple(self._unresolved):
+            self._resolve(place, answer, stage)
+
+    def _finish(self, *, unclean: bool) -> None:
+        self._phase = _Phase.IDLE
+        self._unclean = unclean
+        self._unsent.clear()
+        self._events.append(Finished())
+
+
+def _command(line: str) -> bytes:
+    """One command line. A control character in it would be a second command: our bug."""
+    if _CONTROL.search(line):
+        raise OurError(f"control character in the command {line!r}")
+    return line.encode("utf-8") + b"\r\n"

@@ -174,6 +174,7 @@ class SyntaxProblem:
 
     verb: str  # upper case; '' when there was none to be read
     reply: Reply
+    ends_transaction: bool = False  # BDAT LAST was refused: forget sender and recipients
 
 
 Command = (

@@ -176,6 +176,7 @@ MAIL_AFTER_BDAT = reply(503, "5.5.1", "Error: MAIL after BDAT")
 RCPT_AFTER_BDAT = reply(503, "5.5.1", "Error: RCPT after BDAT")
 DATA_AFTER_BDAT = reply(503, "5.5.1", "Error: DATA after BDAT")
 IN_TRANSACTION = reply(503, "5.5.1", "Error: MAIL transaction in progress")
+TLS_ACTIVE = reply(554, "5.5.1", "Error: TLS already active")
 BAD_SEQUENCE = reply(503, "5.5.1", "Error: bad sequence of commands")
 
 NO_CHUNKING = reply(521, "5.5.1", "Error: command not implemented")  # hangs up, as BDAT_SYNTAX

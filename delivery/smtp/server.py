@@ -22,26 +22,361 @@ SOURCE       RFC 5321, 2920, 3030, 3207; Postfix smtpd(8)
 
 from __future__ import annotations
 
-from delivery.smtp.events import Event, Signal
+from delivery.errors import OurError
+from delivery.smtp import replies
+from delivery.smtp.commands import PARSERS, Context, Mistake, offered_keywords, parse_chunk
+from delivery.smtp.content import ContentDecoder
+from delivery.smtp.events import (
+    NEED_DATA,
+    PAUSED,
+    Auth,
+    Bdat,
+    ChunkEnd,
+    ContentChunk,
+    ContentEnd,
+    Data,
+    Ehlo,
+    Etrn,
+    Event,
+    Helo,
+    Mail,
+    Noop,
+    Signal,
+    StartTls,
+    SyntaxProblem,
+    Unknown,
+    Vrfy,
+)
+from delivery.smtp.intake import Intake, Line
 from delivery.smtp.replies import Reply
 from delivery.smtp.settings import ServerSettings
+from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
+
+# RFC 2920 3.1: nothing may be pipelined behind these. Postfix SMTPD_CMD_FLAG_LAST.
+_LAST_IN_GROUP = frozenset({Helo, Ehlo, Data, Noop, Vrfy})
+_NEED_HELO: dict[type, Reply] = {  # postconf(5) smtpd_helo_required
+    Mail: replies.SEND_HELO,
+    Auth: replies.SEND_HELO,
+    Etrn: replies.ETRN_SEND_HELO,
+}
+# Above the line limit these are cut, not refused, as in Postfix 3.7: their text is never obeyed.
+_FREE_TEXT = frozenset({"HELO", "EHLO", "NOOP"})
 
 
 class ServerProtocol:
     """One connection; a fresh one owes the greeting and is PAUSED until it is sent."""
 
     def __init__(self, settings: ServerSettings, *, extensions: tuple[str, ...] = ()) -> None:
-        """`extensions`: EHLO lines that the session answers for: STARTTLS, "AUTH PLAIN LOGIN"."""
-        raise NotImplementedError
+        """`extensions`: EHLO lines that the session answers for: "STARTTLS", "AUTH PLAIN LOGIN"."""
+        self.settings = settings
+        self.state = State.CONNECT
+        self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
+        self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
+        self._noop_words = frozenset(word.upper() for word in settings.smtpd_noop_commands)
+        self._extended = False  # EHLO, not HELO
+        self._tls = False
+        self._intake = Intake(settings.line_length_limit)
+        self._awaiting: Event | None = None  # wants a reply
+        self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
+        self._pending: Event | None = None  # comes before anything that is read
+        self._decoder = ContentDecoder()
+        self._chunk = Bdat(0, False)  # the BDAT chunk being read
+        self._chunk_left = 0  # octets of it still to come
+        self._swallow = 0  # octets of a refused BDAT chunk still to be skipped
+        self._announced = 0  # octets of all BDAT chunks of this transaction, refused ones too
+        self._context = Context(settings, frozenset())
+        self.offer(extensions)
+
+    def offer(self, extensions: tuple[str, ...]) -> None:
+        """Offer these beside our own keywords from now on; after STARTTLS they are others."""
+        self.keywords = offered_keywords(self.settings, extensions)
+        offered = frozenset(line.split(" ", 1)[0] for line in self.keywords)
+        self._context = Context(self.settings, offered)
+
+    @property
+    def closed(self) -> bool:
+        """True once the last reply is sent: nothing is read any more, hang up."""
+        return self.state is State.CLOSED
+
+    @property
+    def in_transaction(self) -> bool:
+        """True from the reply to MAIL to the end of the message, RSET or EHLO."""
+        return self.state in IN_TRANSACTION
+
+    @property
+    def buffered(self) -> int:
+        """Octets received and not yet used."""
+        return len(self._intake)
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        raise NotImplementedError
+        if self.state is not State.CLOSED:
+            self._intake.put(data)
 
     def next_event(self) -> Event | Signal:
-        """The next event, NEED_DATA or PAUSED."""
-        raise NotImplementedError
+        """The next event; NEED_DATA or PAUSED when there is none."""
+        if self._awaiting is not None or self.state in (State.CONNECT, State.CLOSED):
+            return PAUSED
+        while (event := self._step()) is None:
+            pass
+        if event is not NEED_DATA and not isinstance(event, ContentChunk):
+            assert not isinstance(event, Signal)
+            self._awaiting = event
+        return event
 
     def send(self, reply: Reply) -> bytes:
-        """The bytes of the reply to the last event."""
-        raise NotImplementedError
+        """The bytes of the reply to the last event. A closing reply (421) is taken at any time."""
+        event, self._awaiting = self._awaiting, None
+        if reply.closes:
+            self._close()
+        elif event is not None:
+            self._advance(event, reply)
+            if reply.code == 354 and isinstance(event, Bdat):
+                return b""  # RFC 3030 2: the chunk follows by itself
+        elif self.state is State.CONNECT:
+            self.improper_pipelining = self.buffered > 0  # spoke before the greeting
+            self.state = State.START if reply.is_positive else State.REFUSED
+        else:
+            raise OurError(f"a reply that nobody waits for: {reply}")
+        return reply.wire
+
+    # --- What a reply does -------------------------------------------------------------------
+
+    def _advance(self, event: Event, reply: Reply) -> None:
+        match event:
+            case ContentEnd():
+                self._end_transaction()
+            case ChunkEnd():
+                self.state = State.CHUNKS if reply.is_positive else State.DISCARDING
+            case SyntaxProblem():
+                self._leave_problem()
+            case Data() | Bdat() if reply.is_positive and reply.code != 354:
+                raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
+            case Bdat() if not reply.is_positive:
+                self._refuse_chunk(event)
+            case _ if reply.is_positive:
+                self._take_transition(event)
+
+    def _take_transition(self, event: Event) -> None:
+        state = TRANSITIONS[self.state].get(type(event))
+        if state is None:
+            return  # legal anywhere
+        self.state = state
+        match event:
+            case Mail():
+                self._announced = 0
+                if event.smtputf8 is not self._context.smtputf8:
+                    self._context = Context(self.settings, self._context.offered, event.smtputf8)
+            case Data():
+                self._decoder = self._new_decoder(dots=True)
+            case Bdat():
+                self._decoder = self._new_decoder(dots=False)
+                self._begin_chunk(event)
+            case Ehlo() | Helo():
+                self._extended = isinstance(event, Ehlo)
+            case StartTls():
+                # RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too.
+                self._tls = True
+                self._extended = False
+                self._intake.clear()
+
+    def _leave_problem(self) -> None:
+        state, self._after = self._after, None
+        match state:
+            case None:
+                pass
+            case State.CLOSED:
+                self._close()
+            case State.READY:
+                self._end_transaction()
+            case _:
+                self.state = state
+
+    def _end_transaction(self) -> None:
+        self.state = State.READY
+        self._announced = 0
+
+    def _close(self) -> None:
+        self.state = State.CLOSED
+        self._intake.clear()
+        self._pending = None
+        self._swallow = 0
+
+    # --- Reading -----------------------------------------------------------------------------
+
+    def _step(self) -> Event | Signal | None:
+        """One event, NEED_DATA, or None: there was progress, step again."""
+        if self._swallow:
+            self._swallow -= len(self._intake.take(self._swallow))
+            if self._swallow:
+                return NEED_DATA
+        if self._pending is not None:
+            event, self._pending = self._pending, None
+            return event
+        if self.state is State.CONTENT:
+            return self._read_content()
+        if self.state is State.CHUNK:
+            return self._read_chunk()
+        line = self._intake.take_line()
+        if line is None:
+            return NEED_DATA
+        parsed = self._parse_line(line)
+        if self._swallow:
+            self._pending = parsed  # the chunk is skipped before its refusal is sent
+            return None
+        if self.buffered and (not self._extended or type(parsed) in _LAST_IN_GROUP):
+            self.improper_pipelining = True
+        return parsed
+
+    def _parse_line(self, line: Line) -> Event | None:
+        if line.bare and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
+            self._after = State.CLOSED
+            return SyntaxProblem("", self._bare_newline_reply())
+        try:
+            text = line.text.decode("utf-8")
+        except UnicodeDecodeError:
+            if not line.cut:
+                return SyntaxProblem("", replies.BAD_UTF8)
+            text = line.text.decode("latin-1")  # cut inside a character, perhaps
+        words = text.split(None, 1)
+        if not words:
+            return SyntaxProblem("", replies.BAD_SYNTAX)
+        verb = words[0].upper()
+        if line.cut and verb not in _FREE_TEXT:
+            return SyntaxProblem(verb, replies.LINE_TOO_LONG)
+        if verb in self._noop_words:
+            return Noop()
+        return self._parse_command(verb, words[1].rstrip() if len(words) == 2 else "", text)
+
+    def _parse_command(self, verb: str, rest: str, text: str) -> Event | None:
+        if self.state is State.REFUSED and verb != "QUIT":
+            return SyntaxProblem(verb, replies.ACCESS_DENIED)
+        known = PARSERS.get(verb)
+        if known is None:
+            if _is_header(verb) or self.settings.forbids(verb):
+                return SyntaxProblem(verb, replies.BREAKS_RULES)
+            return Unknown(verb, text)
+        kind, parse = known
+        try:
+            if kind is Bdat:
+                return self._parse_bdat(rest)
+            if kind not in ANYWHERE and (problem := self._order_problem(kind)) is not None:
+                return SyntaxProblem(verb, problem)
+            return parse(rest, self._context)
+        except Mistake as mistake:
+            return SyntaxProblem(verb, mistake.reply)
+
+    def _order_problem(self, kind: type) -> Reply | None:
+        if self.state is State.START and kind in _NEED_HELO and self.settings.smtpd_helo_required:
+            return _NEED_HELO[kind]
+        if kind is StartTls and self._tls:
+            return replies.TLS_ACTIVE
+        return out_of_order(self.state, kind)
+
+    def _bare_newline_reply(self) -> Reply:
+        settings = self.settings
+        return replies.bare_newline(
+            settings.smtpd_forbid_bare_newline_reject_code, settings.myhostname
+        )
+
+    # --- Content -----------------------------------------------------------------------------
+
+    def _new_decoder(self, *, dots: bool) -> ContentDecoder:
+        settings = self.settings
+        return ContentDecoder(
+            dots=dots,
+            standard_end=settings.smtpd_forbid_bare_newline.lower() != "no",
+            replace_stray=settings.cleanup_replace_stray_cr_lf,
+        )
+
+    def _read_content(self) -> Event | Signal | None:
+        data = self._intake.take_all()
+        if not data:
+            return NEED_DATA
+        content, rest = self._decoder.feed(data)
+        if rest is not None:
+            self._intake.put_back(rest)
+            self._pending = self._content_end(None)
+        return self._content_chunk(content)
+
+    def _read_chunk(self) -> Event | Signal | None:
+        if self._chunk_left:
+            data = self._intake.take(self._chunk_left)
+            if not data:
+                return NEED_DATA
+            self._chunk_left -= len(data)
+            return self._content_chunk(self._decoder.feed(data)[0])
+        if not self._chunk.last:
+            return ChunkEnd(self._chunk.size)
+        content = self._decoder.finish()
+        self._pending = self._content_end(self._announced)
+        return self._content_chunk(content)
+
+    def _content_chunk(self, content: bytes) -> ContentChunk | None:
+        """None when there is nothing to give: no octets, or beyond the limit."""
+        limit = self.settings.message_size_limit
+        if not content or 0 < limit < self._decoder.size:
+            return None
+        return ContentChunk(content)
+
+    def _content_end(self, chunk_size: int | None) -> ContentEnd:
+        decoder, settings = self._decoder, self.settings
+        problem: Reply | None = None
+        if 0 < settings.message_size_limit < decoder.size:
+            problem = replies.MESSAGE_TOO_BIG
+        elif decoder.bare_newline and settings.smtpd_forbid_bare_newline.lower() == "reject":
+            problem = self._bare_newline_reply()
+        return ContentEnd(decoder.size, decoder.eightbit, decoder.bare_newline, problem, chunk_size)
+
+    # --- BDAT (RFC 3030) ---------------------------------------------------------------------
+
+    def _parse_bdat(self, rest: str) -> Event | None:
+        """The first chunk is an event, later ones begin at once; refused ones are skipped."""
+        if "CHUNKING" not in self._context.offered:
+            return SyntaxProblem("BDAT", replies.NO_CHUNKING)
+        chunk = parse_chunk(rest)
+        limit = self.settings.message_size_limit
+        if chunk.size == 0 and not chunk.last:
+            return self._skip_chunk(chunk, replies.NULL_CHUNK)
+        if self.state is State.DISCARDING:
+            return self._skip_chunk(chunk, replies.discarded_chunk(chunk.size))
+        if (problem := out_of_order(self.state, Bdat)) is not None:
+            return self._skip_chunk(chunk, problem)
+        if 0 < limit < self._announced + chunk.size:
+            return self._skip_chunk(chunk, replies.CHUNK_TOO_BIG)
+        if self.state is State.CHUNKS:
+            self.state = State.CHUNK
+            self._begin_chunk(chunk)
+            return None
+        return chunk
+
+    def _begin_chunk(self, chunk: Bdat) -> None:
+        self._chunk = chunk
+        self._chunk_left = chunk.size
+        self._announced += chunk.size
+
+    def _skip_chunk(self, chunk: Bdat, reply: Reply) -> SyntaxProblem:
+        """Refuse a chunk by ourselves; the reply goes out once its octets are skipped."""
+        self._after = self._swallow_chunk(chunk)
+        ends = self._after is State.READY and self.in_transaction
+        return SyntaxProblem("BDAT", reply, ends_transaction=ends)
+
+    def _refuse_chunk(self, chunk: Bdat) -> None:
+        """The session refused; its reply is on the way, the octets come all the same."""
+        self._after = self._swallow_chunk(chunk)
+        self._leave_problem()
+
+    def _swallow_chunk(self, chunk: Bdat) -> State:
+        """Skip the chunk; the state to go to. Far above the size limit there is no skipping."""
+        limit = self.settings.message_size_limit
+        self._announced += chunk.size
+        if limit and self._announced > limit * 3 // 2:  # as Postfix: 1.5 times the limit
+            return State.CLOSED
+        self._swallow = chunk.size
+        return State.READY if chunk.last else State.DISCARDING
+
+
+def _is_header(verb: str) -> bool:
+    """ "Subject:" and its like: a client that sends a message where commands are due."""
+    name, colon, _ = verb.partition(":")
+    return bool(name and colon) and name.isascii() and name.isprintable()

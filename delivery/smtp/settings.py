@@ -9,8 +9,9 @@ SOURCE       postconf(5), each name
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
+
+_NO_LETTER = "regexp:{{/^[^A-Z]/ Bogus}}"  # of the default value: a command begins with a letter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,15 @@ class ServerSettings:
     smtpd_discard_ehlo_keywords: tuple[
         str, ...
     ] = ()  # of this client: see also the ..._address_maps
-    smtpd_noop_commands: Container[str] = ()  # upper case words
-    smtpd_forbidden_commands: Container[str] = ("CONNECT", "GET", "POST")  # upper case words
+    smtpd_noop_commands: tuple[str, ...] = ()
+    smtpd_forbidden_commands: tuple[str, ...] = ("CONNECT", "GET", "POST", _NO_LETTER)
+
+    def forbids(self, verb: str) -> bool:
+        """True for a word of smtpd_forbidden_commands; of tables only the default one is known."""
+        words = self.smtpd_forbidden_commands
+        if _NO_LETTER in words and not ("A" <= verb[:1].upper() <= "Z"):
+            return True
+        return verb in words or any(verb == word.upper() for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,14 +54,12 @@ class State(Enum):
 
 
 S = State
-CommandType = type[Helo | Ehlo | Mail | Rcpt | Data | Bdat | Rset | StartTls | Auth | Etrn]
-
 ANYWHERE = frozenset({Noop, Help, Vrfy, Quit, Unknown})  # RFC 5321 4.1.4
 
-_OUTSIDE: dict[CommandType, State] = {Ehlo: S.READY, Helo: S.READY}
-_INSIDE: dict[CommandType, State] = {**_OUTSIDE, Rset: S.READY, StartTls: S.START}
+_OUTSIDE: dict[type, State] = {Ehlo: S.READY, Helo: S.READY}
+_INSIDE: dict[type, State] = {**_OUTSIDE, Rset: S.READY, StartTls: S.START}
 
-TRANSITIONS: dict[State, dict[CommandType, State]] = {
+TRANSITIONS: dict[State, dict[type, State]] = {
     S.START: {
         **_OUTSIDE,
         Rset: S.START,
@@ -86,7 +84,7 @@ _NESTED = {
 }
 _AFTER_BDAT = {**_NESTED, Rcpt: replies.RCPT_AFTER_BDAT, Data: replies.DATA_AFTER_BDAT}
 
-_OUT_OF_ORDER: dict[State, dict[CommandType, Reply]] = {
+_OUT_OF_ORDER: dict[State, dict[type, Reply]] = {
     S.START: _NEITHER,
     S.READY: _NEITHER,
     S.MAIL: {**_NESTED, Data: replies.NO_RECIPIENTS, Bdat: replies.NO_RECIPIENTS},
@@ -96,7 +94,10 @@ _OUT_OF_ORDER: dict[State, dict[CommandType, Reply]] = {
 }
 
 
-def out_of_order(state: State, command: CommandType) -> Reply | None:
+IN_TRANSACTION = frozenset({S.MAIL, S.RCPT, S.CONTENT, S.CHUNK, S.CHUNKS, S.DISCARDING})
+
+
+def out_of_order(state: State, command: type) -> Reply | None:
     """The 503 (or 554) for a command that TRANSITIONS does not allow; None when it does."""
     if command in TRANSITIONS[state]:
         return None

@@ -1,0 +1,71 @@
+"""exchange - what the agent and the client protocol tell each other; frozen values.
+
+SUMMARY      Transaction goes in; Ready, Refused, WantContent, Result, Finished, Goodbye come out
+RULES        between start() and Finished each recipient gets exactly one Result, unless PeerError
+             ends it all
+SOURCE       RFC 5321 3.3, 4.5.3; RFC 2033 4.2; RFC 1870, 6152, 6531, 3461
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from delivery.smtp.answers import Answer
+from delivery.values import Recipient
+from tables.addresses import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """What start() sends. `size` is the octet count of the content, for SIZE; 0 when not known."""
+
+    sender: Address
+    recipients: tuple[Recipient, ...]
+    size: int = 0
+    body: str = ""  # RFC 6152: 8BITMIME, 7BIT or '' for none
+    smtputf8: bool = False  # RFC 6531: must be offered, see Ready.keywords
+    ret: str = ""  # RFC 3461: FULL, HDRS or ''
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The session is up. `keywords`: EHLO keyword (upper case) -> its parameters."""
+
+    hostname: str  # what the server calls itself; '' after HELO
+    keywords: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The server does not want to talk to us: "refused to talk to me" of Postfix."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class WantContent:
+    """Call send_content() with CRLF text, in pieces of any size, or end_content()."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The fate of one recipient; `command` is what the answer answers: "RCPT TO", "end of DATA"."""
+
+    recipient: Recipient
+    answer: Answer
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The transaction is over; every recipient had its Result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """QUIT was answered, or the server hung up when nothing was owed."""
+
+
+ClientEvent = Ready | Refused | WantContent | Result | Finished | Goodbye

@@ -1,0 +1,173 @@
+"""grammar - the small languages inside SMTP commands: words, paths, xtext.
+
+SUMMARY      split_words (arguments), parse_path (MAIL, RCPT, VRFY), xtext_decode, xtext_encode,
+             neuter
+RULES        words are cut as Postfix cuts them: <...> nests and holds blanks, "..." holds anything,
+             a backslash holds the next character; "FROM:" and "TO:" are words of their own paths:
+             tables.addresses.parse_path, and what Postfix also takes: see parse_path below
+ERRORS       AddressSyntaxError from parse_path; ValueError from xtext_decode; None from split_words
+SOURCE       RFC 5321 4.1.2, RFC 3461 4 (xtext), RFC 6533 3; Postfix smtpd_token.c, tok822_parse.c
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from delivery.smtp.settings import ServerSettings
+from tables.addresses import Address
+from tables.addresses import parse_path as parse_strict_path
+from tables.errors import AddressSyntaxError
+
+_BLANKS = " \t\r\n\v\f"
+_HOLDS = frozenset('<"\\')
+
+
+def split_words(text: str) -> list[str] | None:
+    """The words of a command's arguments; None when a "<" or a quote is never closed."""
+    if not _HOLDS.intersection(text) and ":" not in text:
+        return text.split()
+    words: list[str] = []
+    word = ""
+    place = 0
+    while place < len(text):
+        character = text[place]
+        if character in '<"':
+            end = _end_of_quoted(text, place)
+            if end is None:
+                return None
+            word += text[place:end]
+            place = end
+            continue
+        place += 1
+        if character in _BLANKS:
+            if word:
+                words.append(word)
+            word = ""
+            continue
+        word += character
+        if character == "\\":
+            word += text[place : place + 1]
+            place += 1
+        elif character == ":" and word.lower() in ("from:", "to:"):
+            words.append(word)
+            word = ""
+    if word:
+        words.append(word)
+    return words
+
+
+def _end_of_quoted(text: str, place: int) -> int | None:
+    """Index after the closing character of the <...> or "..." that begins at `place`."""
+    closing = [">" if text[place] == "<" else '"']
+    place += 1
+    while place < len(text):
+        character = text[place]
+        if character == "\\":
+            place += 1
+        elif character == closing[-1]:
+            closing.pop()
+            if not closing:
+                return place + 1
+        elif character == '"':  # quotes bind more than brackets
+            closing.append('"')
+        elif character == "<" and closing[-1] == ">":
+            closing.append(">")
+        place += 1
+    return None
+
+
+def parse_path(text: str, settings: ServerSettings, *, smtputf8: bool) -> Address:
+    """The address in MAIL, RCPT or VRFY, with Postfix's tolerance; Address('', '') for "<>".
+
+    Beyond tables.addresses.parse_path: <<joe>> and joe>; a ":" in the local part; an empty quoted
+    local part; a non-ASCII local part without SMTPUTF8, unless strict_smtputf8 (the domain must be
+    ASCII then); resolve_null_domain, resolve_numeric_domain. Not "-joe", unless allow_min_user.
+    Raises AddressSyntaxError.
+    """
+    try:
+        address = parse_strict_path(text, smtputf8=smtputf8)
+    except AddressSyntaxError:
+        if settings.strict_rfc821_envelopes:
+            raise
+        address = _parse_tolerantly(text, settings, smtputf8)
+    else:
+        if settings.strict_rfc821_envelopes and text[:1] != "<":
+            raise AddressSyntaxError("The angle brackets are missing.")
+    if address.local[:1] == "-" and not settings.allow_min_user:  # postconf(5) allow_min_user
+        raise AddressSyntaxError("The address begins with a hyphen.")
+    return address
+
+
+def _parse_tolerantly(text: str, settings: ServerSettings, smtputf8: bool) -> Address:
+    inner = text
+    while inner[:1] == "<" and inner[-1:] == ">":
+        inner = inner[1:-1]
+    inner = inner.removesuffix(">").strip(_BLANKS)
+    if settings.resolve_null_domain and inner.endswith("@"):
+        inner = inner[:-1]
+    domain = ""
+    if settings.resolve_numeric_domain:
+        local, _, last = inner.rpartition("@")
+        if _is_ipv4(last):
+            inner, domain = local, last
+    if inner.startswith('""@'):
+        return Address("", parse_strict_path("x" + inner[2:], smtputf8=smtputf8).domain)
+    if not any(character in '"[(@' for character in inner.partition(":")[0]):
+        inner = inner.replace(":", "\\:")
+    if not inner:
+        raise AddressSyntaxError("An address is missing.")
+    if not smtputf8 and not settings.strict_smtputf8:
+        address = parse_strict_path(f"<{inner}>", smtputf8=True)
+        if not address.domain.isascii():
+            raise AddressSyntaxError("A non-ASCII domain needs SMTPUTF8.")
+    else:
+        address = parse_strict_path(f"<{inner}>", smtputf8=smtputf8)
+    return Address(address.local, domain) if domain else address
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# RFC 3461 4:  xtext = *( xchar / hexchar );  hexchar = "+" 2(%x30-39 / %x41-46)
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")
+_HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
+# RFC 6533 3:  EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"
+_EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_NOT_XCHAR = re.compile(rb"[^!-*,-<>-~]")
+
+
+def xtext_decode(text: str, *, utf8: bool = False) -> str:
+    r"""The text that an xtext stands for; with `utf8` also \x{20AC} and plain non-ASCII (RFC 6533).
+
+    ValueError: not xtext, not UTF-8, or with control characters, which belong in no report.
+    """
+    if utf8:
+        decoded = _EMBEDDED.sub(lambda match: chr(int(match[1], 16)), text)
+    elif _XTEXT.match(text) is None:
+        raise ValueError("not xtext")
+    else:
+        raw = _HEXCHAR.sub(lambda match: bytes.fromhex(match[1].decode()), text.encode())
+        decoded = raw.decode("utf-8")
+    if any((c < " " and c != "\t") or c == "\x7f" for c in decoded):
+        raise ValueError("control character")
+    decoded.encode("utf-8")  # an escaped surrogate is a ValueError too
+    return decoded
+
+
+def xtext_encode(text: str) -> str:
+    """RFC 3461 4; non-ASCII as the hexadecimal octets of its UTF-8."""
+    return _NOT_XCHAR.sub(lambda match: b"+%02X" % ord(match[0]), text.encode()).decode("ascii")
+
+
+_NEUTERED = re.compile(r"[^!-~]|[<>()\\\";@]")
+
+
+def neuter(name: str) -> str:
+    """A HELO name that cannot be mistaken for header syntax: what Postfix keeps as helo_name."""
+    return _NEUTERED.sub("?", name)

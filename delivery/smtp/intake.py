@@ -1,0 +1,87 @@
+"""intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
+
+SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len()
+RULES        how the octets were cut on their way does not matter: the lines are the same
+LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
+SOURCE       RFC 5321 2.3.8, 4.5.3.1.4
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`text` has no line end; `bare`: LF alone ended it; `cut`: too long, this is the beginning."""
+
+    text: bytes
+    bare: bool = False
+    cut: bool = False
+
+
+class Intake:
+    """A buffer with a reading position: octets are copied only when new ones come in between."""
+
+    __slots__ = ("_at", "_beginning", "_buffer", "_limit")
+
+    def __init__(self, line_limit: int) -> None:
+        self._limit = line_limit
+        self._buffer = b""
+        self._at = 0
+        self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._at
+
+    def put(self, data: bytes) -> None:
+        """Octets from the peer."""
+        rest = self._buffer[self._at :]
+        self._buffer = rest + data if rest else data
+        self._at = 0
+
+    def put_back(self, rest: bytes) -> None:
+        """What take_all() gave too much; only right after it."""
+        self._buffer, self._at = rest, 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._buffer, self._at, self._beginning = b"", 0, None
+
+    def take_all(self) -> bytes:
+        """Everything there is."""
+        data = self._buffer[self._at :] if self._at else self._buffer
+        self._buffer, self._at = b"", 0
+        return data
+
+    def take(self, count: int) -> bytes:
+        """At most `count` octets."""
+        if count >= len(self):
+            return self.take_all()
+        data = self._buffer[self._at : self._at + count]
+        self._at += count
+        return data
+
+    def take_line(self) -> Line | None:
+        """The next line, or None while its end is not here. CR LF or LF ends it."""
+        end = self._buffer.find(b"\n", self._at)
+        if end < 0:
+            self._drain()
+            return None
+        text, self._at = self._buffer[self._at : end], end + 1
+        if self._beginning is not None:
+            text, self._beginning = self._beginning, None
+            return Line(text, cut=True)
+        if len(text) > self._limit + 1:  # one more for the CR
+            return Line(text[: self._limit], cut=True)
+        if text[-1:] == b"\r":
+            return Line(text[:-1])
+        return Line(text, bare=True)
+
+    def _drain(self) -> None:
+        """Keep the beginning of a line that is too long already, drop the rest."""
+        if self._beginning is not None:
+            self._buffer, self._at = b"", 0
+        elif len(self) > self._limit + 1:
+            self._beginning = self._buffer[self._at : self._at + self._limit]
+            self._buffer, self._at = b"", 0
