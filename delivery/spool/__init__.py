@@ -5,6 +5,9 @@ FILES        queueid   short unique names          records   what is written and
              content   message text on its way in  rowform   values <-> columns
              database  one shard's SQLite file     salvage   what to do when it is damaged
              committer the one writing thread      store     the door: enter, lease, settle, finish
+             operations  changes of rows           reading   rows -> leases, content, listings
+             entries   a message -> rows           lock      one process for each shard
+             recovery  what opening a shard does   adopt     shards of dead processes
              schedule  retry times, lifetimes      active    who is tried next, and how many at once
 RULES        enter() returns after the commit that holds the message; a lease is written before the
              attempt it stands for; finish() removes what is done and enters its reports in one
@@ -12,7 +15,9 @@ RULES        enter() returns after the commit that holds the message; a lease is
 SOURCE       RFC 5321 4.2.5, 4.5.4.1, 6.1; postconf(5) queue parameters
 """
 
+from delivery.spool.adopt import Adoption
 from delivery.spool.content import ContentWriter
+from delivery.spool.lock import ShardBusy
 from delivery.spool.records import (
     Corrupt,
     Lease,
@@ -22,9 +27,10 @@ from delivery.spool.records import (
     SpoolLimits,
     Submission,
 )
-from delivery.spool.store import ShardBusy, Spool
+from delivery.spool.store import Spool
 
 __all__ = [
+    "Adoption",
     "ContentWriter",
     "Corrupt",
     "Lease",

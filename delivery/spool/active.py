@@ -106,6 +106,11 @@ class ActiveQueue:
         """True when no further message should be leased: postconf(5) qmgr_message_active_limit."""
         return len(self._messages) >= self._message_limit
 
+    @property
+    def remembered_destinations(self) -> int:
+        """Destinations in memory: those with work and those known to be dead."""
+        return sum(len(item.destinations) for item in self._transports.values())
+
     def __len__(self) -> int:
         return len(self._messages)
 

@@ -18,20 +18,22 @@ SOURCE       docs/QUEUE.md
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from delivery.errors import DeliveryError, SmtpFailure
+from delivery.errors import SmtpFailure
 from delivery.spool import database, operations, queueid, reading, recovery, rowform
+from delivery.spool.adopt import Adoption, adopt_shard
 from delivery.spool.committer import Committer, EntryRows, Operation, Work
-from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter, checksum
+from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter
+from delivery.spool.entries import make_entry
+from delivery.spool.lock import ShardBusy, lock_shard
 from delivery.spool.records import (
     Corrupt,
     Lease,
@@ -44,12 +46,7 @@ from delivery.spool.records import (
 from delivery.values import Content, Envelope, Outcome, Status
 
 CONTENT_DIRECTORY = "content"
-LOCK_FILE = "lock"
 FSYNC_THREADS = 4
-
-
-class ShardBusy(DeliveryError):
-    """Another process has this shard of the spool."""
 
 
 class Spool:
@@ -367,9 +364,40 @@ class Spool:
 
     # taking over from dead processes
 
-    async def take_entries(self, entries: list[EntryRows]) -> None:
-        """Commit messages of another shard as they are (adopt.py)."""
-        await self._submit(entries=entries)
+    async def adopt_shards(self, alive: Collection[int] = ()) -> list[Adoption]:
+        """Take the messages of sibling shards that no process has; what was done.
+
+        `alive` are shards that have a process of their own, even if it is not up yet.
+        Adopted messages are due like any deferred one: call due() afterwards.
+        """
+        done = []
+        for directory in sorted(self.directory.parent.iterdir()):
+            if not directory.name.isdecimal() or directory == self.directory:
+                continue
+            if int(directory.name) in alive:
+                continue
+            try:
+                lock = lock_shard(directory)
+            except ShardBusy:
+                continue
+            try:
+                done.append(
+                    await adopt_shard(directory, self.directory, known=self._known, take=self._take)
+                )
+            finally:
+                os.close(lock)
+        return done
+
+    async def _known(self, numbers: list[int]) -> set[int]:
+        rows = await self._readers.rows(
+            f"SELECT id FROM message WHERE id IN ({', '.join('?' * len(numbers))})",  # noqa: S608
+            tuple(numbers),
+        )
+        return {number for (number,) in rows}
+
+    async def _take(self, entries: list[EntryRows]) -> None:
+        if entries:
+            await self._submit(entries=entries)
 
     # inside
 
@@ -410,51 +438,12 @@ class Spool:
         return count
 
     def _entry(self, submission: Submission, now: float, hold: str) -> tuple[EntryRows, Lease]:
-        """The rows of a new message, and the lease it will have when nothing goes wrong."""
-        envelope, content = submission.envelope, submission.content
         queue_id = submission.queue_id
         number = queueid.to_number(queue_id) if queue_id else self._ids.next()
-        queue_id = queue_id or queueid.to_text(number)
-        recipients = tuple(dict.fromkeys(envelope.recipients))
         state = QueueState.HOLD if hold else QueueState.ACTIVE
-        if not hold and self._is_busy(len(recipients)):
+        if not hold and self._is_busy(len(submission.envelope.recipients)):
             state = QueueState.DEFERRED
-        in_file = bool(content.path)
-        shared = in_file and os.path.basename(content.path) != queue_id
-        row = (
-            number,
-            int(state),
-            now,
-            now,
-            0,
-            0,
-            content.size,
-            int(in_file),
-            0 if in_file else checksum(content.data),
-            0,
-            0,
-            rowform.sender_column(envelope.sender),
-            rowform.envelope_column(envelope),
-            hold,
-        )
-        entry = EntryRows(
-            message=row,
-            content=(number, content.headers, None if in_file else content.data),
-            recipients=[
-                rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)
-            ],
-            file_name=queue_id if in_file else "",
-            link_from=content.path if shared else "",
-        )
-        lease = Lease(
-            queue_id=queue_id,
-            envelope=replace(envelope, recipients=recipients),
-            numbers={item: place for place, item in enumerate(recipients)},
-            arrived=now,
-            attempts=1,
-            size=content.size,
-        )
-        return entry, lease
+        return make_entry(number, submission, state, now, hold)
 
     def _entered(self, entry: EntryRows, lease: Lease, content: Content) -> None:
         """Keep a message that is now on disk for its first attempt."""
@@ -509,17 +498,6 @@ class Spool:
         finally:
             self._connection.close()
             os.close(self._lock)
-
-
-def lock_shard(directory: Path) -> int:
-    """The open lock file of a shard, exclusively ours until closed; raises ShardBusy."""
-    handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise ShardBusy(f"shard {directory.name} of the spool is in use") from error
-    return handle
 
 
 def _all_final(lease: Lease, outcomes: Sequence[Outcome]) -> bool:

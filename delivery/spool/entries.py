@@ -1,0 +1,63 @@
+"""entries - a message on its way in: rows for the committer, a lease for its first attempt.
+
+SUMMARY      make_entry(number, submission, state, now) -> (EntryRows, Lease)
+RULES        recipients that are equal in everything are one; an exact copy would be delivered twice
+             content that already belongs to another message is shared by a hard link
+ERRORS       SmtpFailure 553 5.6.7: an address that is not valid Unicode
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from delivery.spool import queueid, rowform
+from delivery.spool.committer import EntryRows
+from delivery.spool.content import checksum
+from delivery.spool.records import Lease, QueueState, Submission
+
+
+def make_entry(
+    number: int, submission: Submission, state: QueueState, now: float, reason: str = ""
+) -> tuple[EntryRows, Lease]:
+    """The rows of a new message, and the lease it has when it is tried at once."""
+    envelope, content = submission.envelope, submission.content
+    queue_id = queueid.to_text(number)
+    recipients = tuple(dict.fromkeys(envelope.recipients))
+    in_file = bool(content.path)
+    is_shared = in_file and os.path.basename(content.path) != queue_id
+    row = (
+        number,
+        int(state),
+        now,  # due
+        now,  # arrived
+        0,  # attempts
+        0,  # interrupted
+        content.size,
+        int(in_file),
+        0 if in_file else checksum(content.data),
+        0,  # warned
+        0,  # expired
+        rowform.sender_column(envelope.sender),
+        rowform.envelope_column(envelope),
+        reason,
+    )
+    rows = EntryRows(
+        message=row,
+        content=(number, content.headers, None if in_file else content.data),
+        recipients=[
+            rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)
+        ],
+        file_name=queue_id if in_file else "",
+        link_from=content.path if is_shared else "",
+    )
+    lease = Lease(
+        queue_id=queue_id,
+        envelope=replace(envelope, recipients=recipients),
+        numbers={item: place for place, item in enumerate(recipients)},
+        arrived=now,
+        attempts=1,
+        size=content.size,
+        last_number=len(recipients) - 1,
+    )
+    return rows, lease

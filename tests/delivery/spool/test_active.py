@@ -1,0 +1,219 @@
+"""Who is tried next: fairness, concurrency and dead destinations; SCHEDULER_README."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from delivery.spool.active import DEAD_LIMIT, ActiveQueue, Job, TransportLimits
+from delivery.values import Route
+from tests.delivery.spool.messages import recipient
+
+SMTP = "smtp"
+
+
+def people(count: int, site: str = "x.example") -> list:
+    return [recipient(f"u{n}@{site}") for n in range(count)]
+
+
+def queue(**limits: float) -> ActiveQueue:
+    return ActiveQueue(lambda transport: TransportLimits(**limits))
+
+
+def start_all(active: ActiveQueue, now: float = 0.0) -> list[Job]:
+    """Every job that may start now."""
+    jobs = []
+    while (job := active.next_job(now)) is not None:
+        jobs.append(job)
+    return jobs
+
+
+def test_it_works() -> None:
+    active = ActiveQueue()
+    active.add("m1", Route(SMTP, "x.example"), people(2))
+    job = active.next_job(0.0)
+    assert job is not None
+    assert (job.queue_id, job.route.nexthop, len(job.recipients)) == ("m1", "x.example", 2)
+    assert active.next_job(0.0) is None
+    assert "m1" in active
+    assert active.done(job, 1.0)
+    assert "m1" not in active
+    assert len(active) == 0
+
+
+def test_a_message_is_done_when_all_its_jobs_are() -> None:
+    active = queue(destination_recipient_limit=2)
+    active.add("m1", Route(SMTP, "x.example"), people(3))
+    active.add("m1", Route(SMTP, "y.example"), people(1, "y.example"))
+    jobs = start_all(active)
+    assert sorted(len(job.recipients) for job in jobs) == [1, 1, 2]
+    assert [active.done(job, 0.0) for job in jobs] == [False, False, True]
+
+
+def test_a_destination_gets_its_initial_and_never_more_than_its_limit() -> None:
+    active = queue(destination_concurrency_limit=8, initial_destination_concurrency=3)
+    for number in range(200):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    running = start_all(active)
+    assert len(running) == 3
+    most = 0
+    while running:
+        active.done(running.pop(0), 0.0)
+        running += start_all(active)
+        most = max(most, len(running))
+    assert most == 8
+    assert len(active) == 0
+
+
+def test_a_transport_never_runs_more_jobs_than_processes() -> None:
+    active = queue(process_limit=4)
+    for number in range(10):
+        active.add(f"m{number}", Route(SMTP, f"d{number}.example"), people(1))
+    running = start_all(active)
+    assert len(running) == 4
+    other = Route("virtual", "x")
+    active.add("mv", other, people(1))
+    assert [job.route for job in start_all(active)] == [other]
+    active.done(running[0], 0.0)
+    assert len(start_all(active)) == 1
+
+
+def test_a_long_mailing_delays_nobody_else() -> None:
+    active = queue(initial_destination_concurrency=1, destination_concurrency_limit=1)
+    active.add("mailing", Route(SMTP, "big.example"), people(100_000, "big.example"))
+    active.add("letter", Route(SMTP, "big.example"), people(1, "big.example"))
+    active.add("other", Route(SMTP, "small.example"), people(1, "small.example"))
+    order = []
+    for _ in range(4):
+        for job in start_all(active):
+            order.append(job.queue_id)
+            active.done(job, 0.0)
+    assert order.index("letter") <= 2, order
+    assert order.index("other") <= 2, order
+
+
+def test_destinations_take_turns() -> None:
+    active = queue(process_limit=1)
+    for number in range(6):
+        active.add(f"a{number}", Route(SMTP, "a.example"), people(1))
+        active.add(f"b{number}", Route(SMTP, "b.example"), people(1))
+    order = []
+    while (job := active.next_job(0.0)) is not None:
+        order.append(job.route.nexthop)
+        active.done(job, 0.0)
+    assert len(order) == 12
+    assert all(first != second for first, second in pairwise(order)), order
+
+
+def test_a_dead_destination_is_left_alone_for_a_while_and_then_tried_again() -> None:
+    active = queue(initial_destination_concurrency=2, retry_after_s=300.0)
+    for number in range(6):
+        active.add(f"m{number}", Route(SMTP, "dead.example"), people(1))
+    tried = 0
+    suspended = []
+    while (job := active.next_job(10.0)) is not None:
+        if job.suspended:
+            suspended.append(job.suspended)
+        else:
+            tried += 1
+        active.done(job, 10.0, unreachable="" if job.suspended else "connect: timed out")
+    assert tried == 2
+    assert set(suspended) == {"delivery temporarily suspended: connect: timed out"}
+    assert len(active) == 0
+    active.add("later", Route(SMTP, "DEAD.example"), people(1))
+    job = active.next_job(309.0)
+    assert job is not None
+    assert job.suspended
+    active.done(job, 309.0)
+    active.add("again", Route(SMTP, "dead.example"), people(1))
+    job = active.next_job(311.0)
+    assert job is not None
+    assert not job.suspended
+
+
+def test_a_dead_destination_delays_nobody_else() -> None:
+    active = queue(process_limit=2, initial_destination_concurrency=1)
+    for number in range(1000):
+        active.add(f"d{number}", Route(SMTP, "dead.example"), people(1))
+    active.add("good", Route(SMTP, "good.example"), people(1))
+    first, second = active.next_job(0.0), active.next_job(0.0)
+    assert first is not None
+    assert second is not None
+    assert second.queue_id == "good"
+    active.done(first, 0.0, unreachable="no route")
+    rest = start_all(active)
+    assert len(rest) == 999
+    assert all(job.suspended for job in rest)
+
+
+def test_success_makes_failures_forgotten() -> None:
+    active = queue(initial_destination_concurrency=2)
+    for number in range(40):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    for turn in range(40):
+        job = active.next_job(0.0)
+        assert job is not None
+        assert not job.suspended
+        active.done(job, 0.0, unreachable="421" if turn % 2 else "")
+
+
+def test_an_operator_revives_dead_destinations() -> None:
+    active = queue(initial_destination_concurrency=1)
+    for name in ("m1", "m2"):
+        active.add(name, Route(SMTP, "x.example"), people(1))
+    job = active.next_job(0.0)
+    assert job is not None
+    active.done(job, 0.0, unreachable="no route")
+    active.revive(1.0)
+    again = active.next_job(1.0)
+    assert again is not None
+    assert not again.suspended
+
+
+def test_deferred_transports_start_nothing() -> None:
+    active = ActiveQueue(lambda name: TransportLimits(is_deferred=name == "smtp"))
+    active.add("m1", Route(SMTP, "x.example"), people(1))
+    job = active.next_job(0.0)
+    assert job is not None
+    assert job.suspended == "deferred transport"
+
+
+def test_a_transport_of_single_recipients_counts_them_apart() -> None:
+    active = queue(destination_recipient_limit=1, initial_destination_concurrency=1)
+    active.add("m1", Route("virtual", "x.example"), people(3))
+    active.add("m2", Route("virtual", "x.example"), people(1))
+    jobs = start_all(active)
+    assert [len(job.recipients) for job in jobs] == [1, 1, 1]
+    active.done(jobs[0], 0.0)
+    assert [job.queue_id for job in start_all(active)] == ["m2"]
+
+
+def test_a_removed_message_starts_nothing_more() -> None:
+    active = queue(destination_recipient_limit=1, initial_destination_concurrency=1)
+    active.add("gone", Route(SMTP, "x.example"), people(5))
+    active.add("stays", Route(SMTP, "x.example"), people(5))
+    job = active.next_job(0.0)
+    assert job is not None
+    active.remove("gone")
+    active.done(job, 0.0)
+    assert {job.queue_id for job in start_all(active)} == {"stays"}
+
+
+def test_it_says_when_it_is_full() -> None:
+    active = ActiveQueue(message_limit=2)
+    active.add("m1", Route(SMTP, "x.example"), people(1))
+    assert not active.is_full
+    active.add("m2", Route(SMTP, "x.example"), people(1))
+    assert active.is_full
+
+
+def test_destinations_that_outsiders_name_are_forgotten() -> None:
+    active = queue(initial_destination_concurrency=1, retry_after_s=300.0)
+    for number in range(DEAD_LIMIT + 50):
+        active.add("m", Route(SMTP, f"d{number}.example"), people(1))
+        job = active.next_job(0.0)
+        assert job is not None
+        active.done(job, 0.0, unreachable="no such host")
+    assert active.next_job(0.0) is None
+    assert active.remembered_destinations <= DEAD_LIMIT
+    assert active.next_job(301.0) is None
+    assert active.remembered_destinations == 0

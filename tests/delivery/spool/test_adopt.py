@@ -1,0 +1,63 @@
+"""Messages of a dead process's shard move to a living one, once and whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from delivery.spool import QueueState
+from tests.delivery.spool.messages import (
+    NOW,
+    asynchronous,
+    envelope,
+    leased,
+    outcomes,
+    small,
+    spool,
+    whole,
+    written,
+)
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    async with spool(tmp_path, 1) as other:
+        small_id = await other.enter(envelope("a@x.example"), small(), now=NOW)
+        large_id, content = await written(other, b"x" * 100_000, b"Received: 1\r\n")
+        await other.enter(envelope("b@x.example"), content, queue_id=large_id, now=NOW)
+        held_id = await other.enter(envelope(), small(), hold="why", now=NOW)
+    async with spool(tmp_path, 0) as opened:
+        [adoption] = await opened.adopt_shards()
+        assert (adoption.shard, adoption.messages) == (1, 3)
+        assert set(await opened.due(2**40)) == {small_id, large_id}
+        lease = await leased(opened, large_id)
+        assert await whole(await opened.content(lease)) == b"Received: 1\r\n" + b"x" * 100_000
+        await opened.finish(lease, outcomes(lease), next_attempt=NOW)
+        states = {item.queue_id: item.state for item in await opened.listing()}
+        assert states == {small_id: QueueState.DEFERRED, held_id: QueueState.HOLD}
+    assert os.listdir(tmp_path) == ["0"]
+
+
+@asynchronous
+async def test_living_shards_are_left_alone(tmp_path: Path) -> None:
+    async with spool(tmp_path, 1) as other, spool(tmp_path, 0) as opened:
+        await other.enter(envelope(), small())
+        assert await opened.adopt_shards() == []
+        assert (await other.counts())[QueueState.ACTIVE] == 1
+    async with spool(tmp_path, 0) as opened:
+        assert await opened.adopt_shards(alive=[1]) == []
+
+
+@asynchronous
+async def test_a_second_try_after_a_crash_adopts_nothing_twice(tmp_path: Path) -> None:
+    async with spool(tmp_path, 1) as other:
+        ids = [await other.enter(envelope(), small(), now=NOW) for _ in range(450)]
+    shutil.copytree(tmp_path / "1", tmp_path / "copy")
+    async with spool(tmp_path, 0) as opened:
+        await opened.adopt_shards()
+        (tmp_path / "copy").rename(tmp_path / "1")  # as if the deletion there had been lost
+        [again] = await opened.adopt_shards()
+        assert again.messages == 450
+        assert sorted(await opened.due(2**40)) == sorted(ids)
+        assert (await opened.counts())[QueueState.DEFERRED] == 450

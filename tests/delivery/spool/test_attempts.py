@@ -1,0 +1,224 @@
+"""Leases, outcomes and the end of a message; what operators change meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from delivery.errors import OurError
+from delivery.spool import QueueState, SpoolLimits, Submission
+from delivery.values import Outcome, Status
+from tests.delivery.spool.messages import (
+    NOW,
+    asynchronous,
+    envelope,
+    leased,
+    outcomes,
+    recipient,
+    small,
+    spool,
+    whole,
+    written,
+)
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope("a@x.example", "b@y.example"), small(), now=NOW)
+        lease = await leased(opened, queue_id)
+        first, second = outcomes(lease)
+        deferred = replace(second, status=Status.DEFERRED, dsn="4.4.1", reason="no route")
+        await opened.finish(lease, [first, deferred], next_attempt=NOW + 300)
+        assert await opened.due(NOW + 299) == []
+        assert await opened.next_due() == NOW + 300
+        assert await opened.due(NOW + 300) == [queue_id]
+        [listed] = await opened.listing()
+        assert [(r.address, r.dsn, r.reason) for r in listed.recipients] == [
+            ("b@y.example", "4.4.1", "no route")
+        ]
+        again = await leased(opened, queue_id)
+        assert again.attempts == 2
+        assert [item.address.local for item in again.envelope.recipients] == ["b"]
+        await opened.finish(again, outcomes(again), next_attempt=NOW)
+        assert await opened.listing() == []
+        assert await opened.next_due() is None
+
+
+@asynchronous
+async def test_the_next_attempt_is_on_disk_before_the_attempt(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope(), small(), now=NOW)
+        lease = await leased(opened, queue_id)
+        await opened.defer(lease, NOW + 60)
+        await leased(opened, queue_id, NOW + 5000)
+        [listed] = await opened.listing()
+        assert (listed.state, listed.next_attempt) == (QueueState.ACTIVE, NOW + 5000)
+
+
+@asynchronous
+async def test_a_message_is_leased_once_at_a_time(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope(), small(), now=NOW)
+        lease = await leased(opened, queue_id)
+        assert await opened.lease(queue_id, next_attempt=NOW) is None
+        assert await opened.due(NOW + 1e6) == []
+        await opened.defer(lease, NOW)
+        again = await leased(opened, queue_id)
+        assert await opened.lease(queue_id, next_attempt=NOW) is None
+        await opened.finish(again, outcomes(again), next_attempt=NOW)
+        assert await opened.lease(queue_id, next_attempt=NOW) is None
+
+
+@asynchronous
+async def test_reports_enter_with_the_end_of_the_message(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        lease = await leased(opened, await opened.enter(envelope(), small(), now=NOW))
+        report_id, content = await written(opened, b"report\r\n" * 20_000)
+        report = Submission(
+            envelope=envelope("ann@sender.example", sender="@"), content=content, queue_id=report_id
+        )
+        before = opened.commits
+        ids = await opened.finish(
+            lease, outcomes(lease, Status.BOUNCED, "5.1.1"), next_attempt=NOW, enter=[report]
+        )
+        assert ids == [report_id]
+        assert opened.commits == before + 1
+        assert await opened.due(NOW) == [report_id]
+        entered = await leased(opened, report_id)
+        assert await whole(await opened.content(entered)) == b"report\r\n" * 20_000
+
+
+@asynchronous
+async def test_a_forward_shares_the_content_and_outlives_the_original(tmp_path: Path) -> None:
+    for size in (100, 100_000):
+        async with spool(tmp_path) as opened:
+            queue_id, content = await written(opened, b"y" * size, b"Received: a\r\n")
+            lease = await leased(
+                opened, await opened.enter(envelope(), content, queue_id=queue_id, now=NOW)
+            )
+            held = await opened.content(lease)
+            assert held is not None
+            shared = replace(held, headers=b"Delivered-To: joe@example.com\r\n" + held.headers)
+            forward = Submission(envelope=envelope("new@far.example"), content=shared)
+            [new_id] = await opened.finish(
+                lease, outcomes(lease), next_attempt=NOW, enter=[forward]
+            )
+        async with spool(tmp_path) as opened:
+            entered = await leased(opened, new_id)
+            text = await whole(await opened.content(entered))
+            assert text == b"Delivered-To: joe@example.com\r\nReceived: a\r\n" + b"y" * size
+            await opened.finish(entered, outcomes(entered), next_attempt=NOW)
+        assert list((tmp_path / "0" / "content").iterdir()) == []
+
+
+@asynchronous
+async def test_settled_recipients_stay_settled_after_a_crash_and_reports_are_owed(
+    tmp_path: Path,
+) -> None:
+    names = ["sent@x.example", "bounced@x.example", "late@x.example"]
+    wants = recipient("told@x.example", notify=frozenset({"SUCCESS"}))
+    sent = envelope(*names)
+    sent = replace(sent, recipients=(*sent.recipients, wants))
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(sent, small(), now=NOW)
+        lease = await leased(opened, queue_id)
+        ok, bad, _, told = outcomes(lease)
+        bad = replace(bad, status=Status.BOUNCED, dsn="5.1.1", reply="550 5.1.1 no")
+        await opened.settle(lease, [ok, bad, told])
+    async with spool(tmp_path) as opened:
+        again = await leased(opened, queue_id)
+        assert [item.address.local for item in again.envelope.recipients] == ["late"]
+        assert again.settled == (bad, told)
+        await opened.finish(again, outcomes(again), next_attempt=NOW)
+        assert await opened.listing() == []
+
+
+@asynchronous
+async def test_many_recipients_come_in_windows(tmp_path: Path) -> None:
+    many = envelope(*(f"u{n}@x.example" for n in range(25)))
+    async with spool(tmp_path, limits=SpoolLimits(recipients=10)) as opened:
+        queue_id = await opened.enter(many, small(), now=NOW)
+        lease = await leased(opened, queue_id)
+        seen = []
+        while True:
+            seen += [item.address.local for item in lease.envelope.recipients]
+            await opened.settle(lease, outcomes(lease))
+            if not lease.more:
+                break
+            lease = await opened.window(lease)
+        assert seen == [f"u{n}" for n in range(25)]
+        await opened.finish(lease, next_attempt=NOW)
+        assert await opened.listing() == []
+
+
+@asynchronous
+async def test_an_outcome_for_a_stranger_is_our_mistake(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        lease = await leased(opened, await opened.enter(envelope(), small()))
+        strange = Outcome(
+            recipient=recipient("x@y"), status=Status.DEFERRED, dsn="4.0.0", reason="r"
+        )
+        with pytest.raises(OurError):
+            await opened.finish(lease, [strange], next_attempt=NOW)
+
+
+@asynchronous
+async def test_operators_win_over_a_running_attempt(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        ids = [await opened.enter(envelope(), small(), now=NOW + n) for n in range(3)]
+        held, removed, expired = [await leased(opened, queue_id) for queue_id in ids]
+        assert await opened.hold([held.queue_id]) == 1
+        assert await opened.remove([removed.queue_id]) == 1
+        assert await opened.expire([expired.queue_id], NOW) == 1
+        for lease in (held, removed, expired):
+            late = outcomes(lease, Status.DEFERRED, "4.4.1")
+            await opened.finish(lease, late, next_attempt=NOW + 300)
+        assert [(item.queue_id, item.state) for item in await opened.listing()] == [
+            (held.queue_id, QueueState.HOLD),
+            (expired.queue_id, QueueState.DEFERRED),
+        ]
+        assert (await leased(opened, expired.queue_id)).expired
+
+
+@asynchronous
+async def test_operators_change_everything_or_what_they_name(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        ids = [
+            await opened.enter(envelope(f"u@{site}"), small(), now=NOW + n)
+            for n, site in enumerate(["a.example", "B.Example", "sub.b.example"])
+        ]
+        for queue_id in ids:
+            await opened.defer(await leased(opened, queue_id), NOW + 900)
+        assert await opened.flush(NOW, site="b.example") == 1
+        assert await opened.due(NOW) == [ids[1]]
+        assert await opened.flush(NOW, ids=[ids[0]]) == 1
+        assert await opened.flush(NOW) == 3
+        assert sorted(await opened.due(NOW)) == sorted(ids)
+        assert await opened.hold(None) == 3
+        assert await opened.due(NOW) == []
+        assert await opened.release(None, NOW) == 3
+        assert await opened.remove([ids[0]]) == 1
+        assert await opened.remove(None) == 2
+        assert await opened.listing() == []
+
+
+@asynchronous
+async def test_listing_goes_on_behind_the_last_one(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        ids = [await opened.enter(envelope(sender="@"), small(), now=NOW) for _ in range(5)]
+        first = await opened.listing(limit=2)
+        rest = await opened.listing(after=first[-1].queue_id, limit=10)
+        assert [item.queue_id for item in first + rest] == ids
+        assert first[0].sender == ""
+
+
+@asynchronous
+async def test_deleting_a_message_removes_its_content_file(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id, content = await written(opened, b"x" * 100_000)
+        await opened.enter(envelope(), content, queue_id=queue_id, hold="look at it")
+        assert await opened.remove([queue_id]) == 1
+    assert list((tmp_path / "0" / "content").iterdir()) == []

@@ -1,0 +1,220 @@
+"""enter(): on disk when it returns, found again, many messages in one commit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from delivery.errors import OurError, SmtpFailure
+from delivery.spool import QueueState, ShardBusy, Spool, SpoolLimits
+from delivery.values import Client, Recipient
+from tables.addresses import Address
+from tests.delivery.spool.messages import (
+    NOW,
+    asynchronous,
+    envelope,
+    leased,
+    outcomes,
+    recipient,
+    small,
+    spool,
+    whole,
+    written,
+)
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    sent = envelope("joe@example.com", "ann@example.com", helo="mx", envid="e1", ret="HDRS")
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(sent, small(), now=NOW)
+        assert await opened.due(NOW) == [queue_id]
+        lease = await leased(opened, queue_id)
+        assert lease.envelope == sent
+        assert lease.attempts == 1
+        assert await whole(await opened.content(lease)) == small().data
+        await opened.finish(lease, outcomes(lease), next_attempt=NOW + 300)
+        assert await opened.due(NOW + 1e6) == []
+        assert (await opened.counts())[QueueState.ACTIVE] == 0
+
+
+@asynchronous
+async def test_everything_about_a_message_survives_a_restart(tmp_path: Path) -> None:
+    sent = replace(
+        envelope(),
+        sender=Address("a b@c", "sender.example"),
+        recipients=(
+            Recipient(
+                address=Address('q"uo te', "example.com"),
+                original=Address("übung", "example.com"),
+                notify=frozenset({"SUCCESS", "DELAY"}),
+                orcpt="rfc822;joe@example.com",
+            ),
+            recipient("postmaster@"),
+        ),
+        client=Client(
+            address="2001:db8::1", port=1, name="n", reverse_name="r", forward_error=True
+        ),
+        helo="[192.0.2.1]",
+        protocol="UTF8SMTPS",
+        smtputf8=True,
+        eightbit=True,
+        envid="x+20y",
+        ret="FULL",
+        generation=41,
+    )
+    async with spool(tmp_path) as opened:
+        queue_id, content = await written(opened, b"b\r\n" * 100, b"Received: here\r\n")
+        assert await opened.enter(sent, content, queue_id=queue_id, now=NOW) == queue_id
+    async with spool(tmp_path, now=NOW + 10) as opened:
+        assert await opened.due(NOW + 10) == [queue_id]
+        lease = await leased(opened, queue_id)
+        assert lease.envelope == sent
+        assert lease.arrived == NOW
+        assert await whole(await opened.content(lease)) == b"Received: here\r\n" + b"b\r\n" * 100
+
+
+@asynchronous
+async def test_null_sender_and_local_origin_survive_a_restart(tmp_path: Path) -> None:
+    sent = replace(envelope(), sender=Address("", ""), client=None)
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(sent, small(), now=NOW)
+    async with spool(tmp_path) as opened:
+        assert (await leased(opened, queue_id)).envelope == sent
+
+
+@asynchronous
+async def test_a_hundred_sessions_share_few_commits(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        before = opened.commits
+        ids = await asyncio.gather(*(opened.enter(envelope(), small()) for _ in range(100)))
+        assert len(set(ids)) == 100
+        assert opened.commits - before <= 10, opened.commits - before
+        assert (await opened.counts())[QueueState.ACTIVE] == 100
+
+
+@asynchronous
+async def test_large_content_lives_in_a_file_until_it_is_delivered(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 2000
+    async with spool(tmp_path) as opened:
+        queue_id, content = await written(opened, data, b"Received: here\r\n")
+        assert content.data == b""
+        assert content.size == len(data)
+        await opened.enter(envelope(), content, queue_id=queue_id)
+    async with spool(tmp_path) as opened:
+        lease = await leased(opened, queue_id)
+        assert await whole(await opened.content(lease)) == b"Received: here\r\n" + data
+        path = tmp_path / "0" / "content" / queue_id
+        assert path.stat().st_mode & 0o777 == 0o600
+        await opened.finish(lease, outcomes(lease), next_attempt=NOW)
+    assert not path.exists()
+
+
+@asynchronous
+async def test_all_sessions_together_hold_a_bounded_amount_in_memory(tmp_path: Path) -> None:
+    limits = SpoolLimits(buffer_bytes=100_000)
+    async with spool(tmp_path, limits=limits) as opened:
+        writers = [opened.begin() for _ in range(20)]
+        for writer in writers:
+            writer.write(b"x" * 10_000)
+        contents = [await writer.finish() for writer in writers]
+        assert sum(len(item.data) for item in contents) == 100_000
+        assert sum(1 for item in contents if item.path) == 10
+        for item in contents:
+            opened.forget(item)
+        writer = opened.begin()
+        writer.write(b"x" * 10_000)
+        assert (await writer.finish()).data, "the memory was not given back"
+    assert list((tmp_path / "0" / "content").iterdir()) == []
+
+
+@asynchronous
+async def test_an_abandoned_message_leaves_nothing(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        writer = opened.begin()
+        writer.write(b"x" * 100_000)
+        assert [path.name for path in (tmp_path / "0" / "content").iterdir()] == [writer.queue_id]
+        writer.abandon()
+        writer.abandon()
+        assert list((tmp_path / "0" / "content").iterdir()) == []
+        with pytest.raises(OurError):
+            writer.write(b"x")
+
+
+@asynchronous
+async def test_forgetting_content_that_was_entered_keeps_it(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id, content = await written(opened, b"x" * 100_000)
+        await opened.enter(envelope(), content, queue_id=queue_id)
+        opened.forget(content)
+        assert (tmp_path / "0" / "content" / queue_id).exists()
+
+
+@asynchronous
+async def test_exact_copies_of_a_recipient_are_one(tmp_path: Path) -> None:
+    twice = replace(envelope(), recipients=(recipient("a@b"), recipient("a@b"), recipient("c@b")))
+    async with spool(tmp_path) as opened:
+        lease = await leased(opened, await opened.enter(twice, small()))
+        assert [item.address.local for item in lease.envelope.recipients] == ["a", "c"]
+
+
+@asynchronous
+async def test_a_held_message_waits_for_its_release(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope(), small(), hold="HOLD in an access table", now=NOW)
+        assert await opened.due(NOW + 1e6) == []
+        assert await opened.lease(queue_id, next_attempt=NOW) is None
+        [listed] = await opened.listing()
+        assert (listed.state, listed.reason) == (QueueState.HOLD, "HOLD in an access table")
+        assert await opened.release([queue_id], NOW + 5) == 1
+        assert await opened.due(NOW + 5) == [queue_id]
+
+
+@asynchronous
+async def test_more_than_the_active_limit_waits_on_disk(tmp_path: Path) -> None:
+    async with spool(tmp_path, limits=SpoolLimits(active=2)) as opened:
+        ids = [await opened.enter(envelope(), small(), now=NOW + n) for n in range(5)]
+        counts = await opened.counts()
+        assert (counts[QueueState.ACTIVE], counts[QueueState.DEFERRED]) == (2, 3)
+        assert await opened.due(NOW + 10) == ids
+        assert await opened.due(NOW + 10, 3) == ids[:3]
+        lease = await leased(opened, ids[4])
+        assert await whole(await opened.content(lease)) == small().data
+
+
+@asynchronous
+async def test_an_address_that_is_no_text_is_refused_and_harms_nobody(tmp_path: Path) -> None:
+    bad = replace(envelope(), recipients=(recipient("\udce4@example.com"),))
+    async with spool(tmp_path) as opened:
+        with pytest.raises(SmtpFailure) as caught:
+            await opened.enter(bad, small())
+        assert caught.value.code == 553
+        assert await opened.enter(envelope(), small())
+
+
+@asynchronous
+async def test_a_shard_belongs_to_one_process(tmp_path: Path) -> None:
+    async with spool(tmp_path):
+        with pytest.raises(ShardBusy):
+            Spool.open(tmp_path)
+    async with spool(tmp_path):
+        pass
+
+
+@asynchronous
+async def test_entering_after_the_end_is_an_error_not_a_wait(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        pass
+    with pytest.raises(OurError):
+        await asyncio.wait_for(opened.enter(envelope(), small()), 5)
+
+
+@asynchronous
+async def test_mail_is_refused_when_the_disk_has_too_little_room(tmp_path: Path) -> None:
+    async with spool(tmp_path, limits=SpoolLimits(free_bytes=2**62)) as opened:
+        with pytest.raises(SmtpFailure) as caught:
+            opened.begin()
+        assert (caught.value.code, caught.value.enhanced) == (452, "4.3.1")
