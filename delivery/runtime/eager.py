@@ -1,0 +1,59 @@
+"""eager - a coroutine is run at once, and becomes a task only when it really waits.
+
+SUMMARY      run(coroutine, on_done): starts it in the caller's frame
+RULES        most commands of a session are answered without waiting for anybody; a task for each
+             would cost more than the answer
+             until its first suspension the coroutine has no current task: what needs one
+             (asyncio.timeout, TaskGroup) belongs behind create_task
+             on_done gets None or the exception, in the caller's frame or later in the loop
+SOURCE       asyncio eager tasks of Python 3.12, which 3.11 lacks
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+
+def run(
+    coroutine: Coroutine[Any, Any, None], on_done: Callable[[BaseException | None], None]
+) -> asyncio.Task[None] | None:
+    """Run as far as it goes; the task that carries on when it had to wait, else None."""
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration:
+        on_done(None)
+        return None
+    except Exception as error:  # noqa: BLE001 - handed on to on_done, which must judge it
+        on_done(error)
+        return None
+    task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
+    task.add_done_callback(lambda done: on_done(_outcome(done)))
+    return task
+
+
+def _outcome(task: asyncio.Task[None]) -> BaseException | None:
+    if task.cancelled():
+        return asyncio.CancelledError()
+    return task.exception()
+
+
+async def _carry_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
+    await _rest(coroutine, awaited)
+
+
+@types.coroutine
+def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    """Wait for what the coroutine already waits for, then drive it to its end."""
+    try:
+        while True:
+            try:
+                value = yield awaited
+            except BaseException as error:  # noqa: BLE001 - cancellation and results go inside
+                awaited = coroutine.throw(error)
+            else:
+                awaited = coroutine.send(value)
+    except StopIteration:
+        return
