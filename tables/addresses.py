@@ -16,10 +16,10 @@ SOURCE       RFC 5321 4.1.2, RFC 5322 3.4.1, RFC 6531 3.3; Postfix split_addr(3)
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from tables import domains
+from tables import domains, lexical
 from tables.errors import AddressSyntaxError
 
 ATEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
@@ -173,14 +173,18 @@ def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
         raise AddressSyntaxError('The opening "<" is missing.')
     if not text:
         return NULL
-    tokens = _tokens(text)
-    tokens = tokens[_route_length(tokens) :]
-    at = max((n for n, token in enumerate(tokens) if token == _AT), default=len(tokens))
+    tokens = lexical.tokens(text)
+    tokens = tokens[lexical.route_length(tokens) :]
+    for left, right in pairwise(tokens):
+        if right.gap and not lexical.may_be_apart(left, right):
+            raise AddressSyntaxError("There is a space inside the address.")
+    at = max((n for n, t in enumerate(tokens) if t.is_separator("@")), default=len(tokens))
     local = "".join(token.text for token in tokens[:at])
     if not local:
         raise AddressSyntaxError("The address has no local part.")
-    if any(token.kind == "separator" and token != _AT for token in tokens):
-        raise AddressSyntaxError('"," or ":" cannot stand inside an address.')
+    for token in tokens:
+        if token.kind == "separator" and token.text != "@":
+            raise AddressSyntaxError(f'"{token.text}" cannot stand inside an address.')
     if at == len(tokens):
         return Address(local, "")
     if any(token.kind == "quoted" for token in tokens[at + 1 :]):
@@ -199,100 +203,6 @@ def _path_domain(domain: str) -> str:
         return domain
     domains.parse_domain(domain, literal_underscore=True)
     return domain
-
-
-# One lexical token of a path: blank, quoted string, [literal], separator, atom with dots. An atom
-# may hold quoted-pairs (RFC 5322 4.1 obs-local-part; Postfix's tok822 takes them too).
-_TOKEN = re.compile(
-    r"""(?P<blank>[ \t]+)
-      | "(?P<quoted>(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"
-      | (?P<literal>\[[^\[\]\\\x00-\x20\x7f]*\])
-      | (?P<separator>[@,:])
-      | (?P<atom>(?:[^\x00-\x20\x7f()<>@,;:\\"\[\]]|\\[^\x00-\x1f\x7f])+)
-    """,
-    re.VERBOSE,
-)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """`kind` is quoted, literal, separator or atom; `text` is unquoted."""
-
-    kind: str
-    text: str
-
-
-def _tokens(text: str) -> list[_Token]:
-    """The tokens of a path, without comments and blanks; a blank inside an atom is an error."""
-    tokens: list[_Token] = []
-    place, gap = 0, False
-    while place < len(text):
-        if text[place] == "(":
-            gap, place = True, _skip_comment(text, place)
-            continue
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise AddressSyntaxError(_what_is_wrong(text[place]))
-        kind, place = str(match.lastgroup), match.end()
-        if kind == "blank":
-            gap = True
-            continue
-        token = _Token(kind, match[kind])
-        if kind in ("atom", "quoted"):
-            token = _Token(kind, _QUOTED_PAIR.sub(r"\1", token.text))
-        if gap and tokens and not _may_be_apart(tokens[-1], token):
-            raise AddressSyntaxError("There is a space inside the address.")
-        tokens.append(token)
-        gap = False
-    return tokens
-
-
-def _may_be_apart(left: _Token, right: _Token) -> bool:
-    """RFC 5322 4.4: blanks may stand around the dots and the @ of an obsolete address."""
-    if "separator" in (left.kind, right.kind):
-        return True
-    return left.text.endswith(".") or right.text.startswith(".")
-
-
-def _what_is_wrong(character: str) -> str:
-    match character:
-        case '"':
-            return "The closing quote is missing, or a control character is inside the quotes."
-        case "[":
-            return 'The closing "]" is missing.'
-        case "\\":
-            return "The address ends in a backslash."
-        case _:
-            return f"The character {character!r} cannot stand there in an address."
-
-
-_AT = _Token("separator", "@")
-_COLON = _Token("separator", ":")
-
-
-def _route_length(tokens: list[_Token]) -> int:
-    """How many tokens a leading source route "@a,@b:" has; it is dropped. RFC 5321 appendix C."""
-    if not tokens or tokens[0] != _AT or _COLON not in tokens:
-        return 0
-    return tokens.index(_COLON) + 1
-
-
-def _skip_comment(text: str, place: int) -> int:
-    """Index after the comment that begins at `place`; comments nest (RFC 5322 3.2.2)."""
-    depth = 0
-    while place < len(text):
-        character = text[place]
-        if character == "\\":
-            place += 1
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return place + 1
-        place += 1
-    raise AddressSyntaxError('The closing ")" of a comment is missing.')
 
 
 def _read_quoted(text: str, place: int) -> tuple[str, int]:

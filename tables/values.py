@@ -1,0 +1,291 @@
+"""values - right-hand sides of table entries: what they mean, and how they are written.
+
+SUMMARY      parse_recipients  virtual(5)    "a@x, b@y, @z"      -> Address, ...
+             parse_rewrite     canonical(5), generic(5), bcc     -> one Address
+             parse_alias_destinations  aliases(5)                -> Destination, ...
+             parse_transport   transport(5)  "smtp:[gw]:2525"    -> Transport
+             parse_action      access(5)     "REJECT go away"    -> Action
+             parse_check_action  header_checks(5)                -> Action
+RULES        the engine reads with the same functions that a form checks with
+             "@other.example" among addresses keeps the user name: Address('', 'other.example')
+ERRORS       EntryError, its text a sentence for the administrator
+SOURCE       access(5), aliases(5), canonical(5), header_checks(5), transport(5), virtual(5)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from tables import domains, lexical
+from tables.addresses import Address
+from tables.errors import AddressSyntaxError, EntryError
+
+
+def parse_text(text: str) -> str:
+    """Any text but an empty one, which Postfix would take for a broken table."""
+    if not text.strip():
+        raise EntryError("The value is empty.")
+    if "\n" in text or "\x00" in text:
+        raise EntryError("A value is one line of text.")
+    return text.strip()
+
+
+# --- addresses -------------------------------------------------------------------------------
+
+
+def parse_recipients(text: str) -> tuple[Address, ...]:
+    """The addresses of a virtual alias, in order. virtual(5)."""
+    found = tuple(read_address(item) for item in _items(text))
+    if not found:
+        raise EntryError("There is no address.")
+    return found
+
+
+def parse_rewrite(text: str) -> Address:
+    """The one address of a canonical, generic or bcc entry."""
+    found = parse_recipients(text)
+    if len(found) > 1:
+        raise EntryError(f"One address is expected, not {len(found)}.")
+    return found[0]
+
+
+def print_recipients(found: Iterable[Address]) -> str:
+    """The value of a virtual alias."""
+    return ", ".join(address.text if address.local else f"@{address.domain}" for address in found)
+
+
+def read_address(item: str) -> Address:
+    """One unquoted address of a value: user@domain, user or @domain."""
+    local, at, domain = item.rpartition("@")
+    if not at:
+        local, domain = item, ""
+    elif not domain:
+        raise EntryError(f'After the "@" of {item!r} a domain must follow.')
+    try:
+        if domain and domains.is_address_literal(domain):
+            domains.parse_literal(domain)
+        elif domain:
+            domain = domains.parse_domain(domain, literal_underscore=True)
+    except AddressSyntaxError as error:
+        raise EntryError(str(error)) from error
+    return Address(local, domain)
+
+
+def _items(text: str) -> list[str]:
+    try:
+        return lexical.internal_items(text)
+    except AddressSyntaxError as error:
+        raise EntryError(str(error)) from error
+
+
+class DestinationKind(Enum):
+    """What one destination of an alias is. aliases(5)."""
+
+    ADDRESS = "address"
+    COMMAND = "command"
+    FILE = "file"
+    INCLUDE = "include"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`text` is the command, the path, or the unquoted address; `address` is set for the latter."""
+
+    kind: DestinationKind
+    text: str
+    address: Address | None = None
+
+    @property
+    def written(self) -> str:
+        """As it stands in an alias table."""
+        match self.kind:
+            case DestinationKind.ADDRESS if self.address is not None:
+                return self.address.text
+            case DestinationKind.COMMAND:
+                return _quote_if_needed("|" + self.text)
+            case DestinationKind.INCLUDE:
+                return ":include:" + _quote_if_needed(self.text)
+            case _:
+                return _quote_if_needed(self.text)
+
+
+def parse_alias_destinations(text: str) -> tuple[Destination, ...]:
+    """The destinations of an alias, in order. aliases(5)."""
+    found: list[Destination] = []
+    for item in _items(text):
+        if item.startswith("|"):
+            command = item[1:].strip()
+            if not command:
+                raise EntryError('After "|" a command must follow.')
+            found.append(Destination(DestinationKind.COMMAND, command))
+        elif item.startswith("/"):
+            found.append(Destination(DestinationKind.FILE, item))
+        elif item.lower().startswith(":include:"):
+            path = item[len(":include:") :]
+            if not path.startswith("/"):
+                raise EntryError('After ":include:" the full path of a file must follow.')
+            found.append(Destination(DestinationKind.INCLUDE, path))
+        else:
+            address = read_address(item)
+            if not address.local:
+                raise EntryError(f"{item!r} has no user name.")
+            found.append(Destination(DestinationKind.ADDRESS, item, address))
+    if not found:
+        raise EntryError("There is no destination.")
+    return tuple(found)
+
+
+def print_alias_destinations(found: Iterable[Destination]) -> str:
+    """The value of an alias."""
+    return ", ".join(destination.written for destination in found)
+
+
+_NEEDS_QUOTES = re.compile(r'[\x00-\x20"(),:;<>@\[\\\]]')
+
+
+def _quote_if_needed(text: str) -> str:
+    if not _NEEDS_QUOTES.search(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+# --- transports ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """transport:nexthop; '' for the one means: as it would be without this entry. transport(5)."""
+
+    transport: str
+    nexthop: str = ""
+
+    @property
+    def text(self) -> str:
+        """As it stands in a transport table."""
+        return f"{self.transport}:{self.nexthop}"
+
+
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
+
+
+def parse_transport(text: str) -> Transport:
+    """transport:nexthop, transport:, transport or :nexthop. transport(5)."""
+    transport, _, nexthop = text.strip().partition(":")
+    transport, nexthop = transport.strip(), nexthop.strip()
+    if not _SERVICE_NAME.fullmatch(transport):
+        raise EntryError(
+            f"Write transport:nexthop; {transport!r} cannot be the name of a transport."
+        )
+    if transport not in ("error", "retry", "discard") and re.search(r"\s", nexthop):
+        raise EntryError(f"There is a space inside the next hop {nexthop!r}.")
+    if nexthop.startswith("[") and "]" not in nexthop:
+        raise EntryError(f'The closing "]" is missing in {nexthop!r}.')
+    return Transport(transport, nexthop)
+
+
+# --- actions ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What an access or header_checks entry does.
+
+    `verb` is the upper-case word (REJECT, OK ...), "CODE" for a three-digit reply code with text,
+    or "RESTRICTIONS" for anything else: restriction names and classes. `argument` is what a verb
+    needs (the filter, the address, the header); `text` what is said or logged.
+    """
+
+    verb: str
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    argument: str = ""
+
+
+# verbs whose text is said to the client, with an enhanced code before it if there is one
+_SAYING = frozenset({"REJECT", "DEFER", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "BOUNCE"})
+# verbs that need an argument of a certain form, and what to say when it is missing
+_NEEDING: dict[str, tuple[str, str]] = {
+    "FILTER": (r"[^\s:]+:.*", "FILTER needs transport:nexthop after it."),
+    "REDIRECT": (r"\S+@\S+", "REDIRECT needs an address, user@example.com, after it."),
+    "BCC": (r"\S+@\S+", "BCC needs an address, user@example.com, after it."),
+    "PREPEND": (r"[!-9;-~]+:.*", "PREPEND needs a header, Name: text, after it."),
+    "REPLACE": (r".+", "REPLACE needs the new text after it."),
+}
+_OTHER = frozenset({"OK", "DUNNO", "RELAY", "DISCARD", "HOLD", "INFO", "WARN", "IGNORE", "STRIP"})
+ACCESS_VERBS = frozenset(
+    {"OK", "DUNNO", "RELAY", "REJECT", "DEFER", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD"}
+    | {"HOLD", "INFO", "WARN", "FILTER", "REDIRECT", "BCC", "PREPEND"}
+)
+CHECK_VERBS = frozenset(
+    {"DUNNO", "REJECT", "DISCARD", "HOLD", "INFO", "WARN", "FILTER", "REDIRECT", "BCC"}
+    | {"PREPEND", "REPLACE", "IGNORE", "STRIP", "OK"}
+)
+_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
+
+
+def parse_action(text: str) -> Action:
+    """The action of an access table. access(5)."""
+    word, rest = _first_word(parse_text(text))
+    verb = word.upper()
+    if verb in ACCESS_VERBS:
+        return _action(verb, rest)
+    if word.isascii() and word.isdigit():
+        if not rest:
+            return Action(verb="OK")  # access(5): an all-numerical result is OK
+        if len(word) == 3 and word[0] in "45":
+            enhanced, said = _split_enhanced(rest)
+            if enhanced and enhanced[0] != word[0]:
+                raise EntryError(f"The codes {word} and {enhanced} do not agree.")
+            return Action(verb="CODE", code=int(word), enhanced=enhanced, text=said)
+        raise EntryError(f"A reply code is 4NN or 5NN, not {word}.")
+    if ":" in text and not text.lower().startswith("check_"):
+        raise EntryError(f"A table cannot be named here: {text!r}. Use a restriction class.")
+    return Action(verb="RESTRICTIONS", argument=text.strip())
+
+
+def parse_check_action(text: str) -> Action:
+    """The action of a header_checks or body_checks table. header_checks(5)."""
+    word, rest = _first_word(parse_text(text))
+    verb = word.upper()
+    if verb not in CHECK_VERBS:
+        raise EntryError(f"There is no action {word}; known are {', '.join(sorted(CHECK_VERBS))}.")
+    return _action(verb, rest)
+
+
+def _action(verb: str, rest: str) -> Action:
+    if verb in _SAYING:
+        enhanced, said = _split_enhanced(rest)
+        return Action(verb=verb, enhanced=enhanced, text=said)
+    if verb in _NEEDING:
+        pattern, sentence = _NEEDING[verb]
+        if not re.fullmatch(pattern, rest):
+            raise EntryError(sentence)
+        return Action(verb=verb, argument=rest)
+    if verb in ("OK", "RELAY", "DUNNO"):
+        return Action(verb=verb)  # what follows is a remark
+    return Action(verb=verb, text=rest)
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    word, _, rest = text.replace("\t", " ").partition(" ")
+    return word, rest.strip()
+
+
+def _split_enhanced(text: str) -> tuple[str, str]:
+    """(enhanced status code or '', the rest). RFC 3463 2."""
+    match = _ENHANCED.match(text)
+    return (match[1], text[match.end() :]) if match else ("", text)
+
+
+def print_action(action: Action) -> str:
+    """As it stands in a table."""
+    if action.verb == "RESTRICTIONS":
+        return action.argument
+    first = str(action.code) if action.verb == "CODE" else action.verb
+    words = (first, action.enhanced, action.argument, action.text)
+    return " ".join(word for word in words if word)
