@@ -12,6 +12,7 @@ SOURCE       Postfix DATABASE_README, dict_open(3), postmap(1) -f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from tables.errors import TableUnavailable
@@ -63,3 +64,15 @@ class FailMap:
     def get(self, key: str, /) -> str | None:
         """Raise TableUnavailable, always."""
         raise TableUnavailable(self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in the source text of a table; `skipped`: the line has no effect."""
+
+    line: int
+    message: str
+    skipped: bool
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"

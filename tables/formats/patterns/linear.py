@@ -13,6 +13,7 @@ SOURCE       https://github.com/google/re2/wiki/Syntax
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from tables.formats.patterns.syntax import (
@@ -148,6 +149,7 @@ class _Writer:
         return item + sign + lazy
 
 
+@functools.lru_cache(4096)
 def write_chars(mask: int) -> str:
     """Return a set of bytes as RE2 source; the empty set never matches."""
     if not mask:

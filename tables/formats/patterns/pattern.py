@@ -21,6 +21,8 @@ from tables.formats.patterns.syntax import Node
 
 # What one RE2 program and its cache may take.
 MEMORY = 8 << 20
+# RE2 surely takes a source of so many bytes without counted loops.
+SHORT_SOURCE = 20_000
 
 
 def options(*, longest: bool = False, memory: int = MEMORY) -> re2.Options:
@@ -41,8 +43,10 @@ class Pattern:
         self._tree = tree
         self._longest = longest
         self._linear: Linear = write(tree, longest=longest)
-        if not self._linear.exact:
-            self._program  # noqa: B018 - too large a pattern is to be refused now, not when matching
+        # Too large a pattern is to be refused now, not when something is to be matched.
+        may_be_large = b"{" in self.source or len(self.source) > SHORT_SOURCE
+        if not self._linear.exact or (may_be_large and self._compiled is None):
+            compile_tree(tree, groups)
 
     @property
     def source(self) -> bytes:

@@ -64,6 +64,9 @@ _PLACES = {
     "b": Place.WORD_BOUNDARY,
     "B": Place.NOT_WORD_BOUNDARY,
 }
+_PLAIN = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@_-%=/,:;<>\"'!~&"
+)
 _QUANTIFIER = re.compile(rb"\{([0-9]+)(?:,([0-9]*))?\}")
 _LOOKS = {b"?=": (True, False), b"?!": (True, True), b"?<=": (False, False), b"?<!": (False, True)}
 
@@ -105,6 +108,7 @@ class _Parser(Reader):
         self.named_references: dict[int, bytes] = {}
         self.nesting = 0
         self.quoting = False
+        self.has_references = False
 
     # --- structure ------------------------------------------------------------------------------
     def alternatives(self, flags: Flags, *, reset: bool = False) -> tuple[Node, Flags]:
@@ -126,6 +130,12 @@ class _Parser(Reader):
         items: list[Node] = []
         repeatable = False
         while not self.ended:
+            byte = self.pattern[self.at]
+            if byte in _PLAIN and not self.quoting:  # most of most patterns
+                self.at += 1
+                items.append(self.literal(byte, flags))
+                repeatable = True
+                continue
             if not self.quoting and self.peek(b"|", b")"):
                 break
             if self.skip_quoting() or (not self.quoting and self.skip_comment(flags)):
@@ -350,6 +360,7 @@ class _Parser(Reader):
 
     def condition(self) -> int:
         """Read 1) or <name>) or 'name') or name) of a conditional group; return the group."""
+        self.has_references = True
         text = self.name(b")")
         if text[:1] in (b"+", b"-") and text[1:].isdigit():
             offset = int(text)
@@ -410,6 +421,7 @@ class _Parser(Reader):
 
     def reference(self, flags: Flags) -> Node | None:
         """Read \\1 \\g1 \\g{-1} \\g{name} \\k<name> if it is one; the backslash has been read."""
+        self.has_references = True
         if self.take(b"k"):
             for begin, end in ((b"<", b">"), (b"'", b"'"), (b"{", b"}")):
                 if self.take(begin):
@@ -446,13 +458,15 @@ class _Parser(Reader):
 
     def named_reference(self, name: bytes, flags: Flags) -> Node:
         """Return a reference by name; the groups may come later in the pattern."""
+        self.has_references = True
         placeholder = -1 - len(self.named_references)
         self.named_references[placeholder] = name
-        node = Backreference((placeholder,), flags.fold)
-        return node
+        return Backreference((placeholder,), flags.fold)
 
     def check_references(self, tree: Node) -> None:
         """Refuse references to groups that do not exist."""
+        if not self.has_references:
+            return
         for node in walk(tree):
             if isinstance(node, Backreference):
                 number = node.numbers[0]
