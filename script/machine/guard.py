@@ -1,6 +1,6 @@
 """guard - runs the supervisor in a child process and leaves nothing behind, however it ends.
 
-SUMMARY      guarded(run) -> exit status
+SUMMARY      guarded(run) -> exit status, 128 + signal if the supervisor was killed
 RULES        Two processes, each watching the other. The guard passes signals on to the supervisor,
              and when that ends, also by kill -9, sees every orphan off: PR_SET_CHILD_SUBREAPER
              makes it their parent. When the guard ends, also by kill -9, the supervisor gets
@@ -33,7 +33,7 @@ GRACE_S = 8.0  # for programs that were told by the kernel to end
 POLL_S = 0.05
 
 
-def guarded(run: Callable[[], int]) -> int:
+def guarded(run: Callable[[], int], grace_s: float = GRACE_S) -> int:
     """Call `run` in a process of its own; return the status to exit with."""
     become_subreaper()
     guard = os.getpid()
@@ -56,7 +56,7 @@ def guarded(run: Callable[[], int]) -> int:
     set_process_name("waypost-guard")
     signal.pthread_sigmask(signal.SIG_SETMASK, held)
     status = _wait_for(supervisor)
-    _see_off_orphans()
+    _see_off_orphans(grace_s)
     if os.WIFSIGNALED(status):
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
@@ -85,9 +85,9 @@ def _wait_for(supervisor: int) -> int:
             return status
 
 
-def _see_off_orphans() -> None:
+def _see_off_orphans(grace_s: float) -> None:
     """Wait for what the supervisor left behind, which the kernel has told to end; then insist."""
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + grace_s
     while True:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:

@@ -1,0 +1,35 @@
+"""conftest - the machine room's modules, and a supervisor to try them with.
+
+RULES        no network; every process that a test starts is recorded and looked for afterwards
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "script"))
+
+from tests.machine.rig import Rig, is_alive  # noqa: E402 - needs the path above
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A supervisor with programs of the test's choice, in processes of its own."""
+    rig = Rig(tmp_path)
+    yield rig
+    rig.end()
+    left = [pid for pid in rig.seen if is_alive(pid)]
+    for pid in left:
+        os.kill(pid, 9)
+    assert left == [], rig.text
+
+
+@pytest.fixture
+def server_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
