@@ -20,7 +20,8 @@ from typing import Protocol
 from delivery.errors import DeliveryError
 from delivery.values import AddressClass, Client, Route
 from tables.addresses import Address
-from tables.reading.lookup import Maps
+from tables.reading.lookup import LookupKey, Maps
+from tables.reading.lookup import Trace as LookupTrace
 
 
 class Stage(Enum):
@@ -179,8 +180,8 @@ class Resolved(Protocol):
     """Where an address leads, as routing's Resolution says it."""
 
     @property
-    def recipient(self) -> Address:
-        """Fully qualified, lower case."""
+    def folded(self) -> Address:
+        """The final address: fully qualified, lower case."""
         ...
 
     @property
@@ -216,16 +217,41 @@ class Refused(Protocol):
 class Addresses(Protocol):
     """The routing room as restrictions see it. Every method raises TableUnavailable."""
 
-    def resolve(self, address: Address, sender: Address | None = None) -> Resolved: ...
+    def resolve(
+        self,
+        address: Address,
+        sender: Address | None = None,
+        trace: LookupTrace | None = None,
+    ) -> Resolved: ...
 
     def unlisted(
-        self, address: Address, *, other: Address | None = None, as_sender: bool = False
+        self,
+        address: Address,
+        *,
+        other: Address | None = None,
+        as_sender: bool = False,
+        trace: LookupTrace | None = None,
     ) -> Refused | None:
         """None when mail for it would be taken; `other` is the other end of the envelope."""
         ...
 
     def is_local(self, domain: str) -> bool:
         """True when the domain matches mydestination or is one of this machine's addresses."""
+        ...
+
+    def is_own(self, address: str) -> bool:
+        """True for an IP address of inet_interfaces or proxy_interfaces."""
+        ...
+
+    def access_keys(self, address: Address) -> Sequence[LookupKey]:
+        """Keys of an access table for a resolved address, in order. access(5)."""
+        ...
+
+    def address_keys(self, address: Address) -> Sequence[LookupKey]:
+        """Keys of a table of addresses for a resolved address: user+ext@dom, user@dom, ...
+
+        Postfix mail_addr_find(3).
+        """
         ...
 
 

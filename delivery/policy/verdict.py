@@ -30,7 +30,7 @@ class Kind(Enum):
 
 
 class Blame(Enum):
-    """postconf(5) notify_classes: whose fault a refusal is. DATA and below are never just warned."""
+    """postconf(5) notify_classes: whose fault it is. DATA and below are never just warned."""
 
     POLICY = "policy"
     PROTOCOL = "protocol"
@@ -110,6 +110,14 @@ class Abort(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log beside the decision: reject_warning, hold, filter, info, warning ..."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a stage decided. `code` 0: go on; otherwise answer with code, enhanced code and text.
 
@@ -125,6 +133,7 @@ class Decision:
     argument: str = ""
     table: str = ""
     key: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def refused(self) -> bool:
@@ -175,12 +184,12 @@ NO_EFFECTS = Effects()
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 # x.1.y -> (when a sender is refused, when a recipient is); smtpd_dsn_fix(3)
 _ADDRESS_STATUS = {
-    "1": ("1.0", "1.1"),
+    "1": ("1.7", "1.1"),
     "2": ("1.8", "1.2"),
     "3": ("1.7", "1.3"),
-    "4": ("1.0", "1.4"),
+    "4": ("1.7", "1.4"),
     "5": ("1.0", "1.5"),
-    "6": ("1.0", "1.6"),
+    "6": ("1.7", "1.6"),
     "7": ("1.7", "1.3"),
     "8": ("1.8", "1.2"),
 }

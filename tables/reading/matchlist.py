@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from tables.domains import IPAddress, IPNetwork, parse_network
 from tables.errors import AddressSyntaxError, ParameterError
-from tables.reading.lookup import Maps, Trace
+from tables.reading.lookup import LookupKey, Maps, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class MatchList:
 
     def _domain_hit(self, pattern: _Pattern, folded: str, trace: Trace | None) -> bool:
         if pattern.maps is not None:
-            keys = (folded, *map(_Parent, self._parents(folded)))
+            keys: list[str | LookupKey] = [folded, *map(_Parent, self._parents(folded))]
             return pattern.maps.find(keys, trace) is not None
         if pattern.text == folded:
             return True

@@ -1,0 +1,265 @@
+"""checks - which lists run at which command; the door of the room.
+
+SUMMARY      Policy: all lists of one snapshot and service, compiled once
+             Checks: one connection; a method for each command, all of them
+                 async (Facts) -> Decision (refused: answer with it; otherwise go on)
+ORDER        smtpd_delay_reject = yes: client, HELO and sender lists run at each RCPT (and at ETRN)
+             RCPT: [client, helo, sender,] relay, recipient, then reject_unlisted_recipient unasked
+             a permit ends its own list only; the first refusal ends the command
+RULES        a defer_if_permit of client, HELO or sender also holds at the later commands
+ERRORS       none from a check; ParameterError from Policy() when a list does not compile
+SOURCE       SMTPD_ACCESS_README, postconf(5) smtpd_delay_reject; Postfix smtpd_check(3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from delivery.policy.case import (
+    CLIENT,
+    DATA,
+    END_OF_DATA,
+    ETRN,
+    HELO,
+    RECIPIENT,
+    SENDER,
+    Case,
+    Partners,
+    Subject,
+)
+from delivery.policy.facts import Addresses, Ask, Facts, Tables, Trace
+from delivery.policy.lists import Compiler, Step
+from delivery.policy.mailbox import reject_unlisted
+from delivery.policy.settings import PolicySettings
+from delivery.policy.verdict import GO_ON, NO_EFFECTS, Abort, Decision, Effects, Verdict
+from delivery.policy.walk import Refused, Walker
+from tables.parameters import Parameters
+from tables.reading.matchlist import MatchList
+
+_UNLISTED = {
+    SENDER: Step("reject_unlisted_sender"),
+    RECIPIENT: Step("reject_unlisted_recipient"),
+}
+_DEFERRED = Step("defer_if_permit")
+_LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+
+
+class Policy:
+    """The restriction lists of one snapshot, for one service's parameters. Immutable, shared."""
+
+    __slots__ = ("lists", "partners", "settings", "walker")
+
+    def __init__(self, parameters: Parameters, tables: Tables, addresses: Addresses) -> None:
+        """Compile every list; raises ParameterError naming the parameter that is wrong."""
+        self.settings = parameters.bind(PolicySettings)
+        self.partners = _partners(self.settings, tables, addresses)
+        compiler = Compiler(self.settings, parameters, tables)
+        self.walker = Walker(compiler, soft_bounce=self.settings.soft_bounce)
+        self.lists = {stage: compiler.compile(f"smtpd_{stage}_restrictions") for stage in _LISTS}
+
+
+def _partners(settings: PolicySettings, tables: Tables, addresses: Addresses) -> Partners:
+    parents = settings.parent_domain_matches_subdomains
+
+    def match_list(name: str, items: tuple[str, ...]) -> MatchList:
+        return MatchList(name, items, tables.maps, parent=name in parents)
+
+    networks = settings.permit_mx_backup_networks
+    return Partners(
+        settings=settings,
+        addresses=addresses,
+        mynetworks=match_list("mynetworks", settings.mynetworks),
+        relay_domains=match_list("relay_domains", settings.relay_domains),
+        permit_mx_backup_networks=match_list("permit_mx_backup_networks", networks),
+        rbl_reply_maps=tables.maps(", ".join(settings.rbl_reply_maps)),
+        relay_clientcerts=tables.maps(", ".join(settings.relay_clientcerts)),
+        sender_login_maps=tables.maps(", ".join(settings.smtpd_sender_login_maps)),
+        access_parent="smtpd_access_maps" in parents,
+    )
+
+
+class Checks:
+    """The checks of one connection: remembers what one command leaves for the next.
+
+    `effects` is what access tables asked for the current message. Call new_message() whenever the
+    transaction ends (after end of data, RSET, EHLO, STARTTLS).
+    """
+
+    def __init__(self, policy: Policy, ask: Ask, trace: Trace | None = None) -> None:
+        self.policy = policy
+        self.effects: Effects = NO_EFFECTS
+        self._ask = ask
+        self._trace = trace
+        # the defer_if_permit that each stage left behind
+        self._client_maybe: Verdict | None = None
+        self._helo_maybe: Verdict | None = None
+        self._sender_maybe: Verdict | None = None
+
+    def new_message(self) -> None:
+        """Forget the transaction."""
+        self.effects = NO_EFFECTS
+        self._sender_maybe = None
+
+    async def client(self, facts: Facts) -> Decision:
+        """On connecting. Nothing is asked yet with smtpd_delay_reject = yes."""
+        if self.policy.settings.smtpd_delay_reject:
+            return GO_ON
+        return await self._decide(facts, self._client)
+
+    async def helo(self, facts: Facts) -> Decision:
+        """HELO or EHLO, `facts.helo` set."""
+        if self.policy.settings.smtpd_delay_reject:
+            return GO_ON
+        return await self._decide(facts, self._helo)
+
+    async def mail(self, facts: Facts) -> Decision:
+        """MAIL FROM, `facts.sender` set."""
+        if self.policy.settings.smtpd_delay_reject:
+            return GO_ON
+        return await self._decide(facts, self._sender)
+
+    async def rcpt(self, facts: Facts) -> Decision:
+        """RCPT TO (or VRFY), `facts.recipient` set; the count is that before this one."""
+        return await self._decide(facts, self._recipient)
+
+    async def data(self, facts: Facts) -> Decision:
+        """DATA, or the first BDAT; `facts.recipient` set when there is only one."""
+        return await self._decide(facts, self._data)
+
+    async def end_of_data(self, facts: Facts) -> Decision:
+        """The message is here, `facts.size` is its size."""
+        return await self._decide(facts, self._end_of_data)
+
+    async def etrn(self, facts: Facts) -> Decision:
+        """ETRN, `facts.etrn_domain` set."""
+        return await self._decide(facts, self._etrn)
+
+    async def _decide(self, facts: Facts, stage: Callable[[Case], Awaitable[None]]) -> Decision:
+        case = Case(facts, self._ask, self.policy.partners, self._trace, effects=self.effects)
+        refused: Refused | None = None
+        try:
+            await stage(case)
+        except Refused as caught:
+            refused = caught
+        self.effects = case.effects
+        if refused is None:
+            return replace(GO_ON, notes=tuple(case.notes)) if case.notes else GO_ON
+        verdict, step = refused.verdict, refused.step
+        return Decision(
+            verdict.code,
+            verdict.enhanced,
+            verdict.text,
+            list_name=case.list_name,
+            restriction=step.name,
+            argument=step.argument,
+            table=verdict.table,
+            key=verdict.key,
+            notes=tuple(case.notes),
+        )
+
+    # stages
+
+    async def _client(self, case: Case) -> None:
+        subject = Subject(case.facts.client_text, CLIENT)
+        case.maybe_permit = None
+        try:
+            await self._list(case, "client", subject, "check_client_access")
+        finally:
+            self._client_maybe = case.maybe_permit
+
+    async def _helo(self, case: Case) -> None:
+        if case.facts.helo is None:
+            return
+        case.maybe_permit = self._client_maybe
+        try:
+            subject = Subject(case.facts.helo, HELO)
+            await self._list(case, "helo", subject, "check_helo_access")
+        finally:
+            self._helo_maybe = case.maybe_permit
+
+    async def _sender(self, case: Case) -> None:
+        sender = case.facts.sender
+        if sender is None:
+            return
+        case.maybe_permit = self._client_maybe or self._helo_maybe
+        case.sender_checked = False
+        subject = Subject(sender.internal, SENDER)
+        try:
+            await self._list(case, "sender", subject, "check_sender_access")
+        finally:
+            self._sender_maybe = case.maybe_permit
+        if self.policy.settings.smtpd_reject_unlisted_sender and not case.sender_checked:
+            self._check_listed(case, SENDER)
+
+    async def _recipient(self, case: Case) -> None:
+        settings, recipient = self.policy.settings, case.facts.recipient
+        # RFC 5321 4.5.1: a bare "postmaster" is always taken
+        if recipient is None or recipient.internal.lower() == "postmaster":
+            return
+        if settings.smtpd_delay_reject:
+            await self._client(case)
+            await self._helo(case)
+            await self._sender(case)
+        case.maybe_permit, case.maybe_reject = self._sender_maybe, None
+        subject = Subject(recipient.internal, RECIPIENT)
+        order = ("relay", "recipient")
+        if not settings.smtpd_relay_before_recipient_restrictions:
+            order = ("recipient", "relay")
+        for name in order:  # one defer_if_reject for both
+            await self._list(case, name, subject, "check_recipient_access", fresh=False)
+        self._force_deferral(case)
+        if settings.smtpd_reject_unlisted_recipient and not case.recipient_checked:
+            self._check_listed(case, RECIPIENT)
+
+    async def _data(self, case: Case) -> None:
+        await self._whole_message(case, "data", Subject("DATA", DATA))
+
+    async def _end_of_data(self, case: Case) -> None:
+        await self._whole_message(case, "end_of_data", Subject("END-OF-MESSAGE", END_OF_DATA))
+
+    async def _whole_message(self, case: Case, name: str, subject: Subject) -> None:
+        if case.facts.recipient_count > 1:  # postconf(5) smtpd_data_restrictions: no one recipient
+            case.facts = replace(case.facts, recipient=None)
+        await self._list(case, name, subject, "")
+        self._force_deferral(case)
+
+    async def _etrn(self, case: Case) -> None:
+        if self.policy.settings.smtpd_delay_reject:
+            await self._client(case)
+            await self._helo(case)
+        case.maybe_permit = self._client_maybe or self._helo_maybe
+        subject = Subject(case.facts.etrn_domain, ETRN)
+        await self._list(case, "etrn", subject, "check_etrn_access")
+        self._force_deferral(case)
+
+    # parts of stages
+
+    async def _list(
+        self, case: Case, stage: str, subject: Subject, default_access: str, *, fresh: bool = True
+    ) -> None:
+        """Walk one list; `default_access` is what a bare type:name means in it."""
+        case.list_name = f"smtpd_{stage}_restrictions"
+        case.subject = subject
+        case.default_access = default_access
+        case.depth, case.warning = 0, False
+        if fresh:
+            case.maybe_reject = None
+        if steps := self.policy.lists[stage]:
+            await self.policy.walker.walk(case, steps)
+
+    def _force_deferral(self, case: Case) -> None:
+        """Nothing refused, but something could not be found out: say so now."""
+        if case.maybe_permit is not None:
+            self.policy.walker.refuse(case, _DEFERRED, case.maybe_permit)
+
+    def _check_listed(self, case: Case, kind: str) -> None:
+        """postconf(5) smtpd_reject_unlisted_sender, smtpd_reject_unlisted_recipient."""
+        address = case.facts.sender if kind == SENDER else case.facts.recipient
+        if not address or case.effects.discard:
+            return
+        try:
+            verdict = reject_unlisted(case, address, kind)
+        except Abort as abort:
+            verdict = abort.verdict
+        self.policy.walker.settle(case, _UNLISTED[kind], verdict)

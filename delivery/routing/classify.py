@@ -1,0 +1,84 @@
+"""classify - which of the five address classes a domain is in.
+
+SUMMARY      Classes.of(domain) -> AddressClass; is_local(domain); is_own(address)
+RULES        first match counts: mydestination or an own address literal, virtual_alias_domains,
+             virtual_mailbox_domains, relay_domains (with subdomains as
+             parent_domain_matches_subdomains says), default
+             a list may hold names, .names, type:name tables (their keys count) and !exclusions
+ERRORS       TableUnavailable
+SOURCE       ADDRESS_CLASS_README; Postfix resolve_local(3), trivial-rewrite(8) resolve.c
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Collection
+
+from delivery.routing.settings import RoutingSettings
+from delivery.values import AddressClass
+from tables.domains import is_address_literal, parse_literal
+from tables.errors import AddressSyntaxError
+from tables.reading.lookup import Maps, Trace
+from tables.reading.matchlist import MatchList
+
+
+class Classes:
+    """The domain lists of one snapshot; `own_addresses` are those of inet_ and proxy_interfaces."""
+
+    __slots__ = ("_alias", "_destination", "_mailbox", "_own", "_relay")
+
+    def __init__(
+        self,
+        settings: RoutingSettings,
+        open_maps: Callable[[str], Maps],
+        own_addresses: Collection[str],
+    ) -> None:
+        self._destination = MatchList("mydestination", settings.mydestination, open_maps)
+        self._alias = MatchList("virtual_alias_domains", settings.virtual_alias_domains, open_maps)
+        self._mailbox = MatchList(
+            "virtual_mailbox_domains", settings.virtual_mailbox_domains, open_maps
+        )
+        self._relay = MatchList(
+            "relay_domains",
+            settings.relay_domains,
+            open_maps,
+            parent="relay_domains" in settings.parent_domain_matches_subdomains,
+        )
+        self._own = frozenset(ipaddress.ip_address(address) for address in own_addresses)
+
+    def is_own(self, address: str) -> bool:
+        """True for an IP address of this machine."""
+        try:
+            return ipaddress.ip_address(address) in self._own
+        except ValueError:
+            return False
+
+    def is_local(self, domain: str, trace: Trace | None = None) -> bool:
+        """True when mail for the domain ends here with local_transport."""
+        name = domain[:-1] if domain.endswith(".") else domain
+        if not name or name.endswith("."):
+            return False
+        if self._destination.matches(name, trace):
+            return True
+        if not is_address_literal(name):
+            return False
+        try:
+            return parse_literal(name).address in self._own
+        except AddressSyntaxError:
+            return False
+
+    def of(self, domain: str, trace: Trace | None = None) -> AddressClass:
+        """The class of a complete domain, with or without case."""
+        if self.is_local(domain, trace):
+            return AddressClass.LOCAL
+        return self.of_remote(domain, trace)
+
+    def of_remote(self, domain: str, trace: Trace | None = None) -> AddressClass:
+        """The class of a domain that is known not to be local."""
+        if self._alias.matches(domain, trace):
+            return AddressClass.VIRTUAL_ALIAS
+        if self._mailbox.matches(domain, trace):
+            return AddressClass.VIRTUAL_MAILBOX
+        if self._relay.matches_domain(domain, trace):
+            return AddressClass.RELAY
+        return AddressClass.DEFAULT

@@ -1,0 +1,73 @@
+"""expand - virtual aliases: one recipient becomes the addresses that virtual(5) gives for it.
+
+SUMMARY      Expander.expand(address) -> addresses, in order
+RULES        every result is looked up again, until no table knows it
+             an address that stands in its own expansion is not expanded a second time
+             an unmatched extension goes to every result (propagate_unmatched_extensions)
+             "@other.example" as a result keeps the user part
+ERRORS       SmtpFailure 451 4.6.0 when a limit is passed: virtual_alias_expansion_limit,
+             virtual_alias_recursion_limit, virtual_alias_address_length_limit; TableUnavailable
+NOT DONE     duplicates between recipients: router.py
+SOURCE       virtual(5), Postfix cleanup(8) cleanup_map1n.c, mail_addr_map(3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from delivery.errors import SmtpFailure
+from delivery.routing.mapping import Mapper
+from delivery.routing.settings import RoutingSettings
+from tables.addresses import Address
+from tables.reading.lookup import Maps, Trace
+
+
+class Expander:
+    """virtual_alias_maps of one snapshot."""
+
+    __slots__ = ("_mapper", "_maps", "_propagate", "_settings")
+
+    def __init__(
+        self, settings: RoutingSettings, open_maps: Callable[[str], Maps], mapper: Mapper
+    ) -> None:
+        self._settings = settings
+        self._maps = open_maps(", ".join(settings.virtual_alias_maps))
+        self._mapper = mapper
+        self._propagate = "virtual" in settings.propagate_unmatched_extensions
+
+    def expand(self, address: Address, trace: Trace | None = None) -> tuple[Address, ...]:
+        """The final addresses of one completed recipient; at least one."""
+        if not self._maps:
+            return (address,)
+        settings = self._settings
+        addresses = [address]
+        themselves: set[str] = set()  # what has expanded into itself
+        place = 0
+        while place < len(addresses):
+            rounds = 0
+            while (name := addresses[place].internal.casefold()) not in themselves:
+                if rounds >= settings.virtual_alias_recursion_limit:
+                    raise _too_much(address, "expands too deeply")
+                rounds += 1
+                results = self._mapper.map(self._maps, addresses[place], self._propagate, trace)
+                if results is None:
+                    break
+                self._check_length(address, results)
+                addresses[place] = results[0]
+                addresses.extend(results[1:])
+                if len(addresses) > settings.virtual_alias_expansion_limit:
+                    raise _too_much(address, "expands to too many addresses")
+                if any(result.internal.casefold() == name for result in results):
+                    themselves.add(name)
+            place += 1
+        return tuple(addresses)
+
+    def _check_length(self, address: Address, results: tuple[Address, ...]) -> None:
+        limit = self._settings.virtual_alias_address_length_limit
+        if any(len(result.internal) > limit for result in results):
+            raise _too_much(address, "expands to an address that is too long")
+
+
+def _too_much(address: Address, what: str) -> SmtpFailure:
+    cause = f"virtual_alias_maps: {address.internal} {what}"
+    return SmtpFailure(451, "4.6.0", "Alias expansion error", cause=cause)

@@ -1,0 +1,157 @@
+"""router - the room's door: everything about addresses that sessions, policy and queue ask.
+
+SUMMARY      Router(parameters, tables, own_addresses) for one snapshot
+             .sender(address)        the envelope sender as it is queued
+             .expand(recipients)     the envelope recipients as they are queued
+             .resolve(address, sender)   class, transport and next hop
+             .unlisted(address, ...)     why it does not exist, or None
+RULES        synchronous: tables are in memory or mapped; nothing here waits
+             answers without a trace are kept for the life of the snapshot, up to a bound
+ERRORS       TableUnavailable from every method; SmtpFailure from expand (limits)
+SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8), trivial-rewrite(8)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from delivery.routing.canonical import Canonical
+from delivery.routing.classify import Classes
+from delivery.routing.expand import Expander
+from delivery.routing.keyring import Keyring
+from delivery.routing.mapping import Mapper
+from delivery.routing.recipient import Listing, Refusal
+from delivery.routing.resolve import Resolution, Resolver
+from delivery.routing.rewrite import Rewriter
+from delivery.routing.settings import RoutingSettings
+from delivery.values import AddressClass, Recipient
+from tables.addresses import Address
+from tables.parameters import Parameters
+from tables.reading.lookup import LookupKey, Maps, Trace
+
+KEPT_ANSWERS = 1000  # resolutions kept
+
+
+class Tables(Protocol):
+    """A snapshot, as far as routing needs it."""
+
+    def maps(self, spec: str) -> Maps: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """`recipients` to be queued; `expanded` are those whose sender asked to hear of success.
+
+    For the latter a notification "expanded" is due (RFC 3461 5.2.7.1), with the recipient as given.
+    """
+
+    recipients: tuple[Recipient, ...]
+    expanded: tuple[Recipient, ...] = ()
+
+
+class Router:
+    """The routing rules of one snapshot. Immutable but for its memory of answers."""
+
+    def __init__(
+        self, parameters: Parameters, tables: Tables, own_addresses: Collection[str] = ()
+    ) -> None:
+        """`own_addresses`: IP addresses that inet_interfaces and proxy_interfaces stand for."""
+        settings = parameters.bind(RoutingSettings)
+        self.settings = settings
+        self.classes = Classes(settings, tables.maps, own_addresses)
+        self.rewriter = Rewriter(settings)
+        self.keyring = Keyring(settings, self.classes)
+        self.mapper = Mapper(self.rewriter, self.keyring)
+        self._resolver = Resolver(settings, tables.maps, self.classes, self.rewriter, self.keyring)
+        self._listing = Listing(settings, tables.maps, self.keyring)
+        self._expander = Expander(settings, tables.maps, self.mapper)
+        self._canonical = Canonical(settings, tables.maps, self.rewriter, self.mapper)
+        self._known: dict[tuple[Address, Address | None], Resolution] = {}
+
+    def sender(self, address: Address, trace: Trace | None = None) -> Address:
+        """The envelope sender after rewriting, canonical maps and masquerading."""
+        return self._canonical.sender(address, trace)
+
+    def expand(self, recipients: Iterable[Recipient], trace: Trace | None = None) -> Expansion:
+        """The recipients after rewriting, canonical maps, masquerading and virtual aliases.
+
+        Equal ones are dropped: with enable_original_recipient only when all but letter case is
+        equal (original, DSN parameters), otherwise by address alone.
+        """
+        queued: list[Recipient] = []
+        expanded: list[Recipient] = []
+        seen: set[object] = set()
+        limit = self.settings.duplicate_filter_limit
+        for recipient in recipients:
+            first = self._canonical.recipient(recipient.address, trace)
+            addresses = self._expander.expand(first, trace)
+            given = replace(
+                recipient, address=first, orcpt=recipient.orcpt or f"rfc822;{first.internal}"
+            )
+            if "SUCCESS" in given.notify and addresses != (first,):
+                expanded.append(given)
+                rest = given.notify - {"SUCCESS"}
+                given = replace(given, notify=rest or frozenset({"NEVER"}))
+            for address in addresses:
+                key = self._duplicate_key(given, address)
+                if key in seen:
+                    continue
+                if limit <= 0 or len(seen) < limit:
+                    seen.add(key)
+                queued.append(replace(given, address=address))
+        return Expansion(tuple(queued), tuple(expanded))
+
+    def _duplicate_key(self, recipient: Recipient, address: Address) -> object:
+        name = address.internal.casefold()
+        if not self.settings.enable_original_recipient:
+            return name
+        original = recipient.original.internal.casefold()
+        return name, original, recipient.orcpt.casefold(), recipient.notify
+
+    def resolve(
+        self, address: Address, sender: Address | None = None, trace: Trace | None = None
+    ) -> Resolution:
+        """Class, transport and next hop of an address."""
+        if trace is not None:
+            return self._resolver.resolve(address, sender, trace)
+        known = self._known.get((address, sender))
+        if known is None:
+            known = self._resolver.resolve(address, sender)
+            if len(self._known) >= KEPT_ANSWERS:
+                self._known.clear()
+            self._known[address, sender] = known
+        return known
+
+    def unlisted(
+        self,
+        address: Address,
+        *,
+        other: Address | None = None,
+        as_sender: bool = False,
+        trace: Trace | None = None,
+    ) -> Refusal | None:
+        """Why there is no such address; `other` is the other end of the envelope."""
+        resolution = self.resolve(address, other, trace)
+        return self._listing.unlisted(resolution, as_sender=as_sender, trace=trace)
+
+    def address_class(self, domain: str) -> AddressClass:
+        """The class of a complete domain."""
+        return self.classes.of(domain)
+
+    def is_local(self, domain: str) -> bool:
+        """True when the domain is in mydestination or is one of our address literals."""
+        return self.classes.is_local(domain)
+
+    def is_own(self, address: str) -> bool:
+        """True for an IP address of this machine."""
+        return self.classes.is_own(address)
+
+    def access_keys(self, address: Address) -> Sequence[LookupKey]:
+        """access(5) keys of a resolved address."""
+        return self.keyring.access(address)
+
+    def address_keys(self, address: Address) -> Sequence[LookupKey]:
+        """mail_addr_find(3) keys of a resolved address."""
+        return self.keyring.find(address)
