@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from tables import specs
+
 
 class DomainKind(models.TextChoices):
     """ADDRESS_CLASS_README: the classes of hosted domains; every other domain is `default`."""
@@ -59,17 +61,14 @@ class ServiceType(models.TextChoices):
     UNIX = "unix", _("unix: a local socket")
     FIFO = "fifo", _("fifo: a named pipe")
     PASS = "pass", _("pass: connections handed over by another service")
-
-
-ORDERED_TYPES = ("regexp", "pcre", "cidr")  # entries are tried in order
-INDEXED_TYPES = ("hash", "btree", "cdb", "dbm", "lmdb", "texthash")  # one entry for a key
+    UNIX_DGRAM = "unix-dgram", _("unix-dgram: a local datagram socket")
 
 
 def table_types() -> list[tuple[str, str]]:
     """The types of tables whose entries are rows, by name."""
-    return [(name, name) for name in (*INDEXED_TYPES, *ORDERED_TYPES)]
+    return [(name, name) for name, type_ in specs.TYPES.items() if type_.has_rows]
 
 
 def table_kinds() -> list[tuple[str, str]]:
     """The kinds of tables: what keys and values mean."""
-    return [(name, name) for name in ("access", "aliases", "transport", "virtual")]
+    return [(name, name.replace("_", " ")) for name in specs.KINDS]

@@ -32,9 +32,12 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         EXECUTE format(
             'INSERT INTO panel_change (model, row, operation, before, actor, source, revision) '
-            'SELECT $1, t.id, ''delete'', to_jsonb(t) - $2, $3, $4, $5 FROM %I.%I AS t',
+            'SELECT $1, t.id, ''delete'', to_jsonb(t) || $2, $3, $4, $5 FROM %I.%I AS t',
             TG_TABLE_SCHEMA, TG_TABLE_NAME
-        ) USING TG_ARGV[0], TG_ARGV[1:]::text[], actor, source, revision;
+        ) USING
+            TG_ARGV[0],
+            (SELECT coalesce(jsonb_object_agg(name, '***'), '{}') FROM unnest(TG_ARGV[1:]) AS name),
+            left(actor, 150), left(source, 10), revision;
         RETURN NULL;
     END IF;
     IF TG_OP <> 'INSERT' THEN
@@ -238,7 +241,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='A port or host:port for inet (smtp, 587), a name for the others (relay).', max_length=200, verbose_name='name')),
-                ('type', models.CharField(choices=[('inet', 'inet: a TCP port'), ('unix', 'unix: a local socket'), ('fifo', 'fifo: a named pipe'), ('pass', 'pass: connections handed over by another service')], default='unix', max_length=4, verbose_name='type')),
+                ('type', models.CharField(choices=[('inet', 'inet: a TCP port'), ('unix', 'unix: a local socket'), ('fifo', 'fifo: a named pipe'), ('pass', 'pass: connections handed over by another service'), ('unix-dgram', 'unix-dgram: a local datagram socket')], default='unix', max_length=10, verbose_name='type')),
                 ('private', models.BooleanField(db_default=True, default=True, verbose_name='private')),
                 ('unprivileged', models.BooleanField(db_default=True, default=True, verbose_name='unprivileged')),
                 ('chroot', models.BooleanField(db_default=False, default=False, verbose_name='chroot')),
@@ -439,7 +442,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='restrictionlist',
-            constraint=models.CheckConstraint(condition=models.Q(('name__regex', '^[A-Za-z0-9_-]+$')), name='restriction_list_name_form'),
+            constraint=models.CheckConstraint(condition=models.Q(('name__regex', '^[A-Za-z0-9_.-]+$')), name='restriction_list_name_form'),
         ),
         migrations.AddField(
             model_name='restriction',
@@ -460,7 +463,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='service',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['inet', 'unix', 'fifo', 'pass'])), name='service_type_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['inet', 'unix', 'fifo', 'pass', 'unix-dgram'])), name='service_type_known'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='service',

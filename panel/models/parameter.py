@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from panel.constants import PARAMETER_NAME_LENGTH, VALUE_LENGTH
 from panel.models.recording import recorded
-from panel.models.restriction import RestrictionList
+from panel.models.restriction import RestrictionList, class_names
+from panel.validators import check_parameter
 
 
 class Parameter(models.Model):
@@ -60,3 +61,4 @@ class Parameter(models.Model):
                     % self.name
                 }
             )
+        check_parameter(self.name, self.value, own_names=class_names())

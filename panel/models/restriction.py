@@ -9,6 +9,7 @@ SOURCE       SMTPD_ACCESS_README, RESTRICTION_CLASS_README
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from panel.constants import PARAMETER_NAME_LENGTH
 from panel.models.recording import recorded
 from panel.models.table import Table
+from panel.validators import as_restriction, check_restriction_list
 
 
 class RestrictionList(models.Model):
@@ -44,7 +46,7 @@ class RestrictionList(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="restriction_list_name_form",
-                condition=models.Q(name__regex=r"^[A-Za-z0-9_-]+$"),
+                condition=models.Q(name__regex=r"^[A-Za-z0-9_.-]+$"),
             ),
         ]
         triggers = recorded("restrictionlist")
@@ -55,6 +57,16 @@ class RestrictionList(models.Model):
     def clean(self) -> None:
         """A list has a name of postconf(5), a class one that nothing else has."""
         self.name = self.name.strip()
+        check_restriction_list(self.name, is_class=self.is_class)
+        if apps.get_model("panel", "Parameter").objects.filter(name=self.name).exists():
+            raise ValidationError(
+                {"name": _("The parameter %s is set: remove it to have a list.") % self.name}
+            )
+
+
+def class_names() -> frozenset[str]:
+    """The names of all restriction classes."""
+    return frozenset(RestrictionList.objects.filter(is_class=True).values_list("name", flat=True))
 
 
 class Restriction(models.Model):
@@ -130,3 +142,7 @@ class Restriction(models.Model):
         self.name, self.argument = self.name.strip(), self.argument.strip()
         if self.argument and self.table:
             raise ValidationError({"argument": _("Give a table or an argument, not both.")})
+        call = as_restriction(self.name, self.argument_text, classes=class_names())
+        if call.warn_if_reject:
+            raise ValidationError({"name": _("Choose the restriction, and tick “only warn”.")})
+        self.name = call.name

@@ -1,19 +1,25 @@
 """service - one line of master.cf with its overrides.
 
+RULES        what is not said has the default of master(5); the overrides are parameters with other
+             values for this service alone, -o name=value
 SOURCE       master(5)
 """
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from panel.choices import ServiceType
 from panel.models.recording import recorded
+from panel.models.restriction import class_names
+from tables import parameters, services
+from tables.errors import TableError
 
 
 class Service(models.Model):
-    """One service; what is not said has the default of master(5)."""
+    """One service."""
 
     name = models.CharField(
         _("name"),
@@ -21,7 +27,7 @@ class Service(models.Model):
         help_text=_("A port or host:port for inet (smtp, 587), a name for the others (relay)."),
     )
     type = models.CharField(
-        _("type"), max_length=4, choices=ServiceType.choices, default=ServiceType.UNIX
+        _("type"), max_length=10, choices=ServiceType.choices, default=ServiceType.UNIX
     )
     private = models.BooleanField(_("private"), default=True, db_default=True)
     unprivileged = models.BooleanField(_("unprivileged"), default=True, db_default=True)
@@ -69,3 +75,37 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}/{self.type}"  # as postconf -M says it
+
+    @property
+    def record(self) -> services.Service:
+        """The service as the engine reads it."""
+        return services.Service(
+            name=self.name,
+            type=self.type,
+            command=self.command,
+            private=self.private,
+            unprivileged=self.unprivileged,
+            chroot=self.chroot,
+            wakeup=self.wakeup,
+            maxproc=services.DEFAULT_MAXPROC if self.maxproc is None else self.maxproc,
+            overrides=dict(self.overrides),
+        )
+
+    def clean(self) -> None:
+        """Has the reader of master.cf look at the line, and the registry at each override."""
+        self.name, self.command = self.name.strip(), self.command.strip()
+        overrides = self.overrides
+        if not isinstance(overrides, dict) or not all(
+            isinstance(value, str) for value in overrides.values()
+        ):
+            raise ValidationError({"overrides": _('Give names and texts: {"name": "value"}.')})
+        try:
+            services.check_service(self.record)
+        except TableError as error:
+            raise ValidationError(str(error)) from error
+        own_names = class_names()
+        for name, value in overrides.items():
+            try:
+                parameters.check(name, value, own_names=own_names)
+            except TableError as error:
+                raise ValidationError({"overrides": f"{name}: {error}"}) from error

@@ -22,7 +22,7 @@ from django.db.models.functions import Length, Upper
 from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
-from panel.choices import ORDERED_TYPES, table_kinds, table_types
+from panel.choices import table_kinds, table_types
 from panel.constants import (
     LOOKUP_KEY_BYTES,
     PATTERN_LENGTH,
@@ -31,6 +31,8 @@ from panel.constants import (
     VALUE_LENGTH,
 )
 from panel.models.recording import recorded
+from panel.validators import as_key, check_value
+from tables import specs
 
 TABLE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 
@@ -100,7 +102,7 @@ class Table(models.Model):
     @property
     def is_ordered(self) -> bool:
         """True when entries are tried in order (regexp, pcre, cidr)."""
-        return self.type in ORDERED_TYPES
+        return specs.TYPES[self.type].ordered
 
     def clean(self) -> None:
         """Refuses the compiler's names, and another way of searching once there are entries."""
@@ -108,12 +110,22 @@ class Table(models.Model):
             raise ValidationError(
                 {"name": _("Names that begin with %s are Waypost's own.") % RESERVED_TABLE_PREFIX}
             )
+        if self.kind not in specs.KINDS or self.type not in specs.TYPES:
+            return  # the fields' own messages say so
+        if self.type not in specs.KINDS[self.kind].types:
+            types = ", ".join(specs.KINDS[self.kind].types)
+            raise ValidationError(
+                {
+                    "type": _("A table of kind %(kind)s is one of %(types)s.")
+                    % {"kind": self.kind, "types": types}
+                }
+            )
         if self.pk is None:
             return
         before = Table.objects.filter(pk=self.pk).values_list("type", flat=True).first()
         if (
             before is not None
-            and (before in ORDERED_TYPES) != self.is_ordered
+            and specs.TYPES[before].ordered != self.is_ordered
             and self.entries.exists()
         ):
             raise ValidationError(
@@ -223,7 +235,13 @@ class Entry(models.Model):
 
     def fold(self) -> None:
         """Fills in the lookup key: the folded key, or None in tables searched in order."""
-        self.lookup_key = None if self.table.is_ordered else self.key.strip().lower()
+        self.key, self.value = self.key.strip(), self.value.strip()
+        self.lookup_key = None if self.table.is_ordered else as_key(self.table.kind, self.key)
 
     def clean(self) -> None:
         """Has the kind's parsers read both sides."""
+        if self.table_id is None or not self.key:
+            return  # the fields' own messages say so
+        self.fold()
+        if not self.table.is_ordered:
+            check_value(self.table.kind, self.value)

@@ -34,6 +34,8 @@ def acting(user: str, source: str = Source.COMMAND) -> Iterator[None]:
     with transaction.atomic():
         before = _exchange(user, source)
         yield
+        if connection.needs_rollback:
+            return  # all of it is undone, the names too
         _exchange(*before)  # an enclosing transaction goes on as who it was
         if _has_changes():
             announce(f"change by {user}", requested_by=user)

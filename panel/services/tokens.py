@@ -43,7 +43,7 @@ def issue_token(
 
 def find_token(text: str) -> ApiToken | None:
     """The token with this text when it is valid and its user may log in; None otherwise."""
-    if not text.startswith(MARK) or len(text) > TOKEN_LIMIT:
+    if not text.startswith(MARK) or len(text) > TOKEN_LIMIT or not text.isprintable():
         return None
     token = ApiToken.objects.select_related("user").filter(prefix=_prefix(text)).first()
     known = token.digest if token else _digest("")

@@ -1,0 +1,133 @@
+"""Change records: written by the database, whatever writes the row."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import IntegrityError, connection
+
+from panel.models import PUBLISHED, Alias, Change, Domain, Entry, Mailbox, Parameter
+from panel.services.changes import acting, current_revision
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def no_changes_yet(db) -> None:
+    Change.objects.all().delete()
+
+
+def test_it_works() -> None:
+    with acting("amy", "api"):
+        domain = Domain.objects.create(name="example.com")
+        revision = current_revision()
+    change = Change.objects.get()
+    assert (change.model, change.row, change.operation) == ("domain", domain.pk, "insert")
+    assert (change.actor, change.source, change.revision) == ("amy", "api", revision)
+    assert change.before is None
+    assert change.after["name"] == "example.com"
+
+
+def test_an_update_has_both_sides() -> None:
+    domain = Domain.objects.create(name="example.com")
+    domain.description = "ours"
+    domain.save()
+    change = Change.objects.first()
+    assert change.operation == "update"
+    assert change.differences == {"description": ("", "ours")}
+
+
+def test_a_write_without_a_difference_leaves_none() -> None:
+    domain = Domain.objects.create(name="example.com")
+    domain.save()
+    assert Change.objects.count() == 1
+
+
+def test_bulk_writes_are_seen() -> None:
+    with acting("amy", "api"):
+        table = Alias.well_known_table()
+        Entry.objects.bulk_create(
+            [Entry(table=table, key=f"user{n}", value="joe") for n in range(50)]
+        )
+        Entry.objects.filter(key__startswith="user1").update(value="amy")
+        Entry.objects.all().delete()
+    operations = list(Change.objects.filter(model="entry").values_list("operation", flat=True))
+    assert operations.count("insert") == 50
+    assert operations.count("update") == 11
+    assert operations.count("delete") == 50
+    assert set(Change.objects.values_list("actor", flat=True)) == {"amy"}
+
+
+def test_raw_sql_is_seen_under_the_database_user() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO panel_parameter (name, value) VALUES ('myhostname', 'mx.a.b')")
+        cursor.execute("SELECT session_user")
+        user = cursor.fetchone()[0]
+    change = Change.objects.get()
+    assert (change.actor, change.source) == (user, "sql")
+
+
+def test_truncate_is_seen_row_by_row() -> None:
+    Parameter.objects.create(name="myhostname", value="mx.example.com")
+    Change.objects.all().delete()
+    count = Parameter.objects.count()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE panel_parameter")
+    assert Change.objects.filter(operation="delete", model="parameter").count() == count
+    record = Change.objects.get(before__name="myhostname")
+    assert (record.operation, record.after) == ("delete", None)
+
+
+def test_passwords_are_in_none_of_it() -> None:
+    domain = Domain.objects.create(name="example.com")
+    mailbox = Mailbox(domain=domain, local_part="joe")
+    hashes = []
+    for password in ("first", "second"):
+        mailbox.set_password(password)
+        mailbox.save()
+        hashes.append(mailbox.password)
+    mailbox.delete()
+    text = json.dumps(list(Change.objects.values_list("before", "after")))
+    assert not any(kept in text for kept in hashes)
+    assert "$argon2" not in text
+    update = Change.objects.get(operation="update")
+    assert update.differences == {"password": ("***", "*** (changed)")}
+
+
+def test_passwords_are_not_in_the_record_of_a_truncate() -> None:
+    domain = Domain.objects.create(name="example.com")
+    mailbox = Mailbox(domain=domain, local_part="joe")
+    mailbox.set_password("first")
+    mailbox.save()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("TRUNCATE panel_mailbox")
+    assert Change.objects.get(operation="delete").before["password"] == "***"
+
+
+def test_acting_inside_acting_hands_back_the_name() -> None:
+    with acting("amy", "admin"):
+        with acting("bob", "api"):
+            Domain.objects.create(name="b.example")
+        Domain.objects.create(name="a.example")
+    actors = dict(Change.objects.values_list("after__name", "actor"))
+    assert actors == {"b.example": "bob", "a.example": "amy"}
+
+
+def test_a_failed_action_leaves_no_record_and_no_name() -> None:
+    with pytest.raises(IntegrityError), acting("amy", "admin"):
+        Domain.objects.bulk_create([Domain(name="a.example"), Domain(name="a.example")])
+    Domain.objects.create(name="b.example")
+    assert Change.objects.get().source == "sql"
+
+
+def test_every_published_model_has_its_triggers() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass::text, count(*) FROM pg_trigger "
+            "JOIN pg_proc ON pg_proc.oid = tgfoid "
+            "WHERE proname = 'waypost_record_change' AND tgenabled = 'O' GROUP BY 1"
+        )
+        found = dict(cursor.fetchall())
+    assert found == {model._meta.db_table: 2 for model in PUBLISHED}
