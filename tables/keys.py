@@ -1,0 +1,166 @@
+"""keys - the lookup keys of a subject, most specific first.
+
+SUMMARY      address_keys       canonical, virtual, generic, relocated, BCC and recipient tables
+             alias_keys         aliases, and tables of local users
+             access_mail        access tables asked for a sender or recipient
+             access_client, access_domain, access_address   the same for clients and names
+             transport_keys     transport tables
+             next_hop_keys      TLS policy
+RULES        address_keys: user+ext@dom, user@dom, [local domain: user+ext, user], @dom
+             access_mail: user+ext@dom, user@dom, dom and its parents, user+ext@, user@
+             transport: user+ext@dom, user@dom, dom and its parents, "*"
+             a local part that needs quotes is asked for with them first, then without
+             parents: example.com, com with `parent` (parent_domain_matches_subdomains), otherwise
+             .example.com, .com
+             a key that is only a part of the subject is `partial`: pattern tables do not see it
+             keys keep their case, tables fold; a domain beyond ASCII becomes A-labels
+ERRORS       none; nothing is read here
+NOT DONE     asking: reading/lookup.py
+SOURCE       access(5), aliases(5), transport(5), virtual(5); Postfix mail_addr_find(3),
+             smtpd_check(3), transport.c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tables.addresses import Address, quote_local, split_extension
+from tables.domains import is_address_literal, to_ascii
+
+
+class Key(NamedTuple):  # a tuple, because several are made for every recipient
+    """One key. `extension` is what was cut off the user name for it, with its delimiter."""
+
+    text: str
+    partial: bool = False
+    extension: str = ""
+
+
+def address_keys(
+    address: Address, *, delimiter: str = "", is_local: bool = False
+) -> tuple[Key, ...]:
+    """Keys of a table of addresses. `is_local`: the domain is $myorigin or in $mydestination.
+
+    Source: mail_addr_find(3) with its default strategy.
+    """
+    keys = _mailbox_keys(address, delimiter)
+    if address.domain:
+        if is_local:
+            keys += _local_keys(address.local, delimiter, "")
+        keys.append(Key(f"@{_domain(address.domain)}", True))
+    return tuple(keys)
+
+
+def alias_keys(local: str, *, delimiter: str = "") -> tuple[Key, ...]:
+    """Keys of a table of local names: user+ext, user; unquoted. aliases(5)."""
+    user, extension = split_extension(local, delimiter)
+    if extension is None:
+        return (Key(local),)
+    return (Key(local), Key(user, True, local[len(user) :]))
+
+
+def access_mail(address: Address, *, delimiter: str = "", parent: bool = True) -> tuple[Key, ...]:
+    """Keys of an access table for a sender or recipient. access(5) EMAIL ADDRESS PATTERNS."""
+    keys = _mailbox_keys(address, delimiter)
+    if address.domain:
+        domain = _domain(address.domain)
+        keys.append(Key(domain, True))
+        keys += [Key(name, True) for name in _parents(domain, parent)]
+        keys += _local_keys(address.local, delimiter, "@")
+    return tuple(keys)
+
+
+def access_domain(domain: str, *, parent: bool = True) -> tuple[Key, ...]:
+    """Keys of an access table for a host or domain name; an address has no parents. access(5)."""
+    name = _domain(domain)
+    keys = [Key(name)] if name else []
+    if not _is_numeric(name):
+        keys += [Key(each, True) for each in _parents(name, parent)]
+    return tuple(keys)
+
+
+def access_address(address: str) -> tuple[Key, ...]:
+    """Keys of an access table for an IP address: 192.0.2.1, 192.0.2, 192.0, 192. access(5)."""
+    delimiter = ":" if ":" in address else "."
+    keys = [Key(address)]
+    while delimiter in address:
+        address = address.rpartition(delimiter)[0]
+        if address:
+            keys.append(Key(address, True))
+    return tuple(keys)
+
+
+def access_client(name: str, address: str, *, parent: bool = True) -> tuple[Key, ...]:
+    """Keys of an access table for a client: its name and parents before its address. access(5)."""
+    return access_domain(name, parent=parent) + access_address(address)
+
+
+def transport_keys(
+    address: Address, *, delimiter: str = "", parent: bool = False
+) -> tuple[Key, ...]:
+    """Keys of a transport table. transport(5) TABLE SEARCH ORDER."""
+    keys = _mailbox_keys(address, delimiter)
+    if address.domain:
+        domain = _domain(address.domain)
+        keys.append(Key(domain, True))
+        keys += [Key(name, True) for name in _parents(domain, parent)]
+    keys.append(Key("*"))
+    return tuple(keys)
+
+
+def next_hop_keys(destination: str) -> tuple[Key, ...]:
+    """Keys of a TLS policy table: the next hop as written; of a plain domain .parents too."""
+    keys = [Key(destination)]
+    if not destination.startswith("[") and ":" not in destination:
+        keys += [Key(name, True) for name in _parents(_domain(destination), False)]
+    return tuple(keys)
+
+
+def _mailbox_keys(address: Address, delimiter: str) -> list[Key]:
+    """user+ext@dom, user@dom; just user+ext, user without a domain."""
+    at = f"@{_domain(address.domain)}" if address.domain else ""
+    keys = [Key(form + at) for form in _forms(address.local)]
+    if delimiter:
+        user, extension = split_extension(address.local, delimiter)
+        if extension is not None:
+            cut = address.local[len(user) :]
+            keys += [Key(form + at, True, cut) for form in _forms(user)]
+    return keys
+
+
+def _local_keys(local: str, delimiter: str, at: str) -> list[Key]:
+    """user+ext, user, each with `at` behind it."""
+    keys = [Key(form + at, True) for form in _forms(local)]
+    user, extension = split_extension(local, delimiter)
+    if extension is not None:
+        keys += [Key(form + at, True, local[len(user) :]) for form in _forms(user)]
+    return keys
+
+
+def _forms(local: str) -> tuple[str, ...]:
+    """External form, then the internal one where it differs."""
+    if not local:
+        return ()
+    quoted = quote_local(local)
+    return (local,) if quoted == local else (quoted, local)
+
+
+def _domain(domain: str) -> str:
+    return domain if domain.isascii() else to_ascii(domain)
+
+
+def _parents(domain: str, bare: bool) -> Iterator[str]:
+    """example.com, com or .example.com, .com for www.example.com."""
+    if is_address_literal(domain):
+        return
+    dot = domain.find(".", 1)
+    while dot >= 0:
+        if parent := domain[dot + 1 :] if bare else domain[dot:]:
+            yield parent
+        dot = domain.find(".", dot + 1)
+
+
+def _is_numeric(name: str) -> bool:
+    """An IPv4 or IPv6 address in place of a name."""
+    return ":" in name or (name[-1:].isdigit() and not name.strip("0123456789."))
