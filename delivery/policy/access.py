@@ -75,9 +75,9 @@ def interpret(case: Case, value: str, subject: Subject, table: str, key: str) ->
         return _REFUSALS[verb](case, text, subject)
     if verb in _EFFECTS:
         return _effect(case, _EFFECTS[verb], text, subject, f"access table {table} entry {key!r}")
-    if verb in ("OK", "RELAY") or value.isdecimal():  # access(5): an all-numeric result is OK
+    if verb in ("OK", "RELAY") or _all_digits(value):  # access(5): an all-numeric result is OK
         return PERMIT
-    if len(name) == 3 and name.isdecimal() and name[0] in "45" and text:
+    if len(name) == 3 and _all_digits(name) and name[0] in "45" and text:
         status, words = split_enhanced(text, f"{name[0]}.7.1")
         status = fit_enhanced(status, subject.kind)
         return reject(int(name), status, subject.rejected(words or "Access denied"))
@@ -86,6 +86,10 @@ def interpret(case: Case, value: str, subject: Subject, table: str, key: str) ->
     if not value.strip(", \t\r\n"):
         return replace(PERMIT, warning=f"access table {table} entry {key!r} has empty value")
     return Follow(value, subject)
+
+
+def _all_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _reject(case: Case, text: str, subject: Subject) -> Verdict:

@@ -72,9 +72,9 @@ def _partners(settings: PolicySettings, tables: Tables, addresses: Addresses) ->
         mynetworks=match_list("mynetworks", settings.mynetworks),
         relay_domains=match_list("relay_domains", settings.relay_domains),
         permit_mx_backup_networks=match_list("permit_mx_backup_networks", networks),
-        rbl_reply_maps=tables.maps(", ".join(settings.rbl_reply_maps)),
-        relay_clientcerts=tables.maps(", ".join(settings.relay_clientcerts)),
-        sender_login_maps=tables.maps(", ".join(settings.smtpd_sender_login_maps)),
+        rbl_reply_maps=tables.maps(settings.rbl_reply_maps),
+        relay_clientcerts=tables.maps(settings.relay_clientcerts),
+        sender_login_maps=tables.maps(settings.smtpd_sender_login_maps),
         access_parent="smtpd_access_maps" in parents,
     )
 

@@ -48,10 +48,10 @@ class PolicySettings:
     mynetworks: tuple[str, ...]
     parent_domain_matches_subdomains: tuple[str, ...]
     permit_mx_backup_networks: tuple[str, ...]
-    rbl_reply_maps: tuple[str, ...]
+    rbl_reply_maps: str
     relay_clientcerts: str
     relay_domains: tuple[str, ...]
-    smtpd_sender_login_maps: tuple[str, ...]
+    smtpd_sender_login_maps: str
 
     # the rest
     allow_untrusted_routing: bool

@@ -55,8 +55,8 @@ class Canonical:
         self._mapper = mapper
         self._propagate = "canonical" in settings.propagate_unmatched_extensions
 
-        def opened(names: tuple[str, ...], classes: tuple[str, ...], wanted: str) -> Maps:
-            return open_maps(", ".join(names) if wanted in classes else "")
+        def opened(names: str, classes: tuple[str, ...], wanted: str) -> Maps:
+            return open_maps(names if wanted in classes else "")
 
         self._sender_maps = (
             opened(

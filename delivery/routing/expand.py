@@ -31,7 +31,7 @@ class Expander:
         self, settings: RoutingSettings, open_maps: Callable[[str], Maps], mapper: Mapper
     ) -> None:
         self._settings = settings
-        self._maps = open_maps(", ".join(settings.virtual_alias_maps))
+        self._maps = open_maps(settings.virtual_alias_maps)
         self._mapper = mapper
         self._propagate = "virtual" in settings.propagate_unmatched_extensions
 

@@ -32,22 +32,19 @@ class Mapper:
         self, maps: Maps, address: Address, propagate: bool, trace: Trace | None = None
     ) -> tuple[Address, ...] | None:
         """The addresses that stand for `address`; None when no table knows it."""
-        found = maps.find(self._keyring.find(address), trace)
+        asked = self._keyring.find(address)
+        found = maps.find(asked, trace)
         if found is None:
             return None
-        extension = self._keyring.unmatched(address, found.key)
-        if found.value.startswith("@"):
-            local = address.local
-            if extension:
-                local = local[: len(local) - len(extension)]
-            return (self._rewriter.complete(Address(local, found.value[1:].strip())),)
+        extension = self._keyring.unmatched(asked, found.key)
         try:
             results = parse_recipients(found.value)
         except TableError as error:
             raise TableUnavailable(f"{found.table}: {found.key}: {error}") from error
-        if not results:
-            raise TableUnavailable(f"{found.table}: {found.key}: no address in the result")
-        completed = [self._rewriter.complete(result) for result in results]
+        if not results[0].local:  # virtual(5): "@other.example" keeps the user part
+            local = address.local[: len(address.local) - len(extension)]
+            results = (Address(local, results[0].domain), *results[1:])
+        completed = (self._rewriter.complete(result) for result in results)
         if not (propagate and extension):
             return tuple(completed)
         return tuple(Address(result.local + extension, result.domain) for result in completed)

@@ -55,34 +55,31 @@ class Listing:
     def __init__(
         self, settings: RoutingSettings, open_maps: Callable[[str], Maps], keyring: Keyring
     ) -> None:
-        def opened(names: tuple[str, ...]) -> Maps:
-            return open_maps(", ".join(names))
-
         self._settings = settings
         self._keyring = keyring
-        self._sender_canonical = opened(settings.sender_canonical_maps)
+        self._sender_canonical = open_maps(settings.sender_canonical_maps)
         self._always = tuple(
             maps
             for maps in (
-                opened(settings.recipient_canonical_maps),
-                opened(settings.canonical_maps),
-                opened(settings.virtual_alias_maps),
+                open_maps(settings.recipient_canonical_maps),
+                open_maps(settings.canonical_maps),
+                open_maps(settings.virtual_alias_maps),
             )
             if maps
         )
         self._by_class = {
             AddressClass.LOCAL: (
-                opened(settings.local_recipient_maps),
+                open_maps(settings.local_recipient_maps),
                 settings.unknown_local_recipient_reject_code,
                 " in local recipient table",
             ),
             AddressClass.VIRTUAL_MAILBOX: (
-                opened(settings.virtual_mailbox_maps),
+                open_maps(settings.virtual_mailbox_maps),
                 settings.unknown_virtual_mailbox_reject_code,
                 " in virtual mailbox table",
             ),
             AddressClass.RELAY: (
-                opened(settings.relay_recipient_maps),
+                open_maps(settings.relay_recipient_maps),
                 settings.unknown_relay_recipient_reject_code,
                 " in relay recipient table",
             ),

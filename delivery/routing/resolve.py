@@ -80,12 +80,10 @@ class Resolver:
         self._classes = classes
         self._rewriter = rewriter
         self._keyring = keyring
-        self._transports = open_maps(", ".join(settings.transport_maps))
-        self._relocated = open_maps(", ".join(settings.relocated_maps))
-        self._sender_relayhosts = open_maps(", ".join(settings.sender_dependent_relayhost_maps))
-        self._sender_transports = open_maps(
-            ", ".join(settings.sender_dependent_default_transport_maps)
-        )
+        self._transports = open_maps(settings.transport_maps)
+        self._relocated = open_maps(settings.relocated_maps)
+        self._sender_relayhosts = open_maps(settings.sender_dependent_relayhost_maps)
+        self._sender_transports = open_maps(settings.sender_dependent_default_transport_maps)
 
     def resolve(
         self, address: Address, sender: Address | None = None, trace: Trace | None = None
@@ -245,9 +243,7 @@ class Resolver:
             return route
         found = self._transports.find(self._keyring.transport(recipient), trace)
         if found is None:
-            found = self._transports.find(("*",), trace)
-            if found is None:
-                return route
+            return route
         transport, _, nexthop = found.value.partition(":")
         if not transport:
             return Route(route.transport, nexthop or route.nexthop)

@@ -26,7 +26,7 @@ class RoutingSettings:
     resolve_numeric_domain: bool
     allow_min_user: bool
     empty_address_recipient: str
-    recipient_delimiter: tuple[str, ...]
+    recipient_delimiter: str
     double_bounce_sender: str
     smtputf8_enable: bool
 
@@ -41,18 +41,18 @@ class RoutingSettings:
     relay_transport: str
     default_transport: str
     relayhost: str
-    transport_maps: tuple[str, ...]
-    relocated_maps: tuple[str, ...]
-    sender_dependent_relayhost_maps: tuple[str, ...]
-    sender_dependent_default_transport_maps: tuple[str, ...]
+    transport_maps: str
+    relocated_maps: str
+    sender_dependent_relayhost_maps: str
+    sender_dependent_default_transport_maps: str
     empty_address_relayhost_maps_lookup_key: str
     empty_address_default_transport_maps_lookup_key: str
 
     # who exists
-    local_recipient_maps: tuple[str, ...]
-    virtual_alias_maps: tuple[str, ...]
-    virtual_mailbox_maps: tuple[str, ...]
-    relay_recipient_maps: tuple[str, ...]
+    local_recipient_maps: str
+    virtual_alias_maps: str
+    virtual_mailbox_maps: str
+    relay_recipient_maps: str
     show_user_unknown_table_name: bool
     unknown_local_recipient_reject_code: int
     unknown_virtual_alias_reject_code: int
@@ -60,9 +60,9 @@ class RoutingSettings:
     unknown_relay_recipient_reject_code: int
 
     # canonical mapping, masquerading, expansion
-    canonical_maps: tuple[str, ...]
-    sender_canonical_maps: tuple[str, ...]
-    recipient_canonical_maps: tuple[str, ...]
+    canonical_maps: str
+    sender_canonical_maps: str
+    recipient_canonical_maps: str
     canonical_classes: tuple[str, ...]
     sender_canonical_classes: tuple[str, ...]
     recipient_canonical_classes: tuple[str, ...]
@@ -75,8 +75,3 @@ class RoutingSettings:
     virtual_alias_address_length_limit: int
     duplicate_filter_limit: int
     enable_original_recipient: bool
-
-    @property
-    def delimiter(self) -> str:
-        """recipient_delimiter as one string of characters."""
-        return "".join(self.recipient_delimiter)

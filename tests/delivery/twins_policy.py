@@ -15,28 +15,15 @@ from delivery.policy.facts import (
 )
 from tables.addresses import Address
 from tables.errors import GenerationError
-from tables.formats.base import FailMap, Map
+from tables.formats.base import Map
 from tables.formats.memory import MemoryMap
-from tables.formats.regexp import open_regexp
+from tables.formats.reference import open_reference, open_source
 from tables.itemtext import split_items
 from tables.reading.lookup import Maps
 
 
-class StaticMap:
-    """static:value."""
-
-    is_pattern = True
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def get(self, key: str, /) -> str | None:
-        """The value, whatever the key."""
-        return self._value
-
-
 class MemoryTables:
-    """A snapshot's tables: "hash:name" from a dict, static:value, inline:{...}, fail:reason."""
+    """A snapshot's tables, from dicts and source texts; inline, static and others as always."""
 
     def __init__(self, tables: Mapping[str, Map] | None = None) -> None:
         self.tables: dict[str, Map] = dict(tables or {})
@@ -45,20 +32,16 @@ class MemoryTables:
         """Make a table of fixed strings under "hash:name"."""
         self.tables[reference] = MemoryMap(entries)
 
-    def add_regexp(self, reference: str, text: str) -> None:
-        """Make a table of POSIX patterns from its source text."""
-        self.tables[reference] = open_regexp(text)
+    def add_source(self, reference: str, text: str) -> None:
+        """Make a table of patterns or networks from its source text."""
+        self.tables[reference] = open_source(reference.partition(":")[0], text)
 
     def maps(self, spec: str) -> Maps:
         """Open a list of references."""
-        return Maps([(name, self._open(name)) for name in split_items(spec)])
+        return Maps([(name, open_reference(name, self._open)) for name in split_items(spec)])
 
-    def _open(self, reference: str) -> Map:
-        kind, _, rest = reference.partition(":")
-        if kind == "static":
-            return StaticMap(rest)
-        if kind == "fail":
-            return FailMap(rest)
+    def _open(self, kind: str, name: str) -> Map:
+        reference = f"{kind}:{name}"
         if reference not in self.tables:
             raise GenerationError(f"there is no table {reference}")
         return self.tables[reference]

@@ -80,11 +80,11 @@ class Script:
         self.checks = None
 
     def _table(self, reference: str, body: list[str]) -> None:
-        if reference.startswith("regexp:"):
-            self.tables.add_regexp(reference, "\n".join(body) + "\n")
+        if reference.startswith(("regexp:", "pcre:", "cidr:")):
+            self.tables.add_source(reference, "\n".join(body) + "\n")
         else:
-            pairs = ((entry.split(maxsplit=1)) for entry in body)
-            self.tables.add(reference, dict(pairs))
+            pairs = (entry.partition(" ") for entry in body)
+            self.tables.add(reference, {key: value.strip() for key, _, value in pairs})
         self.checks = None
 
     async def _command(self, word: str, rest: str) -> list[str]:

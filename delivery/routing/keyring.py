@@ -1,0 +1,67 @@
+"""keyring - the keys that tables are asked with, with this machine's delimiter and domains put in.
+
+SUMMARY      find, access, transport: address -> keys in order; unmatched: what a key left out
+RULES        the order is that of tables.keys; a domain is local for keys when it is $myorigin
+             or in $mydestination
+ERRORS       TableUnavailable, when mydestination names a table that cannot be asked
+SOURCE       Postfix mail_addr_find(3), transport.c; access(5)
+"""
+
+from __future__ import annotations
+
+from delivery.routing.classify import Classes
+from delivery.routing.settings import RoutingSettings
+from tables import keys
+from tables.addresses import Address
+from tables.keys import Key
+
+KEPT_DOMAINS = 1000  # domains for which it is remembered whether they are local
+
+
+class Keyring:
+    """The key rules of one snapshot."""
+
+    __slots__ = (
+        "_access_parent",
+        "_classes",
+        "_delimiter",
+        "_local",
+        "_origin",
+        "_transport_parent",
+    )
+
+    def __init__(self, settings: RoutingSettings, classes: Classes) -> None:
+        self._classes = classes
+        self._delimiter = settings.recipient_delimiter
+        self._origin = settings.myorigin.casefold()
+        parents = settings.parent_domain_matches_subdomains
+        self._access_parent = "smtpd_access_maps" in parents
+        self._transport_parent = "transport_maps" in parents
+        self._local: dict[str, bool] = {}
+
+    def find(self, address: Address) -> tuple[Key, ...]:
+        """Keys of canonical, virtual, recipient and other tables of addresses."""
+        is_local = self._is_local(address.domain)
+        return keys.address_keys(address, delimiter=self._delimiter, is_local=is_local)
+
+    def access(self, address: Address) -> tuple[Key, ...]:
+        """Keys of an access table."""
+        return keys.access_mail(address, delimiter=self._delimiter, parent=self._access_parent)
+
+    def transport(self, address: Address) -> tuple[Key, ...]:
+        """Keys of a transport table, "*" included."""
+        parent = self._transport_parent
+        return keys.transport_keys(address, delimiter=self._delimiter, parent=parent)
+
+    def unmatched(self, asked: tuple[Key, ...], found: str) -> str:
+        """The extension, with its delimiter, that the key `found` does not hold; '' for none."""
+        return next((key.extension for key in asked if key.text == found), "")
+
+    def _is_local(self, domain: str) -> bool:
+        known = self._local.get(domain)
+        if known is None:
+            known = domain.casefold() == self._origin or self._classes.is_local(domain)
+            if len(self._local) >= KEPT_DOMAINS:
+                self._local.clear()
+            self._local[domain] = known
+        return known
