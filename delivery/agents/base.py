@@ -55,12 +55,14 @@ class Forward:
 class Result:
     """Outcomes of one Delivery.
 
-    `unreachable` is the reason why the destination as a whole could not be used ('' when it could):
-    the scheduler lowers its concurrency or leaves it alone for a while.
+    `passed_on`: recipients whose next server supports DSN: reports of success are its duty now
+    (RFC 3461 5.2.1). `unreachable` is the reason why the destination as a whole could not be used
+    ('' when it could): the scheduler lowers its concurrency or leaves it alone for a while.
     """
 
     outcomes: tuple[Outcome, ...]
     forwards: tuple[Forward, ...] = ()
+    passed_on: frozenset[Recipient] = frozenset()
     unreachable: str = ""
 
 

@@ -1,0 +1,319 @@
+"""Delivery reports; RFC 3464, 6522, 3461."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from email.message import Message
+
+import pytest
+
+from delivery.bounce import (
+    BounceSettings,
+    Report,
+    ReportKind,
+    may_report,
+    report_envelope,
+    reportable,
+    write_report,
+)
+from delivery.values import Envelope, Outcome, Recipient, Status
+from tables.addresses import Address
+
+SETTINGS = BounceSettings(
+    myhostname="mx.example.net", mail_name="Postfix", delay_warning_time=4 * 3600.0
+)
+NOW = 1_795_353_714.0
+ORIGINAL = b"Subject: test\r\nTo: x\r\n\r\nHello.\r\n.\r\n\r\nSubject: body\r\n"
+
+
+def person(text: str, *notify: str, orcpt: str = "") -> Recipient:
+    local, _, domain = text.rpartition("@")
+    address = Address(local, domain)
+    return Recipient(address=address, original=address, notify=frozenset(notify), orcpt=orcpt)
+
+
+ENVELOPE = Envelope(
+    sender=Address("alice", "outside.example"), recipients=(person("joe@far.example"),)
+)
+FAILED = Outcome(
+    recipient=person("joe@far.example", orcpt="rfc822;joe@far.example"),
+    status=Status.BOUNCED,
+    dsn="5.1.1",
+    reason="host mx.far.example[203.0.113.9] said: 550 5.1.1 no (in reply to RCPT TO command)",
+    relay="mx.far.example[203.0.113.9]:25",
+    reply="550 5.1.1 no",
+)
+
+
+def write(
+    *outcomes: Outcome,
+    kind: ReportKind = ReportKind.FAILURE,
+    original: bytes = ORIGINAL,
+    envelope: Envelope = ENVELOPE,
+    settings: BounceSettings = SETTINGS,
+) -> bytes:
+    written: list[bytes] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(original), 7):
+            yield original[start : start + 7]
+
+    report = Report(
+        kind=kind,
+        queue_id="NEWID",
+        original_id="OLDID",
+        envelope=envelope,
+        outcomes=outcomes,
+        size=len(original),
+        arrived=NOW - 3600,
+        now=NOW,
+    )
+    asyncio.run(write_report(report, settings, pieces(), written.append))
+    return b"".join(written)
+
+
+def parts(data: bytes) -> tuple[Message, list[Message]]:
+    message = email.message_from_bytes(data, policy=email.policy.compat32)
+    assert message.defects == []
+    content = message.get_payload()
+    assert isinstance(content, list)
+    return message, content
+
+
+def status_blocks(part: Message) -> list[dict[str, str]]:
+    blocks = part.get_payload()
+    assert isinstance(blocks, list)
+    return [{key: " ".join(value.split()) for key, value in block.items()} for block in blocks]
+
+
+def test_it_works() -> None:
+    data = write(FAILED)
+    assert b"\n" not in data.replace(b"\r\n", b"")
+    message, [text, status, returned] = parts(data)
+    assert message["Subject"] == "Undelivered Mail Returned to Sender"
+    assert message["From"] == "Mail Delivery System <MAILER-DAEMON@mx.example.net>"
+    assert message["To"] == "alice@outside.example"
+    assert message["Auto-Submitted"] == "auto-replied"
+    assert message.get_content_type() == "multipart/report"
+    assert message.get_param("report-type") == "delivery-status"
+    assert "<joe@far.example>: host mx.far.example[203.0.113.9] said: 550" in text.get_payload()
+    per_message, per_recipient = status_blocks(status)
+    assert per_message == {
+        "Reporting-MTA": "dns; mx.example.net",
+        "X-Postfix-Queue-ID": "OLDID",
+        "X-Postfix-Sender": "rfc822; alice@outside.example",
+        "Arrival-Date": "Sun, 22 Nov 2026 12:21:54 +0000 (UTC)",
+    }
+    assert per_recipient == {
+        "Final-Recipient": "rfc822; joe@far.example",
+        "Original-Recipient": "rfc822;joe@far.example",
+        "Action": "failed",
+        "Status": "5.1.1",
+        "Remote-MTA": "dns; mx.far.example",
+        "Diagnostic-Code": "smtp; 550 5.1.1 no",
+    }
+    assert returned.get_content_type() == "message/rfc822"
+    assert b"Return-Path: <alice@outside.example>\r\n" + ORIGINAL in data
+
+
+def test_our_own_decision_has_no_remote_server() -> None:
+    reason = "Domain x does not accept mail (nullMX)"
+    _, [_, status, _] = parts(write(replace(FAILED, reply="", relay="none", reason=reason)))
+    fields = status_blocks(status)[1]
+    assert fields["Diagnostic-Code"] == "X-Postfix; Domain x does not accept mail (nullMX)"
+    assert "Remote-MTA" not in fields
+
+
+def test_every_recipient_has_a_block() -> None:
+    other = replace(FAILED, recipient=person("ann@far.example"), dsn="5.2.2")
+    _, [_, status, _] = parts(write(FAILED, other))
+    assert [block.get("Status") for block in status_blocks(status)] == [None, "5.1.1", "5.2.2"]
+
+
+def test_an_expanded_recipient_names_what_the_sender_wrote() -> None:
+    recipient = replace(person("joe@far.example"), original=Address("team", "example.net"))
+    _, [text, status, _] = parts(write(replace(FAILED, recipient=recipient)))
+    shown = " ".join(text.get_payload().split())
+    assert "<joe@far.example> (expanded from <team@example.net>): host" in shown
+    assert status_blocks(status)[1]["Original-Recipient"] == "rfc822;team@example.net"
+
+
+@pytest.mark.parametrize(
+    "envelope, size, expected",
+    [
+        (ENVELOPE, 50_000, "message/rfc822"),
+        (replace(ENVELOPE, ret="FULL"), 40, "message/rfc822"),
+        (replace(ENVELOPE, ret="HDRS"), 40, "text/rfc822-headers"),
+        (ENVELOPE, 50_001, "text/rfc822-headers"),
+    ],
+)
+def test_how_much_is_returned(envelope: Envelope, size: int, expected: str) -> None:
+    head = b"Subject: test\r\nX-Last: yes\r\n"
+    original = head + b"\r\n" + b"x" * (size - len(head) - 2)
+    data = write(FAILED, original=original, envelope=envelope)
+    _, [_, _, returned] = parts(data)
+    assert returned.get_content_type() == expected
+    assert (original in data) is (expected == "message/rfc822")
+    assert b"Return-Path: <alice@outside.example>\r\n" + head in data
+    assert len(data) < size + 5000
+
+
+def test_headers_without_end_are_bounded() -> None:
+    data = write(FAILED, original=b"X-Header: value\r\n" * 100_000)
+    assert len(data) < 55_000
+    assert b"value\r\n\r\n--NEWID." in data
+
+
+def test_a_message_without_headers_returns_none() -> None:
+    data = write(FAILED, original=b"\r\n" + b"x" * 60_000)
+    assert b"Return-Path: <alice@outside.example>\r\n\r\n--NEWID." in data
+
+
+def test_a_warning_says_how_long_it_will_be_tried() -> None:
+    late = replace(FAILED, status=Status.DEFERRED, dsn="4.2.0", reply="450 4.2.0 try later")
+    message, [text, status, returned] = parts(write(late, kind=ReportKind.DELAY))
+    assert message["Subject"] == "Delayed Mail (still being retried)"
+    assert "more than 4 hour(s)" in text.get_payload()
+    assert "5 day(s) old" in text.get_payload()
+    fields = status_blocks(status)[1]
+    assert fields["Action"] == "delayed"
+    assert fields["Will-Retry-Until"] == "Fri, 27 Nov 2026 12:21:54 +0000 (UTC)"
+    assert returned.get_content_type() == "text/rfc822-headers"
+
+
+@pytest.mark.parametrize(
+    "outcome, action, code",
+    [
+        (
+            {"relay": "virtual", "reply": "", "delivered_to": "example.com/joe/Maildir/"},
+            "delivered",
+            "X-Postfix; delivery via virtual: delivered to maildir",
+        ),
+        ({"reply": "250 2.0.0 Ok"}, "relayed", "smtp; 250 2.0.0 Ok"),
+        (
+            {"relay": "local", "reply": "", "reason": "alias expanded"},
+            "expanded",
+            "X-Postfix; delivery via local: alias expanded",
+        ),
+    ],
+)
+def test_success_is_reported_as_what_it_was(
+    outcome: dict[str, str], action: str, code: str
+) -> None:
+    values = {"reason": "delivered to maildir", "dsn": "2.0.0", "status": Status.SENT, **outcome}
+    done = replace(FAILED, **values)  # type: ignore[arg-type]
+    envelope = replace(ENVELOPE, envid="abc=d")
+    message, [_, status, returned] = parts(write(done, kind=ReportKind.SUCCESS, envelope=envelope))
+    assert message["Subject"] == "Successful Mail Delivery Report"
+    per_message, fields = status_blocks(status)
+    assert per_message["Original-Envelope-Id"] == "abc=d"
+    assert (fields["Action"], fields["Diagnostic-Code"]) == (action, code)
+    assert returned.get_content_type() == "text/rfc822-headers"
+
+
+def test_smtputf8_mail_gets_an_international_report() -> None:
+    recipient = person("jörg@far.example")
+    envelope = replace(ENVELOPE, smtputf8=True, sender=Address("ülrich", "outside.example"))
+    data = write(replace(FAILED, recipient=recipient), envelope=envelope)
+    text = data.decode("utf-8")
+    assert "Content-Type: message/global-delivery-status" in text
+    assert "Content-Type: message/global\r\n" in text
+    assert "Final-Recipient: utf-8; jörg@far.example" in text
+    assert report_envelope(envelope).smtputf8
+
+
+BOUNDARY = "--NEWID.1795353714/mx.example.net"
+EVIL = f"no\r\nFinal-Recipient: rfc822; forged@x\r\n\r\n{BOUNDARY}\r\n\x00é\udce4"
+
+
+def test_what_others_say_forges_nothing() -> None:
+    outcome = replace(
+        FAILED,
+        recipient=replace(
+            person("joe@far.example"),
+            address=Address('a\r\nAction: delivered\r\n"', "far.example"),
+            orcpt=f"rfc822;{EVIL}",
+        ),
+        reason=EVIL,
+        reply=EVIL,
+        relay=f"{EVIL}[203.0.113.9]:25",
+    )
+    envelope = replace(ENVELOPE, envid=EVIL, sender=Address(EVIL, "outside.example"))
+    data = write(outcome, envelope=envelope)
+    _, found = parts(data)
+    assert len(found) == 3
+    blocks = status_blocks(found[1])
+    assert len(blocks) == 2
+    assert list(blocks[1]) == [
+        "Final-Recipient",
+        "Original-Recipient",
+        "Action",
+        "Status",
+        "Remote-MTA",
+        "Diagnostic-Code",
+    ]
+    assert blocks[1]["Action"] == "failed"
+    assert data[: data.index(b"Content-Type: message/rfc822")].isascii()
+
+
+def test_long_replies_are_wrapped_and_bounded() -> None:
+    data = write(replace(FAILED, reply="550 " + "x" * 100_000, reason="y " * 50_000))
+    assert max(len(line) for line in data.split(b"\r\n")) <= 200
+    assert len(data) < 20_000
+
+
+@pytest.mark.parametrize(
+    "kind, status, notify, expected",
+    [
+        (ReportKind.FAILURE, Status.BOUNCED, (), True),
+        (ReportKind.FAILURE, Status.EXPIRED, (), True),
+        (ReportKind.FAILURE, Status.BOUNCED, ("FAILURE", "DELAY"), True),
+        (ReportKind.FAILURE, Status.BOUNCED, ("NEVER",), False),
+        (ReportKind.FAILURE, Status.BOUNCED, ("SUCCESS",), False),
+        (ReportKind.FAILURE, Status.SENT, (), False),
+        (ReportKind.FAILURE, Status.DEFERRED, (), False),
+        (ReportKind.DELAY, Status.DEFERRED, (), True),
+        (ReportKind.DELAY, Status.DEFERRED, ("FAILURE",), False),
+        (ReportKind.DELAY, Status.DEFERRED, ("DELAY",), True),
+        (ReportKind.DELAY, Status.DEFERRED, ("NEVER",), False),
+        (ReportKind.SUCCESS, Status.SENT, (), False),
+        (ReportKind.SUCCESS, Status.SENT, ("SUCCESS",), True),
+        (ReportKind.SUCCESS, Status.BOUNCED, ("SUCCESS",), False),
+    ],
+)
+def test_notify_decides(
+    kind: ReportKind, status: Status, notify: tuple[str, ...], expected: bool
+) -> None:
+    outcome = replace(FAILED, status=status, recipient=person("joe@far.example", *notify))
+    assert reportable(kind, [outcome]) == ((outcome,) if expected else ())
+
+
+def test_success_is_the_next_servers_duty_when_it_takes_it() -> None:
+    told = person("joe@far.example", "SUCCESS")
+    outcome = replace(FAILED, status=Status.SENT, recipient=told)
+    assert reportable(ReportKind.SUCCESS, [outcome], passed_on={told}) == ()
+
+
+@pytest.mark.parametrize(
+    "sender, expected",
+    [
+        (Address("", ""), False),
+        (Address("double-bounce", "mx.example.net"), False),
+        (Address("Double-Bounce", "MX.example.net"), False),
+        (Address("double-bounce", "other.example"), True),
+        (Address("joe", "mx.example.net"), True),
+    ],
+)
+def test_nobody_is_told_about_a_lost_report(sender: Address, expected: bool) -> None:
+    assert may_report(replace(ENVELOPE, sender=sender), SETTINGS) is expected
+
+
+def test_the_reports_own_envelope() -> None:
+    own = report_envelope(ENVELOPE)
+    assert own.sender == Address("", "")
+    assert [item.address for item in own.recipients] == [ENVELOPE.sender]
+    assert own.client is None
