@@ -24,6 +24,7 @@ from tables.objects import DIGEST
 from tables.services import Service
 
 FORMAT = 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _CURRENT = re.compile(r"generations/([1-9][0-9]{0,17})")
 MAX_BYTES = 64 * 1024 * 1024  # of one manifest; restriction lists and parameters are small
 # The members of a service; the names are those of the fields of tables.services.Service.
@@ -140,6 +141,15 @@ def current_number(root: Path) -> int | None:
             "remove it and publish again"
         )
     return int(match[1])
+
+
+def generation_numbers(root: Path) -> list[int]:
+    """The generations that are kept, oldest first."""
+    try:
+        names = os.listdir(root / "generations")
+    except FileNotFoundError:
+        return []
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
 def read_manifest(root: Path, number: int) -> Manifest:

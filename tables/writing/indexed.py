@@ -1,11 +1,11 @@
 """indexed - entries become one hash table in the store.
 
-SUMMARY      IndexedTable(name).put(key, value, row) ...; keep(build) -> Layer
+SUMMARY      IndexedTable(name).put(key, value, row) ...; keep() -> Layer
 RULES        keys are folded, sorted by code point and written once: the same rows give the same
-             bytes, in whatever order they came. A key that comes again with the same value is written
-             once; with another value it is an error, because which one holds would be chance.
-             An empty key or value is never written (postmap -q of an empty CDB value crashes,
-             and a table that answers with nothing is "broken" to Postfix).
+             bytes, in whatever order they came. A key that comes again with the same value is
+             written once; with another value it is an error, for which one holds would be chance.
+             Callers see to it that neither key nor value is empty: postmap -q crashes on an empty
+             CDB value, and a table that answers with nothing is broken to Postfix.
 MEMORY       bounded, see sorting.py and formats/cdb.py
 """
 

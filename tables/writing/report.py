@@ -1,6 +1,6 @@
 """report - what a compile made and what it found, for the panel to show.
 
-SUMMARY      Report collects while the compiler and the lint run; to_dict and from_dict for the panel
+SUMMARY      Report collects while compiler and lint run; to_dict and from_dict for the panel
 RULES        an error stops the publish, a warning does not. A finding names the check that made it,
              the row it is about as "model:pk" ('' where no single row is), and says in one or two
              plain sentences what is wrong and what to do. Equal rows give an equal report.

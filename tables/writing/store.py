@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,14 +35,13 @@ from tables.manifest import (
     Layer,
     Manifest,
     current_number,
+    generation_numbers,
     generation_path,
     print_manifest,
     read_manifest,
 )
 from tables.objects import Objects, file_digest
 from tables.writing.disk import Disk
-
-NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def utc_now() -> datetime:
@@ -104,11 +102,7 @@ class Store:
 
     def numbers(self) -> list[int]:
         """The generations that are kept, oldest first."""
-        try:
-            names = os.listdir(self.generations)
-        except FileNotFoundError:
-            return []
-        return sorted(int(name) for name in names if NUMBER.fullmatch(name))
+        return generation_numbers(self.root)
 
     def latest(self) -> int:
         """The highest number that is taken; 0 when none is."""
@@ -229,6 +223,10 @@ class Build:
     def scratch(self) -> Path:
         """A directory on the disk of the store for unnamed temporary files."""
         return self._store.objects.directory
+
+    def path(self, digest: str) -> Path:
+        """Where an object of this store lies, for reading it."""
+        return self._store.objects.path(digest)
 
     def object(self, data: bytes, *, count: int) -> Layer:
         """The layer whose file holds `data`."""
