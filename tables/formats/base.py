@@ -53,13 +53,17 @@ def fold_key(key: str) -> str:
 
 
 class FailMap:
-    """A table that can never be asked: `fail:` of Postfix, and whatever could not be opened."""
+    """A table that can never be asked: the type `fail`, and whatever could not be opened.
 
-    __slots__ = ("is_pattern", "reason")
+    Like dict_fail(3) it is no table for partial keys.
+    """
 
-    def __init__(self, reason: str, *, is_pattern: bool = False) -> None:
+    __slots__ = ("reason",)
+
+    is_pattern = True
+
+    def __init__(self, reason: str) -> None:
         self.reason = reason
-        self.is_pattern = is_pattern
 
     def get(self, key: str, /) -> str | None:
         """Raise TableUnavailable, always."""
