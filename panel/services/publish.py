@@ -70,11 +70,16 @@ def publish_is_due() -> bool:
 
 
 def publish_changes(
-    reason: str = DEFAULT_REASON, *, requested_by: str = "", force: bool = False
+    reason: str = DEFAULT_REASON,
+    *,
+    requested_by: str = "",
+    force: bool = False,
+    settle_s: float = SETTLE_LIMIT_S,
 ) -> Generation | None:
     """The newest attempt after publishing what is due; None when nothing was, or another is at it.
 
-    With `force` one publish is made in any case (it may find that nothing differs).
+    With `force` one publish is made in any case (it may find that nothing differs). `settle_s` is
+    how long it waits at most for a pause in the edits.
     """
     made = None
     deadline = time.monotonic() + PUBLISH_ROUND_S
@@ -83,6 +88,7 @@ def publish_changes(
             if not held:
                 return made
             force = False
+            _settle(settle_s)
             made = _publish_once(reason, requested_by)
         if made.state == GenerationState.FAILED:
             break  # the sweep tries again
@@ -93,7 +99,6 @@ def publish_changes(
 
 def _publish_once(reason: str, requested_by: str) -> Generation:
     """One publish, by the holder of the lock."""
-    _settle()
     _adopt_cluster()
     newest = Generation.newest()
     attempt = _begin_attempt(reason, requested_by)
@@ -111,9 +116,9 @@ def _publish_once(reason: str, requested_by: str) -> Generation:
     return _record(attempt, compiled)
 
 
-def _settle() -> None:
+def _settle(limit_s: float) -> None:
     """Waits for a pause in the edits, but not for long."""
-    deadline = time.monotonic() + SETTLE_LIMIT_S
+    deadline = time.monotonic() + limit_s
     seen = -1
     while time.monotonic() < deadline:
         newest = Change.objects.aggregate(newest=Max("id"))["newest"] or 0
@@ -147,7 +152,7 @@ def _begin_attempt(reason: str, requested_by: str) -> Generation:
     for killed in Generation.objects.filter(state=GenerationState.BUILDING):
         _fail(killed, "The publisher was killed.")
     last = Generation.objects.first()
-    taken = generation_store().latest()
+    taken = _taken_numbers()
     fields = {
         "state": GenerationState.BUILDING,
         "reason": reason[:200],
@@ -162,6 +167,14 @@ def _begin_attempt(reason: str, requested_by: str) -> Generation:
         last.save()
         return last
     return Generation.objects.create(number=max(last.number if last else 0, taken) + 1, **fields)
+
+
+def _taken_numbers() -> int:
+    """The highest number in the store; a database that was lost or restored may know less."""
+    try:
+        return generation_store().latest()
+    except OSError:
+        return 0  # the building will meet the same trouble, and put it into the attempt's report
 
 
 def _who_changed() -> str:

@@ -57,6 +57,8 @@ class EngineTwin:
             try:
                 connection, _ = self.socket.accept()
             except OSError:
+                for each in held:
+                    each.close()
                 return
             if self.silent:
                 held.append(connection)
