@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,16 +59,16 @@ class Installation:
     def ready(self, *, with_tests: bool) -> Path:
         """The environment's python, after making whatever was missing."""
         wanted = (RUNTIME, TESTS) if with_tests else (RUNTIME,)
-        if self._missing(wanted):
+        if self.missing(wanted):
             with _held(self._lock_folder()):
-                missing = self._missing(wanted)  # another set-up may have been faster
+                missing = self.missing(wanted)  # another set-up may have been faster
                 if RUNTIME in missing:
                     self._make()
                 for name in missing:
                     self._install(name)
         return self.python
 
-    def _missing(self, wanted: tuple[str, ...]) -> list[str]:
+    def missing(self, wanted: Sequence[str]) -> list[str]:
         """The lists that are not installed as they are now."""
         stamp = self._read_stamp()
         if stamp.get("place") != str(self.folder) or stamp.get("python") != self._version():

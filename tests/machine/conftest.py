@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     for pid in left:
         os.kill(pid, 9)
     assert left == [], rig.text
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A private folder short enough for the path of a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="w", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from tests.machine.rig import until
 
 
 @pytest.fixture
-def broker(tmp_path: Path, server_environment: dict[str, str]) -> Broker:
+def broker(tmp_path: Path, sockets: Path, server_environment: dict[str, str]) -> Broker:
     return Broker(
         binary=find_binary(),
         data=tmp_path / "broker",
-        sockets=tmp_path,
+        sockets=sockets,
         environment=server_environment,
     )
 

@@ -32,14 +32,14 @@ WAYS = [
 
 
 @pytest.fixture
-def postgres(tmp_path: Path, server_environment: dict[str, str]) -> Postgres:
+def postgres(tmp_path: Path, sockets: Path, server_environment: dict[str, str]) -> Postgres:
     home = tmp_path / "h"
     home.mkdir(mode=0o700)
     binaries = find_binaries()
     return Postgres(
         binaries=binaries,
         data=home / "postgres",
-        sockets=home,
+        sockets=sockets,
         privilege=choose_privilege(binaries / "postgres", home),
         environment=server_environment,
         durable=False,
