@@ -178,6 +178,8 @@ def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
     for left, right in pairwise(tokens):
         if right.gap and not lexical.may_be_apart(left, right):
             raise AddressSyntaxError("There is a space inside the address.")
+    if sum(t.is_separator("@") for t in tokens) > 1 and tokens[-1].is_separator("@"):
+        tokens.pop()  # user@elsewhere@: Postfix's resolver drops an empty last domain
     at = max((n for n, t in enumerate(tokens) if t.is_separator("@")), default=len(tokens))
     local = "".join(token.text for token in tokens[:at])
     if not local:
@@ -201,7 +203,7 @@ def _path_domain(domain: str) -> str:
         domain = domain[:-1]
     if domains.is_plain_host(domain):
         return domain
-    domains.parse_domain(domain, literal_underscore=True)
+    domains.parse_domain(f"{domain}.", literal_underscore=True)  # says what is wrong
     return domain
 
 
