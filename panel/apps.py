@@ -1,6 +1,8 @@
-"""apps - the panel as a Django application: its checks and the doorbell are connected here."""
+"""apps - the panel as a Django application; its system checks are connected here."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -11,3 +13,7 @@ class PanelConfig(AppConfig):
 
     name = "panel"
     verbose_name = _("Waypost")
+
+    def ready(self) -> None:
+        """Registers the system checks."""
+        import_module("panel.checks")

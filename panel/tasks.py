@@ -6,6 +6,8 @@ RULES        idempotent: a task may come twice, late or not at all. No result is
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import OperationalError
 
 from panel.celery import app
@@ -13,7 +15,7 @@ from panel.constants import DEFAULT_REASON
 from panel.services import nodes, publish
 from tables.errors import StoreBusy
 
-AGAIN = {
+AGAIN: dict[str, Any] = {
     "autoretry_for": (StoreBusy, OperationalError),
     "retry_backoff": 1,  # seconds, doubled each time
     "retry_backoff_max": 10,

@@ -1,5 +1,7 @@
 """The well-known tables, and the parameters that put them to use."""
 
+from typing import Any
+
 from django.db import migrations
 
 # name = kind of the table, the parameter that names it
@@ -10,7 +12,7 @@ WELL_KNOWN = (
 )
 
 
-def add(apps, schema_editor):
+def add(apps: Any, schema_editor: object) -> None:
     table = apps.get_model("panel", "Table")
     parameter = apps.get_model("panel", "Parameter")
     for name, parameter_name, description in WELL_KNOWN:

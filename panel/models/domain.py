@@ -86,7 +86,7 @@ class Domain(models.Model):
             pgtrigger.Trigger(
                 name="carry_mailboxes",
                 when=pgtrigger.After,
-                operation=pgtrigger.UpdateOf("name", "kind"),
+                operation=pgtrigger.UpdateOf("name", "kind"),  # type: ignore[no-untyped-call]
                 func=CARRY_MAILBOXES,
             ),
         ]

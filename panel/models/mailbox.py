@@ -99,7 +99,7 @@ class Mailbox(models.Model):
             pgtrigger.Trigger(
                 name="join_address",
                 when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.UpdateOf("domain_id", "local_part"),
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("domain_id", "local_part"),  # type: ignore[no-untyped-call]
                 declare=[("domain_kind", "text")],
                 func=JOIN_ADDRESS,
             ),

@@ -9,6 +9,8 @@ SOURCE       PostgreSQL manual 43.10.1 (trigger functions), django-pgtrigger, de
 
 from __future__ import annotations
 
+from typing import Any
+
 import pgtrigger
 from django.db import models
 
@@ -16,11 +18,11 @@ from django.db import models
 class Recorder(pgtrigger.Trigger):
     """Runs the shared function instead of one of its own, and cannot be told to look away."""
 
-    def __init__(self, arguments: tuple[str, ...], **kwargs: object) -> None:
+    def __init__(self, arguments: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(func="RETURN NULL;", **kwargs)  # unused: see render_execute
         self.arguments = arguments
 
-    def render_execute(self, model: type[models.Model]) -> str:
+    def render_execute(self, model: models.Model) -> str:
         """The function that the trigger executes, with its arguments."""
         return "waypost_record_change({})".format(", ".join(f"'{a}'" for a in self.arguments))
 

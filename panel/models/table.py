@@ -12,7 +12,7 @@ SOURCE       DATABASE_README; postmap(1), regexp_table(5), cidr_table(5)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
@@ -147,7 +147,7 @@ class AccessTable(Table):
         def get_queryset(self) -> models.QuerySet[AccessTable]:
             return super().get_queryset().filter(kind="access")
 
-    objects = Manager()
+    objects: ClassVar[Manager] = Manager()
 
     class Meta:
         proxy = True
@@ -206,16 +206,16 @@ class Entry(models.Model):
             models.CheckConstraint(
                 name="entry_key_length",
                 condition=models.Q(key__regex=r"\S")
-                & LessThanOrEqual(Length("key"), PATTERN_LENGTH),
+                & models.Q(LessThanOrEqual(Length("key"), PATTERN_LENGTH)),
             ),
             models.CheckConstraint(
                 name="entry_lookup_key_length",
                 condition=models.Q(lookup_key__isnull=True)
-                | LessThanOrEqual(OctetLength("lookup_key"), LOOKUP_KEY_BYTES),
+                | models.Q(LessThanOrEqual(OctetLength("lookup_key"), LOOKUP_KEY_BYTES)),
             ),
             models.CheckConstraint(
                 name="entry_value_length",
-                condition=LessThanOrEqual(Length("value"), VALUE_LENGTH),
+                condition=models.Q(LessThanOrEqual(Length("value"), VALUE_LENGTH)),
             ),
         ]
         indexes = [

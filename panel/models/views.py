@@ -12,7 +12,7 @@ SOURCE       aliases(5), virtual(5), transport(5), access(5)
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -42,7 +42,8 @@ class KindManager(models.Manager.from_queryset(EntryQuerySet)):  # type: ignore[
         self.kind = kind
 
     def get_queryset(self) -> models.QuerySet[Any]:
-        return super().get_queryset().filter(table__kind=self.kind).select_related("table")
+        rows: models.QuerySet[Any] = super().get_queryset()
+        return rows.filter(table__kind=self.kind).select_related("table")
 
 
 class WellKnown(Entry if TYPE_CHECKING else object):  # type: ignore[misc]
@@ -83,7 +84,7 @@ class Alias(WellKnown, Entry):
     """One line of aliases(5): a local name and its destinations."""
 
     kind = "aliases"
-    objects = KindManager("aliases")
+    objects: ClassVar[KindManager] = KindManager("aliases")
     name = other_name("key", "The local name.")
 
     class Meta:
@@ -109,7 +110,7 @@ class VirtualEntry(WellKnown, Entry):
     """One line of virtual(5): an address pattern and the addresses it stands for."""
 
     kind = "virtual"
-    objects = KindManager("virtual")
+    objects: ClassVar[KindManager] = KindManager("virtual")
     pattern = other_name("key", "user@example.com, user, or @example.com.")
 
     class Meta:
@@ -135,7 +136,7 @@ class Transport(WellKnown, Entry):
     """One line of transport(5): an address pattern, a transport and a next hop."""
 
     kind = "transport"
-    objects = KindManager("transport")
+    objects: ClassVar[KindManager] = KindManager("transport")
     pattern = other_name("key", "user@example.com, example.com, .example.com, or *.")
 
     class Meta:
@@ -166,7 +167,7 @@ class Transport(WellKnown, Entry):
 class AccessRule(Entry):
     """One line of access(5), in an access table."""
 
-    objects = KindManager("access")
+    objects: ClassVar[KindManager] = KindManager("access")
     pattern = other_name("key", "user@example.com, example.com, user@, 192.0.2.1 ...")
     action = other_name("value", "OK, REJECT text, DUNNO, 550 text ...")
 

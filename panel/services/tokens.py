@@ -12,7 +12,7 @@ import hmac
 import secrets
 from datetime import timedelta
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from panel.choices import Scope
@@ -24,7 +24,7 @@ TOKEN_LIMIT = 200  # characters; longer ones are not looked at
 
 
 def issue_token(
-    user: AbstractBaseUser, *, name: str, scope: str = Scope.WRITE, days: int | None = None
+    user: User, *, name: str, scope: str = Scope.WRITE, days: int | None = None
 ) -> tuple[ApiToken, str]:
     """A new token: its row, and its text, which cannot be had again. `days`: None is for ever."""
     text = MARK + secrets.token_urlsafe(TOKEN_BYTES)

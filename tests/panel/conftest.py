@@ -29,7 +29,18 @@ def home(tmp_path: Path, settings) -> Path:
     app.conf.broker_url = before
 
 
+def add_well_known() -> None:
+    """The rows of migration 0002: a transactional test before this one has emptied all tables."""
+    importlib.import_module("panel.migrations.0002_well_known").add(apps, None)
+
+
+@pytest.fixture
+def well_known(db) -> None:
+    """The well-known tables and their parameters."""
+    add_well_known()
+
+
 @pytest.fixture
 def committed(transactional_db) -> None:
     """A database whose rows other sessions see, with the well-known tables."""
-    importlib.import_module("panel.migrations.0002_well_known").add(apps, None)
+    add_well_known()
