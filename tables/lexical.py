@@ -72,8 +72,16 @@ def may_be_apart(left: Token, right: Token) -> bool:
     return left.text.endswith(".") or right.text.startswith(".")
 
 
+# anything that makes a list more than plain words and commas
+_SPECIAL = re.compile(r'[()<>;:\\"\[\]\x00-\x1f\x7f]')
+
+
 def internal_items(text: str) -> list[str]:
     """The members of an address list, each unquoted; an alias's |command and /file too."""
+    if not _SPECIAL.search(text):  # the usual case, at a fifth of the cost
+        plain = [stripped for part in text.split(",") if (stripped := part.strip(" "))]
+        if not any(" " in item for item in plain):
+            return plain
     items: list[str] = []
     for part in _split_at_commas(tokens(text)):
         part = _address_of(part)
