@@ -1,0 +1,389 @@
+"""lint: one test for each thing that can be wrong with a configuration as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tables.writing.lint import CHECKS
+
+from .records import Compiled, domain, restrictions, rows, service, table
+
+GUARDED = ("permit_mynetworks", "reject_unauth_destination")
+
+
+def test_it_works(tmp_path: Path) -> None:
+    """A usual configuration gives neither errors nor warnings."""
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            tables=[
+                table("virtual", {"a@hosted.example": "b@hosted.example"}),
+                table("aliases", {"root": "joe"}, kind="aliases"),
+                table("transport", {"far.example": "smtp:[gw.example]"}, kind="transport"),
+                table("clients", {"192.0.2": "REJECT"}, kind="access"),
+            ],
+            values={
+                "myhostname": "mx.hosted.example",
+                "mynetworks": "127.0.0.0/8, 192.0.2.0/24, [::1]/128",
+                "virtual_alias_maps": "hash:virtual",
+                "alias_maps": "hash:aliases",
+                "transport_maps": "hash:transport",
+                "site": "hosted.example",
+                "mydomain": "$site",
+                "message_size_limit": "20000000",
+                "slow_destination_concurrency_limit": "2",
+            },
+            lists=[
+                restrictions(
+                    "smtpd_recipient_restrictions",
+                    "check_client_access hash:clients",
+                    "reject_rbl_client list.example",
+                    "known",
+                    *GUARDED,
+                ),
+                restrictions("known", "permit_sasl_authenticated", "reject", is_class=True),
+            ],
+            services=[
+                service("smtp inet n - n - - smtpd"),
+                service("slow unix - - n - - smtp"),
+                service("587 inet n - n - - smtpd -o smtpd_client_restrictions=permit_mynetworks"),
+            ],
+            domains=[domain("hosted.example"), domain("local.example", "local")],
+        ),
+    )
+    assert compiled.errors == []
+    assert compiled.warnings == []
+
+
+def test_every_check_says_in_a_sentence_what_it_looks_for() -> None:
+    for check in CHECKS:
+        assert check.__doc__, check
+        assert check.__doc__.endswith("."), check
+        assert "\n" not in check.__doc__, check
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("message_size_limit", "much", "Write a whole number"),
+        ("queue_run_delay", "soon", "Write a time like 30s"),
+        ("smtpd_helo_required", "maybe", 'Write "yes" or "no"'),
+        ("mynetworks", "192.0.2.1/24", "is not a network"),
+        ("virtual_alias_maps", "virtual", "Name a table as type:name"),
+        ("virtual_alias_maps", "ldap:virtual", "not supported"),
+        ("myhostname", "${mydomain", ""),
+    ],
+)
+def test_it_refuses_a_value_of_the_wrong_form(
+    tmp_path: Path, name: str, value: str, words: str
+) -> None:
+    compiled = Compiled(tmp_path, rows(values={name: value}))
+    finding = compiled.report.errors[0]
+    assert (finding.check, finding.row) == ("parameter", f"parameter:{name}")
+    assert finding.message.startswith(f"{name}: ")
+    assert words in finding.message
+
+
+def test_it_reads_a_value_with_its_references(tmp_path: Path) -> None:
+    """The limit is that of another parameter; only together they make sense."""
+    values = {"own_limit": "5000", "message_size_limit": "$own_limit"}
+    assert Compiled(tmp_path / "good", rows(values=values)).errors == []
+    values["own_limit"] = "much"
+    compiled = Compiled(tmp_path / "bad", rows(values=values))
+    assert compiled.errors == [("parameter", "parameter:message_size_limit")]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("virtual_alias_map", "Did you mean virtual_alias_maps?"),
+        ("restriction_classes", "use smtpd_restriction_classes"),
+        ("nosuch_destination_rate_delay", "begin with the name of its service"),
+    ],
+)
+def test_it_warns_of_a_parameter_without_effect(tmp_path: Path, name: str, words: str) -> None:
+    """As Postfix does: "unused parameter"."""
+    compiled = Compiled(tmp_path, rows(values={name: "1s"}))
+    assert compiled.errors == []
+    warning = compiled.only_warning
+    assert (warning.check, warning.row) == ("parameter-name", f"parameter:{name}")
+    assert words in warning.message
+
+
+def test_it_looks_at_overrides_of_services(tmp_path: Path) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(services=[service("smtp inet n - n - - smtpd -o smtpd_helo_required=maybe")]),
+    )
+    assert compiled.only_error.row == "service:smtp"
+    assert compiled.only_error.message.startswith("Service smtp/inet: smtpd_helo_required: ")
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("reject_unknown_sender_domian", "Did you mean reject_unknown_sender_domain?"),
+        ("check_client_access", "a table (type:name) must follow"),
+        ("reject_rbl_client", "a DNS list such as list.example.com must follow"),
+        ("nosuch_class", "There is no restriction nosuch_class"),
+    ],
+)
+def test_it_refuses_an_unknown_restriction(tmp_path: Path, member: str, words: str) -> None:
+    compiled = Compiled(tmp_path, rows(lists=[restrictions("smtpd_sender_restrictions", member)]))
+    error = compiled.only_error
+    assert (error.check, error.row) == (
+        "restriction",
+        "restrictionlist:smtpd_sender_restrictions",
+    )
+    assert words in error.message
+
+
+def test_it_refuses_an_unknown_restriction_in_a_class(tmp_path: Path) -> None:
+    compiled = Compiled(tmp_path, rows(lists=[restrictions("mine", "rejekt", is_class=True)]))
+    assert compiled.errors == [("restriction", "restrictionlist:mine")]
+
+
+def test_it_refuses_a_class_without_a_value(tmp_path: Path) -> None:
+    compiled = Compiled(tmp_path, rows(values={"smtpd_restriction_classes": "nothing"}))
+    assert compiled.errors == [("restriction", "parameter:smtpd_restriction_classes")]
+
+
+def test_it_takes_classes_that_were_written_as_parameters(tmp_path: Path) -> None:
+    values = {"smtpd_restriction_classes": "mine", "mine": "reject"}
+    compiled = Compiled(
+        tmp_path, rows(values=values, lists=[restrictions("smtpd_sender_restrictions", "mine")])
+    )
+    assert compiled.errors == compiled.warnings == []
+
+
+def test_it_refuses_classes_that_lead_back_to_themselves(tmp_path: Path) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            lists=[
+                restrictions("first", "second", is_class=True),
+                restrictions("second", "permit_mynetworks", "first", is_class=True),
+                restrictions("third", "first", is_class=True),
+            ]
+        ),
+    )
+    assert compiled.errors == [
+        ("class-loop", "restrictionlist:first"),
+        ("class-loop", "restrictionlist:second"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["hash:gone", "static:x, hash:gone", "unionmap:{hash:virtual, hash:gone}", "proxy:hash:gone"],
+)
+def test_it_refuses_a_table_that_does_not_exist(tmp_path: Path, value: str) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(tables=[table("virtual", {})], values={"virtual_alias_maps": f"hash:virtual {value}"}),
+    )
+    error = compiled.only_error
+    assert (error.check, error.row) == ("missing-table", "parameter:virtual_alias_maps")
+    assert error.message == (
+        "virtual_alias_maps names the table hash:gone, which does not exist. Make a table with the "
+        "name gone, or take it out."
+    )
+
+
+def test_it_refuses_a_missing_table_wherever_it_is_named(tmp_path: Path) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            tables=[table("rules", {"x.example": "check_sender_access hash:b"}, kind="access")],
+            values={"mydestination": "localhost, hash:a", "mynetworks": "!cidr:e"},
+            lists=[
+                restrictions("smtpd_client_restrictions", "check_client_access hash:rules"),
+                restrictions("mine", "check_client_access hash:c", is_class=True),
+            ],
+            services=[
+                service("smtp inet n - n - - smtpd -o smtpd_sender_restrictions=hash:d"),
+            ],
+        ),
+    )
+    assert sorted(compiled.errors) == [
+        ("missing-table", "parameter:mydestination"),
+        ("missing-table", "parameter:mynetworks"),
+        ("missing-table", "restrictionlist:mine"),
+        ("missing-table", "rules:1"),
+        ("missing-table", "service:smtp"),
+    ]
+
+
+def test_it_refuses_a_table_named_with_another_type(tmp_path: Path) -> None:
+    def compiled(name: str, value: str) -> Compiled:
+        tables = [table("t", {}, type="hash"), table("r", {}, type="regexp")]
+        values = {"virtual_alias_maps": f"{value}, hash:t regexp:r"}
+        return Compiled(tmp_path / name, rows(tables=tables, values=values))
+
+    assert compiled("alias", "lmdb:t").errors == []
+    error = compiled("wrong", "regexp:t").only_error
+    assert error.message.endswith("t is a table of the type hash. Write hash:t.")
+    assert compiled("braces", "regexp:{{/x/ y}}").errors == []
+
+
+@pytest.mark.parametrize("value", ["unionmap:{static}", "inline:{a}", "randmap:{}"])
+def test_it_refuses_a_table_in_place_that_cannot_be_read(tmp_path: Path, value: str) -> None:
+    compiled = Compiled(tmp_path, rows(values={"virtual_alias_maps": value}))
+    assert compiled.errors == [("table-reference", "parameter:virtual_alias_maps")]
+
+
+def test_it_warns_of_a_table_in_the_wrong_place(tmp_path: Path) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            tables=[table("aliases", {"root": "joe"}, kind="aliases")],
+            values={"virtual_alias_maps": "hash:aliases"},
+        ),
+    )
+    assert compiled.errors == []
+    assert compiled.only_warning.check == "table-kind"
+
+
+def test_it_warns_of_a_table_that_nothing_asks(tmp_path: Path) -> None:
+    compiled = Compiled(tmp_path, rows(tables=[table("forgotten", {})]))
+    assert compiled.errors == []
+    assert compiled.warnings == [("unused-table", "table:forgotten")]
+
+
+@pytest.mark.parametrize(
+    ("relay", "recipient"),
+    [
+        (["permit_mynetworks"], []),
+        ([], ["permit"]),
+        (["permit", "reject_unauth_destination"], []),
+        (["warn_if_reject reject_unauth_destination"], ["permit_mynetworks"]),
+        (["reject_unknown_client_hostname"], ["warn_if_reject strict"]),
+        (["loose", "reject_unauth_destination"], []),
+    ],
+)
+def test_it_refuses_an_open_relay(tmp_path: Path, relay: list[str], recipient: list[str]) -> None:
+    lists = [
+        restrictions("smtpd_relay_restrictions", *relay),
+        restrictions("smtpd_recipient_restrictions", *recipient),
+        restrictions("strict", "reject", is_class=True),
+        restrictions("loose", "permit_mynetworks", "permit", is_class=True),
+    ]
+    compiled = Compiled(tmp_path, rows(lists=lists, guard=False))
+    error = compiled.only_error
+    assert (error.check, error.row) == (
+        "open-relay",
+        "restrictionlist:smtpd_relay_restrictions",
+    )
+    assert "Put reject_unauth_destination into smtpd_relay_restrictions" in error.message
+
+
+@pytest.mark.parametrize(
+    ("relay", "recipient"),
+    [
+        (["permit_mynetworks", "reject_unauth_destination"], ["permit"]),
+        ([], ["permit_mynetworks", "check_relay_domains"]),
+        (["permit_mynetworks", "strict"], []),
+        ([], ["defer_unauth_destination", "permit"]),
+    ],
+)
+def test_it_takes_any_guard(tmp_path: Path, relay: list[str], recipient: list[str]) -> None:
+    lists = [
+        restrictions("smtpd_relay_restrictions", *relay),
+        restrictions("smtpd_recipient_restrictions", *recipient),
+        restrictions("strict", "permit_sasl_authenticated", "reject", is_class=True),
+    ]
+    assert Compiled(tmp_path, rows(lists=lists, guard=False)).errors == []
+
+
+def test_it_takes_the_defaults(tmp_path: Path) -> None:
+    """postconf(5): smtpd_relay_restrictions guards by default."""
+    assert Compiled(tmp_path, rows(guard=False)).errors == []
+
+
+def test_it_refuses_a_service_that_is_an_open_relay(tmp_path: Path) -> None:
+    line = "2526 inet n - n - - smtpd -o smtpd_relay_restrictions=permit"
+    error = Compiled(tmp_path, rows(services=[service(line)])).only_error
+    assert (error.check, error.row) == ("open-relay", "service:2526")
+    assert error.message.startswith("Service 2526/inet: Anybody could send mail")
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "[::]/0", "127.0.0.1 0.0.0.0/0"])
+def test_it_refuses_to_trust_the_whole_internet(tmp_path: Path, network: str) -> None:
+    compiled = Compiled(tmp_path, rows(values={"mynetworks": network}))
+    assert compiled.errors == [("trusted-world", "parameter:mynetworks")]
+    assert Compiled(tmp_path, rows(values={"mynetworks": "!0.0.0.0/0"})).errors == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "parameter"),
+    [
+        ("virtual_mailbox", {"mydestination": "x.example"}, "mydestination"),
+        ("virtual_mailbox", {"mydestination": "$mydomain", "mydomain": "X.example"}, "mydest"),
+        ("local", {"virtual_alias_domains": "x.example"}, "virtual_alias_domains"),
+        ("relay", {"virtual_alias_maps": "hash:t"}, "virtual_alias_domains"),
+        ("virtual_alias", {"relay_domains": "hash:t"}, "relay_domains"),
+    ],
+)
+def test_it_refuses_a_hosted_domain_of_another_class(
+    tmp_path: Path, kind: str, values: dict[str, str], parameter: str
+) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            tables=[table("t", {"x.example": "anything"}, kind="text")],
+            values=values,
+            domains=[domain("x.example", kind)],
+        ),
+    )
+    error = compiled.only_error
+    assert (error.check, error.row) == ("domain-class", "domain:x.example")
+    assert parameter in error.message
+
+
+def test_it_takes_a_domain_that_is_local_and_relayed(tmp_path: Path) -> None:
+    """Postfix's own default before compatibility level 2: relay_domains = $mydestination."""
+    source = rows(
+        values={"relay_domains": "$mydestination"}, domains=[domain("x.example", "local")]
+    )
+    compiled = Compiled(tmp_path, source)
+    assert compiled.errors == compiled.warnings == []
+
+
+def test_it_warns_of_a_domain_in_two_parameters(tmp_path: Path) -> None:
+    values = {
+        "mydestination": "x.example, y.example",
+        "virtual_mailbox_domains": "x.example",
+    }
+    warning = Compiled(tmp_path, rows(values=values)).only_warning
+    assert (warning.check, warning.row) == ("domain-class", "parameter:mydestination")
+    assert warning.message.startswith(
+        "x.example is in mydestination and in virtual_mailbox_domains."
+    )
+
+
+def test_it_refuses_an_alias_to_itself_where_nobody_lives(tmp_path: Path) -> None:
+    compiled = Compiled(
+        tmp_path,
+        rows(
+            tables=[
+                table(
+                    "virtual",
+                    {
+                        "joe@alias.example": "Joe@alias.example",
+                        "ann@hosted.example": "ann@hosted.example",
+                        "bob@alias.example": "bob@alias.example, ann@hosted.example",
+                    },
+                )
+            ],
+            values={"virtual_alias_maps": "hash:virtual"},
+            domains=[domain("alias.example", "virtual_alias"), domain("hosted.example")],
+        ),
+    )
+    error = compiled.only_error
+    assert (error.check, error.row) == ("own-alias", "virtual:1")
+    assert error.message == (
+        "joe@alias.example has only itself as its destination, and alias.example has no mailboxes: "
+        "all its mail would bounce. Give it an address elsewhere, or remove the entry."
+    )
