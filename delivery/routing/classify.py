@@ -44,7 +44,7 @@ class Classes:
             open_maps,
             parent="relay_domains" in settings.parent_domain_matches_subdomains,
         )
-        self._own = frozenset(ipaddress.ip_address(address) for address in own_addresses)
+        self._own = frozenset(map(ipaddress.ip_address, own_addresses))
 
     def is_own(self, address: str) -> bool:
         """True for an IP address of this machine."""

@@ -51,6 +51,10 @@ class Resolution:
         return fold(self.recipient)
 
 
+class _NowhereError(Exception):
+    """Routing inside the local part leads to an empty domain."""
+
+
 BAD_ADDRESS = Route("error", "5.1.3 Bad recipient address syntax")
 
 
@@ -90,7 +94,10 @@ class Resolver:
     ) -> Resolution:
         """Resolve an address; `sender` matters to the sender-dependent tables."""
         complete = self._rewriter.complete(address)
-        recipient, is_local = self._peel(complete, trace)
+        try:
+            recipient, is_local = self._peel(complete, trace)
+        except _NowhereError:
+            return Resolution(complete, AddressClass.DEFAULT, BAD_ADDRESS, is_bad=True)
         recipient, is_local, is_valid = self._check_domain(recipient, is_local, trace)
         if not is_valid:
             return Resolution(recipient, AddressClass.DEFAULT, BAD_ADDRESS, is_bad=True)
@@ -152,7 +159,11 @@ class Resolver:
                 inner = _split(local, "%")
             elif has_bang:
                 inner = _swapped(local)
-        return None if inner is None else self._rewriter.complete(inner)
+        if inner is None or (not inner.domain and settings.resolve_null_domain):
+            return inner
+        if not inner.domain:  # "user%" names no site to go to
+            raise _NowhereError
+        return self._rewriter.complete(inner)
 
     def _check_domain(
         self, address: Address, is_local: bool, trace: Trace | None

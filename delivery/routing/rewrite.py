@@ -59,10 +59,12 @@ class Rewriter:
         if not is_quoted(local):
             if settings.swap_bangpath and "!" in local:  # postconf(5) swap_bangpath
                 site, _, user = local.partition("!")
-                return user, site
-            if settings.allow_percent_hack and "%" in local:  # postconf(5) allow_percent_hack
+                if site:
+                    return user, site
+            elif settings.allow_percent_hack and "%" in local:  # postconf(5) allow_percent_hack
                 user, _, site = local.rpartition("%")
-                return user, site
+                if site:
+                    return user, site
         if settings.append_at_myorigin and self._origin:  # postconf(5) append_at_myorigin
             return local, self._origin
         return local, ""

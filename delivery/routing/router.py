@@ -13,10 +13,11 @@ SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8),
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from delivery.routing.bcc import Copies
 from delivery.routing.canonical import Canonical
 from delivery.routing.classify import Classes
 from delivery.routing.expand import Expander
@@ -51,6 +52,27 @@ class Expansion:
     expanded: tuple[Recipient, ...] = ()
 
 
+class _Queue:
+    """Recipients being collected, without duplicates."""
+
+    def __init__(self, limit: int, key: Callable[[Recipient, Address], object]) -> None:
+        self.recipients: list[Recipient] = []
+        self.expanded: list[Recipient] = []
+        self._limit = limit  # postconf(5) duplicate_filter_limit; 0: none
+        self._key = key
+        self._seen: set[object] = set()
+
+    def add(self, recipient: Recipient, addresses: Iterable[Address]) -> None:
+        """Add one for each address that was not there yet."""
+        for address in addresses:
+            key = self._key(recipient, address)
+            if key in self._seen:
+                continue
+            if self._limit <= 0 or len(self._seen) < self._limit:
+                self._seen.add(key)
+            self.recipients.append(replace(recipient, address=address))
+
+
 class Router:
     """The routing rules of one snapshot. Immutable but for its memory of answers."""
 
@@ -67,6 +89,7 @@ class Router:
         self._resolver = Resolver(settings, tables.maps, self.classes, self.rewriter, self.keyring)
         self._listing = Listing(settings, tables.maps, self.keyring)
         self._expander = Expander(settings, tables.maps, self.mapper)
+        self._copies = Copies(settings, tables.maps, self.keyring)
         self._canonical = Canonical(settings, tables.maps, self.rewriter, self.mapper)
         self._known: dict[tuple[Address, Address | None], Resolution] = {}
 
@@ -74,34 +97,49 @@ class Router:
         """The envelope sender after rewriting, canonical maps and masquerading."""
         return self._canonical.sender(address, trace)
 
-    def expand(self, recipients: Iterable[Recipient], trace: Trace | None = None) -> Expansion:
+    def expand(
+        self,
+        recipients: Iterable[Recipient],
+        trace: Trace | None = None,
+        *,
+        copies_for: Address | None = None,
+    ) -> Expansion:
         """The recipients after rewriting, canonical maps, masquerading and virtual aliases.
 
         Equal ones are dropped: with enable_original_recipient only when all but letter case is
-        equal (original, DSN parameters), otherwise by address alone.
+        equal (original, DSN parameters), otherwise by address alone. `copies_for` is the queued
+        sender of mail that came from outside or from a user: then BCC recipients are added.
         """
-        queued: list[Recipient] = []
-        expanded: list[Recipient] = []
-        seen: set[object] = set()
-        limit = self.settings.duplicate_filter_limit
+        queue = _Queue(self.settings.duplicate_filter_limit, self._duplicate_key)
+        if copies_for is not None and self._copies.always is not None:
+            self._add_copy(queue, self._copies.always, trace)
+        if copies_for is not None:
+            self._add_copy(queue, self._copies.of_sender(copies_for, trace), trace)
         for recipient in recipients:
-            first = self._canonical.recipient(recipient.address, trace)
-            addresses = self._expander.expand(first, trace)
-            given = replace(
-                recipient, address=first, orcpt=recipient.orcpt or f"rfc822;{first.internal}"
-            )
-            if "SUCCESS" in given.notify and addresses != (first,):
-                expanded.append(given)
-                rest = given.notify - {"SUCCESS"}
-                given = replace(given, notify=rest or frozenset({"NEVER"}))
-            for address in addresses:
-                key = self._duplicate_key(given, address)
-                if key in seen:
-                    continue
-                if limit <= 0 or len(seen) < limit:
-                    seen.add(key)
-                queued.append(replace(given, address=address))
-        return Expansion(tuple(queued), tuple(expanded))
+            first = self._add(queue, recipient, trace)
+            if copies_for is not None:
+                self._add_copy(queue, self._copies.of_recipient(first, trace), trace)
+        return Expansion(tuple(queue.recipients), tuple(queue.expanded))
+
+    def _add_copy(self, queue: _Queue, address: Address | None, trace: Trace | None) -> None:
+        if address is None:
+            return
+        first = self._canonical.recipient(address, trace)
+        copy = Recipient(address=first, original=first)
+        queue.add(copy, self._expander.expand(first, trace))
+
+    def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None) -> Address:
+        """Queue what one recipient expands to; return it as it was before expansion."""
+        first = self._canonical.recipient(recipient.address, trace)
+        orcpt = recipient.orcpt or f"rfc822;{first.internal}"
+        given = replace(recipient, address=first, orcpt=orcpt)
+        addresses = self._expander.expand(first, trace)
+        if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
+            queue.expanded.append(given)
+            rest = given.notify - {"SUCCESS"}
+            given = replace(given, notify=rest or frozenset({"NEVER"}))
+        queue.add(given, addresses)
+        return first
 
     def _duplicate_key(self, recipient: Recipient, address: Address) -> object:
         name = address.internal.casefold()

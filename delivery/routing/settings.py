@@ -70,6 +70,9 @@ class RoutingSettings:
     masquerade_exceptions: tuple[str, ...]
     masquerade_classes: tuple[str, ...]
     propagate_unmatched_extensions: tuple[str, ...]
+    always_bcc: str
+    sender_bcc_maps: str
+    recipient_bcc_maps: str
     virtual_alias_expansion_limit: int
     virtual_alias_recursion_limit: int
     virtual_alias_address_length_limit: int
