@@ -18,6 +18,7 @@ SOURCE       docs/QUEUE.md
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import time
@@ -193,11 +194,13 @@ class Spool:
 
     # trying
 
+    def fresh(self, limit: int = 1000) -> list[str]:
+        """Queue ids of messages that came in and were not leased yet; costs no look at the disk."""
+        return [queueid.to_text(number) for number in itertools.islice(self._fresh, limit)]
+
     async def due(self, now: float, limit: int = 1000) -> list[str]:
         """Queue ids to lease next: fresh messages, then deferred ones whose time has come."""
-        ids = [
-            queueid.to_text(number) for number, _ in zip(self._fresh, range(limit), strict=False)
-        ]
+        ids = self.fresh(limit)
         if len(ids) < limit:
             rows = await self._readers.rows(
                 "SELECT id FROM message WHERE state = 1 AND due <= ? ORDER BY due LIMIT ?",

@@ -1,0 +1,130 @@
+"""python -m delivery - run the engine, or talk to the one that runs.
+
+SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...] | mailq [--json]
+RULES        usable without Django; WAYPOST_HOME says whose engine (delivery/config.py)
+EXIT STATUS  0; 69 (EX_UNAVAILABLE) when no engine answers; 78 (EX_CONFIG); 70 (EX_SOFTWARE)
+SOURCE       sysexits(3), postqueue(1), mailq(1)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import uvloop
+
+from delivery import __version__, log
+from delivery.config import Config, ConfigError, read_config
+from delivery.errors import DeliveryError
+from delivery.runtime.control import ControlError, ask
+from delivery.runtime.queuelist import as_text
+
+PAGE = 500  # messages of one question
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status of one command."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    try:
+        config = read_config()
+        status: int = options.run(config, options)
+    except ConfigError as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return os.EX_CONFIG
+    except ControlError as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    except DeliveryError as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return os.EX_SOFTWARE
+    except BrokenPipeError:
+        return 0
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m delivery", description="Waypost's mail engine")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("serve", _serve, "run the engine in the foreground"),
+        ("status", _status, "what the running engine is doing, as JSON"),
+        ("reload", _reload, "put the current generation in force now"),
+    ):
+        commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+    text = "try deferred messages now"
+    flush = commands.add_parser("flush", help=text, description=text)
+    flush.add_argument("--site", default="", help="only messages for this domain")
+    flush.add_argument("ids", nargs="*", metavar="QUEUE-ID", help="only these messages")
+    flush.set_defaults(run=_flush)
+    text = "list the queue"
+    mailq = commands.add_parser("mailq", help=text, description=text)
+    mailq.add_argument("--json", action="store_true", help="one JSON object a line")
+    mailq.set_defaults(run=_mailq)
+    return parser
+
+
+def _serve(config: Config, options: argparse.Namespace) -> int:
+    from delivery.runtime.wiring import serve
+
+    uvloop.run(serve(config))
+    return 0
+
+
+def _status(config: Config, options: argparse.Namespace) -> int:
+    print(json.dumps(_ask(config, {"command": "status"}), indent=2))
+    return 0
+
+
+def _reload(config: Config, options: argparse.Namespace) -> int:
+    answer = _ask(config, {"command": "reload"})
+    if answer["generation_error"]:
+        raise DeliveryError(answer["generation_error"])
+    print(f"generation {answer['generation']} is in force")
+    return 0
+
+
+def _flush(config: Config, options: argparse.Namespace) -> int:
+    request: dict[str, Any] = {"command": "flush", "site": options.site}
+    if options.ids:
+        request["ids"] = options.ids
+    print(f"{_ask(config, request)['scheduled']} messages will be tried now")
+    return 0
+
+
+def _mailq(config: Config, options: argparse.Namespace) -> int:
+    messages = _queue(config)
+    lines = map(json.dumps, messages) if options.json else as_text(messages)
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _queue(config: Config) -> Iterator[dict[str, Any]]:
+    after = ""
+    while True:
+        answer = _ask(config, {"command": "queue", "after": after, "limit": PAGE})
+        yield from answer["messages"]
+        if not answer["more"]:
+            return
+        after = answer["messages"][-1]["id"]
+
+
+def _ask(config: Config, request: dict[str, Any]) -> dict[str, Any]:
+    answer = ask(config.control_socket, request)
+    if not answer.get("ok"):
+        raise DeliveryError(str(answer.get("error", "the engine gave no answer")))
+    return answer
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        log.event("engine", state="interrupted")
+        sys.exit(130)

@@ -1,0 +1,68 @@
+"""queuelist - the queue as operators see it: the JSON of the control socket, and mailq's text.
+
+SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of mailq(1)
+RULES        times are UTC seconds in JSON; addresses are in external form
+SOURCE       mailq(1), postqueue(1)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from delivery.spool.records import Listing
+
+_MARKS = {"active": "*", "hold": "!", "corrupt": "#"}
+
+
+def listed(item: Listing) -> dict[str, Any]:
+    """One message for a program."""
+    return {
+        "id": item.queue_id,
+        "state": item.state.name.lower(),
+        "sender": item.sender,
+        "size": item.size,
+        "arrived": item.arrived,
+        "next_attempt": item.next_attempt,
+        "attempts": item.attempts,
+        "reason": item.reason,
+        "recipient_count": item.recipient_count,
+        "recipients": [
+            {
+                "address": recipient.address,
+                "status": recipient.status,
+                "dsn": recipient.dsn,
+                "reason": recipient.reason,
+            }
+            for recipient in item.recipients
+        ],
+    }
+
+
+def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Lines for a person, in the form of mailq(1)."""
+    count = size = 0
+    for message in messages:
+        if not count:
+            yield "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------"
+        count += 1
+        size += int(message["size"])
+        mark = _MARKS.get(str(message["state"]), " ")
+        arrived = time.strftime("%a %b %d %H:%M:%S", time.gmtime(float(message["arrived"])))
+        sender = message["sender"] or "MAILER-DAEMON"
+        yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"
+        if message["reason"]:
+            yield f"({message['reason']})".rjust(79)
+        for recipient in message["recipients"]:
+            if recipient["reason"]:
+                yield f"({recipient['reason']})".rjust(79)
+            yield " " * 41 + str(recipient["address"])
+        hidden = int(message["recipient_count"]) - len(message["recipients"])
+        if hidden > 0:
+            yield " " * 41 + f"... and {hidden} more"
+        yield ""
+    if not count:
+        yield "Mail queue is empty"
+    else:
+        yield f"-- {(size + 1023) // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}."
