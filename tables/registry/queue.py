@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.registry.base import Parameter, boolean, integer, size, text, time
+from tables.registry.base import Parameter, boolean, flags, integer, size, text, time
 
 GROUP = "Queue"
 
@@ -168,6 +168,19 @@ PARAMETERS: tuple[Parameter, ...] = (
         "disable_verp_bounces", "no", "Send one bounce per message, not per recipient, for VERP."
     ),
     text("default_delivery_status_filter", "", "Table that replaces the status of deliveries."),
+    flags(
+        "hash_queue_names",
+        "deferred, defer",
+        "Queues that Postfix spreads over subdirectories; without effect here.",
+        ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "trace"),
+    ),
+    integer(
+        "hash_queue_depth",
+        "1",
+        "Levels of these subdirectories; without effect here.",
+        minimum=1,
+        maximum=4,
+    ),
     time(
         "fast_flush_purge_time",
         "7d",

@@ -123,6 +123,12 @@ _SMTP = (
     boolean("smtp_sasl_auth_enable", "no", "Log in to servers that ask for it."),
     tables("smtp_sasl_password_maps", "", "Tables from next hops to user:password."),
     flags(
+        "smtp_sasl_security_options",
+        "noplaintext, noanonymous",
+        "What mechanisms must not or must be.",
+        _SASL_OPTIONS,
+    ),
+    flags(
         "smtp_sasl_tls_security_options",
         "$smtp_sasl_security_options",
         "The same over TLS.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tables.errors import ParameterError
+from tables.expansion import names
 from tables.parameters import GROUPS, OLD_NAMES, REGISTRY, Parameters, ParameterType, check, find
 
 
@@ -26,6 +27,13 @@ def test_every_default_fits_its_own_parameter() -> None:
         assert parameter.help.endswith("."), name
         assert parameter.group in GROUPS
         assert (parameter.postfix_default is None) == (parameter.why == ""), name
+
+
+def test_defaults_refer_to_parameters_that_exist() -> None:
+    for name, parameter in REGISTRY.items():
+        if not parameter.template:
+            unknown = names(parameter.default) - REGISTRY.keys() - OLD_NAMES.keys()
+            assert not unknown, name
 
 
 def test_every_old_name_has_a_new_one() -> None:
