@@ -8,6 +8,7 @@ ERRORS       ValidationError on the field named, its text that of the parser
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from itertools import takewhile
 from typing import TypeVar
 
 from django.core.exceptions import ValidationError
@@ -18,8 +19,11 @@ from tables.addresses import Address, fold, parse_mailbox
 from tables.domains import parse_domain
 from tables.errors import TableError
 from tables.registry.base import ParameterType
+from tables.writing.entries import READERS
 
 T = TypeVar("T")
+
+SOME_BLOCK = {"regexp": "if /./\n", "pcre": "if /./\n", "cidr": "if 0.0.0.0/0\n"}
 
 RESTRICTION_LISTS = frozenset(
     name
@@ -54,6 +58,23 @@ def as_key(kind: str, text: str) -> str:
 def check_value(kind: str, text: str) -> None:
     """The value of an entry of a table of this kind."""
     parsed(specs.KINDS[kind].parse_value, text, field="value")
+
+
+def check_rule(type_: str, key: str, value: str) -> None:
+    """A pattern or network with its value, read as a line of the table's source text."""
+    word = "".join(takewhile(str.isalnum, key)).lower()
+    if not value and word not in ("if", "endif"):
+        raise ValidationError({"value": _("The value is empty.")})
+    if "\n" in key or "\n" in value:
+        raise ValidationError(_("An entry is one line of text."))
+    if key.startswith("#"):
+        raise ValidationError({"key": _("A line that begins with # is a comment.")})
+    opening = SOME_BLOCK[type_] if word == "endif" else ""
+    closing = "endif\n" if word == "if" else ""
+    problems = READERS[type_](f"{opening}{key} {value}\n{closing}").problems
+    if problems:
+        said = problems[0].message.removesuffix(": skipping this rule")
+        raise ValidationError({"key": f"{said[:1].upper()}{said[1:]}."})
 
 
 def check_parameter(name: str, text: str, *, own_names: Collection[str]) -> None:

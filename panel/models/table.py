@@ -31,7 +31,7 @@ from panel.constants import (
     VALUE_LENGTH,
 )
 from panel.models.recording import recorded
-from panel.validators import as_key, check_value
+from panel.validators import as_key, check_rule, check_value
 from tables import specs
 
 TABLE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
@@ -243,5 +243,8 @@ class Entry(models.Model):
         if self.table_id is None or not self.key:
             return  # the fields' own messages say so
         self.fold()
-        if not self.table.is_ordered:
-            check_value(self.table.kind, self.value)
+        if self.table.is_ordered:
+            check_rule(self.table.type, self.key, self.value)
+            if not self.value or "$" in self.value:
+                return  # if and endif; $1 is known only when a key is looked up
+        check_value(self.table.kind, self.value)

@@ -89,6 +89,47 @@ def test_patterns_may_come_again_and_keep_their_order() -> None:
     assert not table.entries.exclude(lookup_key=None).exists()
 
 
+@pytest.mark.parametrize(
+    ("type_", "key", "value"),
+    [
+        ("regexp", "/^(.*)@example/i", "REJECT no $1"),
+        ("regexp", "!/a b/", "OK"),
+        ("regexp", "if !/x/", ""),
+        ("regexp", "endif", ""),
+        ("pcre", "/(?=a)b/", "OK"),
+        ("cidr", "if 10.0.0.0/8", ""),
+        ("cidr", "endif", ""),
+        ("cidr", "!2001:db8::/32", "OK"),
+    ],
+)
+def test_it_takes_a_rule(type_: str, key: str, value: str) -> None:
+    make_entry(make_table(type=type_), key, value)
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "value", "field"),
+    [
+        ("regexp", "/a(b/", "OK", "key"),
+        ("regexp", "a", "OK", "key"),
+        ("regexp", "/a/", "REJECT $1", "key"),
+        ("regexp", "/a/", "", "value"),
+        ("regexp", "#a#", "OK", "key"),
+        ("regexp", "if /x", "", "key"),
+        ("regexp", "endif", "x", "key"),
+        ("regexp", "/a/", "499 odd code is fine\nsecond line", "__all__"),
+        ("regexp", "/a/", "600 no such code", "value"),
+        ("pcre", "/(?<n>a/", "OK", "key"),
+        ("cidr", "10.0.0.1/8", "OK", "key"),
+        ("cidr", "example.com", "OK", "key"),
+    ],
+)
+def test_it_rejects_a_rule(type_: str, key: str, value: str, field: str) -> None:
+    table = make_table(type=type_)
+    with pytest.raises(ValidationError) as caught:
+        make_entry(table, key, value)
+    assert field in caught.value.message_dict, caught.value
+
+
 def test_a_table_with_entries_keeps_its_way_of_searching() -> None:
     table = make_table()
     make_entry(table, "example.com", "OK")
