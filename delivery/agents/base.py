@@ -18,7 +18,7 @@ SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,23 +91,33 @@ def settle(
     )
 
 
-async def read_content(content: Content, headers: Sequence[bytes] = ()) -> AsyncIterator[bytes]:
-    """`headers`, then our own header lines, then the message, in pieces of at most 64 KiB.
+def pieces(content: Content) -> Iterator[bytes]:
+    """Our own header lines, then the message, in pieces of at most 64 KiB; for threads.
 
-    Raises OSError when the content file cannot be read; FileNotFoundError included.
+    Raises OSError when the content file cannot be read or ends early.
     """
-    head = b"".join(headers) + content.headers
-    if head:
-        yield head
+    if content.headers:
+        yield content.headers
     if not content.path:
         for start in range(0, len(content.data), PIECE_BYTES):
             yield content.data[start : start + PIECE_BYTES]
         return
-    with await asyncio.to_thread(open, content.path, "rb") as file:
+    with open(content.path, "rb") as file:
         left = content.size
         while left:
-            piece = await asyncio.to_thread(file.read, min(PIECE_BYTES, left))
+            piece = file.read(min(PIECE_BYTES, left))
             if not piece:
                 raise OSError(f"content file ends {left} bytes early")
             left -= len(piece)
             yield piece
+
+
+async def read_content(content: Content) -> AsyncIterator[bytes]:
+    """The same, for the event loop: a file is read in a thread. Raises OSError."""
+    source = pieces(content)
+    if not content.path:
+        for piece in source:
+            yield piece
+        return
+    while piece := await asyncio.to_thread(next, source, b""):
+        yield piece

@@ -1,0 +1,275 @@
+"""maildir - messages become files in Maildirs, many with few waits for the disk.
+
+SUMMARY      await MaildirWriter.deliver(Letter) -> file name; threads do the work, off the event
+             loop
+DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into new/, new/ fsynced
+             (and the directories above it, when they were made for this message)
+RULES        while all threads are busy the next letters collect into a batch: all are written and
+             made durable together (disk.py), then all renamed, then every new/ once
+             the path stays below the base: no "..", and nothing on the way may be a symbolic link
+             line ends become LF; files are 0600, directories 0700
+             names are time.MmicrosecondsPpidQcount.host,S=size: unique on this host, the size is
+             that of the file (Maildir++)
+ERRORS       deliver() raises OSError (with errno), OverQuota, or UnsafePath; nothing is left in
+             tmp/
+SOURCE       https://cr.yp.to/proto/maildir.html, Maildir++; Postfix virtual(8) maildir.c
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+
+from delivery.agents.base import pieces
+from delivery.agents.disk import Disk
+from delivery.agents.quota import OverQuota, UsageCache
+from delivery.values import Content
+
+BATCH_LIMIT = 64
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class UnsafePath(ValueError):
+    """A mailbox path that would leave the base directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One message for one Maildir. `maildir` is relative to `base`; `headers` go first (CRLF)."""
+
+    base: str
+    maildir: str
+    headers: bytes
+    content: Content
+    quota_bytes: int = 0  # of the whole Maildir; 0: none
+
+
+@dataclass(slots=True)
+class _Task:
+    """A letter on its way through one batch."""
+
+    letter: Letter
+    future: asyncio.Future[str]
+    error: Exception | None = None
+    box: int = -1  # descriptor of the Maildir
+    file: int = -1
+    name: str = ""
+    size: int = 0
+    made: list[int] = field(default_factory=list)  # directories to fsync: parents of new ones
+
+
+class MaildirWriter:
+    """Writes into Maildirs with a few threads; one for the whole engine."""
+
+    def __init__(self, *, hostname: str, threads: int = 2, disk: Disk | None = None) -> None:
+        # maildir.html: "/" and ":" cannot be in the name
+        self._host = hostname.replace("/", "\\057").replace(":", "\\072")
+        self._count = itertools.count()
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="maildir")
+        self._waiting: deque[_Task] = deque()
+        self._busy = 0
+        self._usage = UsageCache()
+        self._disk = disk or Disk()
+
+    async def deliver(self, letter: Letter) -> str:
+        """Deliver; the name of the file in new/. See DURABLE and ERRORS."""
+        task = _Task(letter, asyncio.get_running_loop().create_future())
+        self._waiting.append(task)
+        self._start()
+        return await task.future
+
+    def close(self) -> None:
+        """Wait for running batches; nothing may be delivered afterwards."""
+        self._pool.shutdown()
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._busy < self._threads:
+            count = min(len(self._waiting), BATCH_LIMIT)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            self._busy += 1
+            work = loop.run_in_executor(self._pool, self.write_batch, batch)
+            work.add_done_callback(partial(self._ended, batch))
+
+    def _ended(self, batch: list[_Task], done: asyncio.Future[None]) -> None:
+        self._busy -= 1
+        failure = None if done.cancelled() else done.exception()
+        for task in batch:
+            error = task.error or failure
+            if task.future.done():  # cancelled meanwhile
+                continue
+            if error is not None:
+                task.future.set_exception(error)
+            else:
+                task.future.set_result(task.name)
+        self._start()
+
+    def write_batch(self, batch: list[_Task]) -> None:
+        """Deliver a batch, in a thread; each task gets its name or its error."""
+        try:
+            for task in batch:
+                self._attempt(task, self._write)
+            self._sync(_alive(batch), [task.file for task in _alive(batch)])
+            for task in _alive(batch):
+                self._attempt(task, self._publish)
+            self._sync_names(_alive(batch))
+            for task in _alive(batch):
+                self._usage.added(task.box, task.letter.quota_bytes, task.size)
+        finally:
+            for task in batch:
+                for descriptor in (task.file, task.box, *task.made):
+                    if descriptor >= 0:
+                        os.close(descriptor)
+
+    def _attempt(self, task: _Task, step: Callable[[_Task], None]) -> None:
+        try:
+            step(task)
+        except (OSError, OverQuota, UnsafePath) as error:
+            task.error = error
+            self._discard(task)
+
+    def _write(self, task: _Task) -> None:
+        """Open the Maildir and write the file in tmp/."""
+        letter = task.letter
+        task.box = _open_path(letter, task.made)
+        if letter.quota_bytes:
+            size = letter.content.size + len(letter.headers) + len(letter.content.headers)
+            self._usage.check(task.box, letter.quota_bytes, size)
+        now = time.time_ns()
+        task.name = (
+            f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self._host}"
+        )
+        task.file = _create(task)
+        for piece in with_newlines(itertools.chain((letter.headers,), pieces(letter.content))):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(task.file, view) :]
+            task.size += len(piece)
+
+    def _publish(self, task: _Task) -> None:
+        """Rename into new/ under the final name."""
+        final = f"{task.name},S={task.size}"
+        os.rename(f"tmp/{task.name}", f"new/{final}", src_dir_fd=task.box, dst_dir_fd=task.box)
+        task.name = final
+
+    def _sync_names(self, tasks: list[_Task]) -> None:
+        """Make the new names durable: every new/ once, and parents of directories just made."""
+        boxes = {_identity(task.box): task.box for task in tasks}
+        opened: list[int] = []
+        try:
+            for box in boxes.values():
+                opened.append(os.open("new", _DIRECTORY, dir_fd=box))
+            parents = [parent for task in tasks for parent in task.made]
+            self._sync(tasks, opened + parents)
+        except OSError as error:  # new/ cannot be opened
+            for task in tasks:
+                task.error = error
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def _sync(self, tasks: list[_Task], descriptors: list[int]) -> None:
+        """When that fails, none of the tasks is known to be durable: better twice than never."""
+        try:
+            self._disk.sync(descriptors)
+        except OSError as error:
+            for task in tasks:
+                task.error = error
+                self._discard(task)
+
+    def _discard(self, task: _Task) -> None:
+        """Remove what was begun in tmp/."""
+        if task.file >= 0:
+            with suppress(FileNotFoundError):
+                os.unlink(f"tmp/{task.name}", dir_fd=task.box)
+
+
+def _alive(batch: list[_Task]) -> list[_Task]:
+    return [task for task in batch if task.error is None]
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    state = os.fstat(descriptor)
+    return state.st_dev, state.st_ino
+
+
+def with_newlines(source: Iterable[bytes]) -> Iterator[bytes]:
+    """CRLF becomes LF, also where a piece ends between the two; a missing last LF is added."""
+    held = b""
+    last = b"\n"
+    for piece in source:
+        data = held + piece
+        held = b"\r" if data.endswith(b"\r") else b""
+        data = data[: len(data) - len(held)].replace(b"\r\n", b"\n")
+        if data:
+            last = data[-1:]
+            yield data
+    if held:
+        last = held
+        yield held
+    if last != b"\n":
+        yield b"\n"
+
+
+def split_path(text: str) -> list[str]:
+    """The names of a relative mailbox path; raises UnsafePath."""
+    names = [name for name in text.split("/") if name not in {"", "."}]
+    if not names or ".." in names or "\0" in text:
+        raise UnsafePath("mailbox path leaves virtual_mailbox_base")
+    return names
+
+
+def _open_path(letter: Letter, made: list[int]) -> int:
+    """A descriptor of the Maildir, which is made when it is missing."""
+    names = split_path(letter.maildir)
+    os.makedirs(letter.base, 0o700, exist_ok=True)
+    current = os.open(letter.base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in names:
+            following = _enter(current, name, made)
+            os.close(current)
+            current = following
+    except BaseException:
+        os.close(current)
+        raise
+    return current
+
+
+def _enter(parent: int, name: str, made: list[int]) -> int:
+    """Open a directory below `parent`, making it when it is missing."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        _make(parent, name, made)
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _make(parent: int, name: str, made: list[int]) -> None:
+    with suppress(FileExistsError):  # another thread was quicker
+        os.mkdir(name, 0o700, dir_fd=parent)
+    made.append(os.dup(parent))
+
+
+def _create(task: _Task) -> int:
+    """The file in tmp/; tmp/, new/ and cur/ are made when they are missing."""
+    path = f"tmp/{task.name}"
+    try:
+        return os.open(path, _NEW_FILE, 0o600, dir_fd=task.box)
+    except FileNotFoundError:
+        for name in ("cur", "new", "tmp"):
+            try:
+                os.mkdir(name, 0o700, dir_fd=task.box)
+            except FileExistsError:
+                continue
+        task.made.append(os.dup(task.box))
+        return os.open(path, _NEW_FILE, 0o600, dir_fd=task.box)
