@@ -40,7 +40,7 @@ def test_it_works() -> None:
 
 def test_it_gives_one_digest_to_one_content() -> None:
     turned = Content(
-        parameters=dict(reversed(CONTENT.parameters.items())),
+        parameters=dict(reversed(list(CONTENT.parameters.items()))),
         services=CONTENT.services,
         tables=CONTENT.tables,
     )
