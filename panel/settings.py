@@ -233,12 +233,11 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True  # a fresh clone needs no collectstatic
+WHITENOISE_USE_FINDERS = True  # served from where they are installed: no collectstatic
 WHITENOISE_MAX_AGE = 3600  # seconds
 
 # --- REST ----------------------------------------------------------------------------------------
