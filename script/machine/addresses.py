@@ -32,7 +32,7 @@ def check_free(listener: Listener) -> None:
     text, variable = listener.text, listener.variable
     try:
         found = socket.getaddrinfo(
-            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            listener.host or None, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, kind, protocol, _, address = found[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -29,7 +29,8 @@ from machine.supervisor import Supervisor
 
 SOURCES = ("tables", "delivery", "panel", "script/machine")
 CONTRACTS = (
-    "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
+    "import sys; from importlinter.cli import lint_imports;"
+    "sys.exit(lint_imports(no_cache=True, no_logo=True))"
 )
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lint", ("-m", "ruff", "check", ".")),

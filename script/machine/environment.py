@@ -109,18 +109,25 @@ def read_environment(variables: Mapping[str, str], root: Path, here: Path) -> Ma
         root=root,
         home=Path(os.path.realpath(here / Path(home).expanduser())) if home else root / "var",
         http=read_listener(variables, "WAYPOST_HTTP", "127.0.0.1:8000"),
-        smtp=read_listener(variables, "WAYPOST_SMTP", "127.0.0.1:2525"),
+        smtp=read_listener(variables, "WAYPOST_SMTP", "127.0.0.1:2525", any_host=True),
         database_url=variables.get("DATABASE_URL", "").strip(),
         broker_url=variables.get("CELERY_BROKER_URL", "").strip(),
         variables=dict(variables),
     )
 
 
-def read_listener(variables: Mapping[str, str], name: str, default: str) -> Listener:
-    """The listener that a variable names as "host:port", an IPv6 host in brackets."""
+def read_listener(
+    variables: Mapping[str, str], name: str, default: str, *, any_host: bool = False
+) -> Listener:
+    """The listener that a variable names as "host:port", an IPv6 host in brackets.
+
+    With any_host ":port" and "port" stand for every address of this machine; the host is then ''.
+    """
     text = variables.get(name, "").strip() or default
     host, colon, port = text.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
-    if not colon or not bare or not (port.isascii() and port.isdigit() and int(port) < 65536):
+    if not (any_host or (colon and bare)) or not (port.isascii() and port.isdigit()):
+        raise MachineError(f"{name} must look like {default}, not {text!r}")
+    if int(port) > 65535:
         raise MachineError(f"{name} must look like {default}, not {text!r}")
     return Listener(name, bare, int(port))

@@ -1,6 +1,6 @@
 """program - one program that the supervisor runs, as data.
 
-SUMMARY      Program(name, command, ...) and the readiness tests: listening(address), anything
+SUMMARY      Program(name, command, ...), with the tests that always pass
 RULES        A program stays in the foreground, writes to stdout and stderr, ends on stop_signal,
              and is started again whenever it ends by itself. It leads a process group of its own.
 """
@@ -8,7 +8,6 @@ RULES        A program stays in the foreground, writes to stdout and stderr, end
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,6 @@ def anything(_: object) -> bool:
 
 def nothing() -> None:
     """The step that does nothing."""
-
-
-def listening(host: str, port: int) -> Callable[[int], bool]:
-    """A readiness test: somebody accepts connections there."""
-
-    def ready(_pid: int) -> bool:
-        try:
-            with socket.create_connection((host, port), timeout=1):
-                return True
-        except OSError:
-            return False
-
-    return ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +35,7 @@ class Program:
     stop_at_once: signal.Signals = signal.SIGKILL
     patience_s: float = 5.0  # from stop_signal to stop_at_once
     ready: Callable[[int], bool] = anything  # called with the process id
+    ready_mark: str = ""  # or: it is ready when it says this
     shown: Callable[[str], bool] = anything  # which lines of its output go to the terminal
     on_terminal: bool = False  # it has the terminal to itself: nothing is prefixed or kept
     kept: bool = True  # whether its output goes to a log file; not if it tells a password

@@ -10,6 +10,7 @@ SOURCE       gunicorn and Celery settings, each with its reason
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -17,8 +18,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from machine.environment import Machine
-from machine.program import Program, listening
+from machine.environment import Listener, Machine
+from machine.program import Program
 
 SERVERS = ("postgres", "broker")
 PANEL_SIDE = ("panel", "worker", "scheduler")  # they need the servers
@@ -35,6 +36,22 @@ CELERY_WORKER = (
     "--concurrency", "2", "--loglevel", "INFO",
     "--without-gossip", "--without-mingle",  # workers have nothing to tell each other
 )  # fmt: skip
+
+
+def panel_answers(listener: Listener) -> Callable[[int], bool]:
+    """A readiness test: the panel answers a request, whatever it says."""
+
+    def ready(_pid: int) -> bool:
+        connection = http.client.HTTPConnection(listener.host, listener.port, timeout=1.0)
+        try:
+            connection.request("HEAD", "/", headers={"Host": "localhost"})
+            return connection.getresponse().status > 0
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ready
 
 
 def engine_answers(control_socket: Path) -> Callable[[int], bool]:
@@ -59,8 +76,10 @@ def program_table(
 ) -> dict[str, Program]:
     """Panel, worker, scheduler and engine."""
     python = (sys.executable, "-m")
-    celery = (*python, "celery", "-A", "panel")
+    celery = (*python, "celery", "--quiet", "-A", "panel")
     panel = machine.for_panel(database_url, broker_url)
+    # serve tells it in one line
+    worker = {**panel, "PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
     schedule = machine.run / "celerybeat-schedule"
     programs = (
         Program(
@@ -71,7 +90,7 @@ def program_table(
             ),
             environment=panel,
             directory=machine.root,
-            ready=listening(machine.http.host, machine.http.port),
+            ready=panel_answers(machine.http),
             stop_at_once=signal.SIGQUIT,
         ),
         Program(
@@ -80,8 +99,9 @@ def program_table(
                 *celery, "worker", "-Q", f"publish,node.{node}", "--hostname", f"{node}@%h",
                 *CELERY_WORKER,
             ),
-            environment=panel,
+            environment=worker,
             directory=machine.root,
+            ready_mark=" ready.",
             stop_at_once=signal.SIGQUIT,  # leaves the task to be done again
         ),
         Program(

@@ -27,6 +27,7 @@ from machine.supervisor import Supervisor
 
 SERVERS_LIMIT_S = 120.0  # recovery after a crash may have much to read
 PROGRAMS_LIMIT_S = 40.0
+ROOT_ADVICE = "running as root; for a server on a network see docs/systemd"
 DESCRIPTION = """\
 Run Waypost: panel, worker, scheduler, engine, and, where DATABASE_URL and
 CELERY_BROKER_URL do not name others, a Postgres and a task broker of its own.
@@ -82,6 +83,8 @@ def serve(arguments: argparse.Namespace, root: Path) -> int:
         with Instance(machine.run, console.say) as instance:
             instance.clear_remnants()
             instance.note(state="starting")
+            if os.getuid() == 0:
+                console.say(ROOT_ADVICE)
             _check_listeners(machine, arguments.only)
             supervisor = Supervisor(console, instance.record)
             try:
@@ -199,7 +202,7 @@ class _Start:
 
     def _welcome(self, late: list[str]) -> str:
         http, smtp = self.machine.http.text, self.machine.smtp.text
-        told = self.supervisor.last_lines("setup")
+        told = [line for line in self.supervisor.last_lines("setup") if "password" in line]
         lines = ["  Waypost is running." if not late else f"  Not ready yet: {', '.join(late)}."]
         if "panel" in self.parts:
             lines += [f"  panel     http://{http}/", f"  REST      http://{http}/api/v1/docs/"]

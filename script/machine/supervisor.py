@@ -88,6 +88,8 @@ class Supervisor:
         child = self._children[program.name]
         while child.status is None and not self.is_stopping:
             self._turn(1.0)
+        if child.status is not None:
+            del self._children[program.name]
         return child.status
 
     def keep_running(self) -> None:
@@ -138,10 +140,11 @@ class Supervisor:
                 self._start_again(program)
 
     def _relay(self, child: Child) -> None:
-        name = child.program.name
+        name, mark = child.program.name, child.program.ready_mark
         for line in child.lines():
             self._last[name].append(line)
             shown, kept = child.program.shown(line), child.program.kept
+            child.is_ready = child.is_ready or bool(mark and mark in line)
             self._console.line(name, line, shown=shown, kept=kept)
         if child.output is not None and (child.at_end or child.status is not None):
             with contextlib.suppress(KeyError):
@@ -215,7 +218,8 @@ class Supervisor:
                 return False
             said = " | ".join(self.last_lines(name)[-3:])
             raise MachineError(f"{name} ended instead of starting; it said: {said or 'nothing'}")
-        child.is_ready = child.is_ready or child.program.ready(child.pid)
+        if not child.program.ready_mark:
+            child.is_ready = child.is_ready or child.program.ready(child.pid)
         return child.is_ready
 
     def _tell(self) -> None:
