@@ -64,6 +64,11 @@ class AnswerReader:
         """Take bytes from the peer."""
         self._buffer += data
 
+    @property
+    def has_unread(self) -> bool:
+        """True when octets came that no answer was made of yet."""
+        return bool(self._buffer or self._lines)
+
     def next_answer(self) -> Answer | None:
         """The next complete answer, or None; PeerError when there can be none."""
         while (end := self._buffer.find(b"\n")) >= 0:

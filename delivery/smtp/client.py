@@ -37,6 +37,7 @@ from delivery.smtp.answers import Answer, AnswerReader
 from delivery.smtp.content import ContentDecoder, ContentEncoder
 from delivery.smtp.events import NEED_DATA, PAUSED, Signal
 from delivery.smtp.exchange import (
+    FINAL_COMMAND,
     ClientEvent,
     Finished,
     Goodbye,
@@ -83,7 +84,7 @@ class Stage(Enum):
     RCPT = ("RCPT TO", "sending RCPT TO")
     DATA = ("DATA", "sending DATA command")
     BDAT = ("BDAT", "sending message body")
-    FINAL = ("end of DATA", "sending end of data -- message may be sent more than once")
+    FINAL = (FINAL_COMMAND, "sending end of data -- message may be sent more than once")
     QUIT = ("QUIT", "sending QUIT")
 
 
@@ -203,7 +204,8 @@ class ClientProtocol:
             self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
         if not self._chunked:
             self._unsent.append((Stage.DATA, NOBODY, b"DATA\r\n"))
-        self._send_commands()
+        if not self._reader.has_unread:  # else a stray reply would be taken for the one to MAIL
+            self._send_commands()
 
     def send_content(self, data: bytes) -> None:
         """A piece of the message, after WantContent."""
@@ -411,7 +413,7 @@ class ClientProtocol:
     def _take_unasked(self, answer: Answer) -> None:
         """An answer that nothing was asked for: a server that leaves, or one that is broken."""
         self.closing = True
-        if answer.code < 400:
+        if answer.code < 400 or self._phase is _Phase.ENVELOPE:
             raise PeerError(f"a reply out of turn: {answer.text}")
         if self._phase is _Phase.CONTENT:
             # It will not take the message. The connection is in the middle of it: hang up.

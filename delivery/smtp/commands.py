@@ -11,6 +11,7 @@ SOURCE       RFC 5321 4.1.1, 1870, 6152, 6531, 3461, 4954, 3030, 1985; Postfix s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ from tables.errors import AddressSyntaxError
 DIGITS = frozenset("0123456789")
 OFF_T_DIGITS = 18  # any number of so many digits fits into 63 bits
 
+_MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1 sasl-mech
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
 
@@ -298,7 +300,7 @@ def _auth(text: str, context: Context) -> Auth:
     if "AUTH" not in context.offered:
         raise Mistake(replies.NO_AUTHENTICATION)
     words = text.split()
-    if not 1 <= len(words) <= 2:
+    if not 1 <= len(words) <= 2 or _MECHANISM.match(words[0].upper()) is None:
         raise Mistake(replies.AUTH_SYNTAX)
     return Auth(words[0].upper(), words[1] if len(words) == 2 else None)
 

@@ -15,6 +15,8 @@ from delivery.smtp.answers import Answer
 from delivery.values import Recipient
 from tables.addresses import Address
 
+FINAL_COMMAND = "end of DATA"  # Postfix's words for the final dot, and for BDAT LAST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
@@ -56,6 +58,18 @@ class Result:
     recipient: Recipient
     answer: Answer
     command: str
+
+    @property
+    def is_delivered(self) -> bool:
+        """The server took the message; a 2yz in answer to anything else is a protocol error."""
+        return self.command == FINAL_COMMAND and self.answer.is_success
+
+    @property
+    def dsn(self) -> str:
+        """The status code to record; "5.5.0" for an answer that is no refusal and no success."""
+        if self.is_delivered or self.answer.code >= 400:
+            return self.answer.dsn
+        return "5.5.0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ def parse_path(text: str, settings: ServerSettings, *, smtputf8: bool) -> Addres
             raise AddressSyntaxError("The angle brackets are missing.")
     if address.local[:1] == "-" and not settings.allow_min_user:  # postconf(5) allow_min_user
         raise AddressSyntaxError("The address begins with a hyphen.")
+    if address.domain[-1:] == ".":  # one final dot is gone already
+        raise AddressSyntaxError("The domain ends in two dots.")
     return address
 
 
