@@ -19,6 +19,8 @@ from delivery.policy.registry import restriction
 from delivery.policy.verdict import DUNNO, PERMIT, Verdict, defer_if_reject
 from tables.domains import to_ascii
 
+_TRY_AGAIN = "Host not found, try again"  # what hosts and resolvers say stays out of replies
+
 
 @restriction("permit_mx_backup")
 async def permit_mx_backup(case: Case, _: None) -> Verdict:
@@ -39,8 +41,8 @@ async def permit_mx_backup(case: Case, _: None) -> Verdict:
         exchangers = sorted(
             await case.ask.resolver.mx(to_ascii(domain)), key=lambda mx: mx.preference
         )
-    except DnsUnavailable as error:
-        search.doubt(f"Unable to look up mail exchanger information: {error}")
+    except DnsUnavailable:
+        search.doubt(f"Unable to look up mail exchanger information: {_TRY_AGAIN}")
         exchangers = []
     is_backup = bool(exchangers) and await search.is_backup(exchangers)
     return replace(PERMIT if is_backup else DUNNO, pending=search.pending)
@@ -84,8 +86,8 @@ class _Search:
     async def _addresses(self, host: str, why: str) -> tuple[str, ...]:
         try:
             found = await self.case.ask.resolver.addresses(host)
-        except DnsUnavailable as error:
-            self.doubt(f"{why} {host}: {error}")
+        except DnsUnavailable:
+            self.doubt(f"{why} {host}: {_TRY_AGAIN}")
             return ()
         if not found:
             self.doubt(f"{why} {host}: Host not found")

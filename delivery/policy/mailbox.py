@@ -135,7 +135,7 @@ async def reject_unverified(case: Case, address: Address, kind: str) -> Verdict:
     code = reject_code if probe.status is ProbeStatus.UNDELIVERABLE else defer_code
     if code // 100 == 2:
         return DUNNO
-    why = reason or probe.reason
+    why = reason or probe.reason or "Address verification in progress"
     if code // 100 == 4:
         text = subject.rejected(f"unverified address: {why[:REASON_LIMIT]}")
         return refuse(code, status, text)
