@@ -7,8 +7,8 @@ RULES        indexed types (hash, its aliases, texthash) become a CDB file under
              Forms refuse what the parsers refuse. What comes past the forms (SQL, an import) has
              Postfix's outcome, and a warning at its row: a key that can never be looked up is
              left out, a value that cannot be obeyed stays (the mail it meets is deferred), a
-             pattern that cannot be read is skipped. An empty key or value is an error: no map
-             may hold one.
+             pattern that cannot be read is skipped. An empty key or, in a hash file, an empty
+             value is an error: no map may hold one.
              Entries in plain form, nearly all of a large table, are known to be right without the
              parsers; test_entries.py proves it against them.
 SOURCE       postmap(1), access(5), regexp_table(5)
@@ -58,7 +58,6 @@ READERS: dict[str, Callable[[str], PatternMap | CidrMap]] = {
     "cidr": open_cidr,
 }
 
-_BLOCK = re.compile(r"if(?![A-Za-z0-9])|endif(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
 _BREAKS = re.compile(r"[\x00\n\r]")
 
 
@@ -131,10 +130,9 @@ def compile_ordered(
 
 def _is_line(record: TableRecord, entry: EntryRecord, key: str, value: str, report: Report) -> bool:
     """True when both sides can stand in a map; else the report says why not."""
-    is_ordered = specs.TYPES[record.type].ordered
     if not key:
         problem = "the key is empty. Fill it in, or remove the entry."
-    elif not value and not (is_ordered and _BLOCK.match(key)):
+    elif not value and specs.TYPES[record.type].indexed:
         problem = "the value is empty. Fill it in, or remove the entry."
     elif _BREAKS.search(key) or _BREAKS.search(value):
         problem = "there is a line break in it. Write it on one line."

@@ -301,11 +301,11 @@ def own_aliases(subject: Subject, report: Report) -> None:
     for key, row in subject.seen.own_aliases.items():
         domain = key.rpartition("@")[2]
         if subject.domain_classes.of(domain) == {DomainKind.VIRTUAL_ALIAS}:
-            report.error(
+            report.warning(
                 "own-alias",
                 row,
                 f"{key} has only itself as its destination, and {domain} has no mailboxes: all its "
-                "mail would bounce. Give it an address elsewhere, or remove the entry.",
+                "mail bounces. Give it an address elsewhere, or remove the entry.",
             )
 
 

@@ -131,6 +131,14 @@ class Subject:
         except EntryError:
             return None
 
+    def _is_readable(self, item: str) -> bool:
+        """False for what the check of values has reported."""
+        try:
+            specs.parse_reference(item)
+        except EntryError:
+            return False
+        return True
+
     def references(self) -> Iterator[tuple[str, str, str]]:
         """Every reference to a table: text, where it stands, row."""
         for place, name, _ in self.settings():
@@ -140,7 +148,9 @@ class Subject:
                 parameter is not None and parameter.type is ParameterType.RESTRICTIONS
             ):
                 items = tuple(call.argument for call in self.known_calls(place, name))
-            elif parameter is not None and parameter.type in _LISTS:
+            elif parameter is not None and parameter.type is ParameterType.TABLES:
+                items = tuple(item for item in self.items(place, name) if self._is_readable(item))
+            elif parameter is not None and parameter.type is ParameterType.LIST:
                 items = self.items(place, name)
             else:
                 continue
@@ -149,9 +159,6 @@ class Subject:
                     yield text, where, row
         for text, row in self.seen.tables.items():
             yield text, "An access rule", row
-
-
-_LISTS = (ParameterType.TABLES, ParameterType.LIST)
 
 
 def _nested(item: str) -> Iterator[str]:

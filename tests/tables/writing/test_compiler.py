@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from tables.errors import TableUnavailable
 from tables.manifest import Content
 from tables.specs import TYPES
 from tables.writing.rows import Rows, TableRecord
@@ -198,6 +199,20 @@ def test_it_refuses_what_no_map_may_hold(
     assert (compiled.only_error.check, compiled.only_error.row) == ("entry", "virtual:2")
     assert words in compiled.only_error.message
     assert compiled.report.counts["virtual"] == 1
+
+
+def test_it_keeps_a_rule_without_a_result_as_postfix_does(tmp_path: Path) -> None:
+    """pcre_table(5): it has an empty result, which every look-up treats as an error."""
+    source = rows(
+        tables=[table("p", [("/x/", ""), ("/y/", "OK")], type="pcre", kind="access")],
+        values={"smtpd_client_restrictions": "check_client_access pcre:p"},
+    )
+    compiled = Compiled(tmp_path, source)
+    assert compiled.errors == []
+    assert compiled.warnings == [("entry-pattern", "p:1")]
+    with pytest.raises(TableUnavailable):
+        compiled.snapshot.maps("pcre:p").get("x")
+    assert compiled.snapshot.maps("pcre:p").get("y") == "OK"
 
 
 def test_it_gives_postfix_outcome_to_what_came_past_the_forms(tmp_path: Path) -> None:
