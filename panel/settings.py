@@ -65,6 +65,10 @@ def env_database(home: Path) -> dict[str, Any]:
         )
     database: dict[str, Any] = dict(environ.Env.db_url_config(url))
     database["ENGINE"] = "django.db.backends.postgresql"
+    options = database.setdefault("OPTIONS", {})
+    for name in ("host", "port"):  # a socket's directory is written as ?host=/run/postgresql
+        if name in options:
+            database[name.upper()] = str(options.pop(name))
     return database
 
 

@@ -17,6 +17,12 @@ def test_it_works(tmp_path: Path, monkeypatch) -> None:
     assert database["PASSWORD"] == "p@ss"
 
 
+def test_it_reads_a_socket(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://amy@/mail?host=/run/pg&port=6000")
+    database = readers.env_database(tmp_path)
+    assert (database["HOST"], database["PORT"], database["OPTIONS"]) == ("/run/pg", "6000", {})
+
+
 def test_without_a_url_it_takes_the_embedded_server(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
