@@ -104,9 +104,13 @@ class _Phase(Enum):
 class ClientProtocol:
     """One connection to another server."""
 
-    def __init__(self, settings: ClientSettings, *, lmtp: bool = False) -> None:
+    def __init__(
+        self, settings: ClientSettings, *, lmtp: bool = False, chunking: bool = False
+    ) -> None:
+        """`chunking`: send BDAT where CHUNKING is offered; Postfix always sends DATA."""
         self.settings = settings
         self.lmtp = lmtp
+        self.chunking = chunking
         self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
         self._reader = AnswerReader(settings.line_length_limit)
@@ -195,7 +199,7 @@ class ClientProtocol:
         self._phase = _Phase.ENVELOPE
         self._unresolved = dict(enumerate(transaction.recipients))
         self._accepted = []
-        self._chunked = self.settings.use_chunking and "CHUNKING" in self.keywords
+        self._chunked = self.chunking and "CHUNKING" in self.keywords
         if self._unclean:
             self._unclean = False
             self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
@@ -392,8 +396,7 @@ class ClientProtocol:
             if not self._owed and self._chunked:
                 self._begin_content()
             return
-        self._unsent.clear()  # not pipelined: the rest needs not be asked
-        if not self._owed:
+        if not self._owed:  # without PIPELINING what is left needs not be asked
             self._finish(unclean=True)
 
     def _all_refused(self) -> bool:

@@ -57,5 +57,3 @@ class ClientSettings:
     smtp_discard_ehlo_keywords: tuple[
         str, ...
     ] = ()  # of this server: see also the ..._address_maps
-    smtp_send_dummy_mail_auth: bool = False
-    use_chunking: bool = False  # BDAT where CHUNKING is offered; Postfix always sends DATA

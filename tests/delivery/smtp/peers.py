@@ -52,6 +52,7 @@ class Peer:
         default_factory=lambda: ClientSettings(smtp_helo_name="me.test")
     )
     lmtp: bool = False
+    chunking: bool = False
     greeting: Reply = "220 mx.far.example ESMTP"
     commands: list[str] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Peer:
 
     def __post_init__(self) -> None:
         self.answers = [*self.answers, ("EHLO", EHLO), ("LHLO", EHLO), ("DATA", "354 Go on")]
-        self.client = ClientProtocol(self.settings, lmtp=self.lmtp)
+        self.client = ClientProtocol(self.settings, lmtp=self.lmtp, chunking=self.chunking)
         self._buffer = b""
         self._in_data = False
         self._accepted = 0

@@ -350,15 +350,12 @@ def test_lmtp_has_no_helo() -> None:
     assert peer.commands == ["LHLO me.test", "QUIT"]
 
 
-CHUNKING = ClientSettings(smtp_helo_name="me.test", use_chunking=True)
-
-
 @pytest.mark.parametrize(
     "offer", [EHLO.replace("250 DSN", "250 CHUNKING"), "250-x\r\n250 chunking"]
 )
 def test_bdat_where_it_is_offered(offer: str) -> None:
     """RFC 3030."""
-    peer = Peer([("EHLO", offer)], settings=CHUNKING)
+    peer = Peer([("EHLO", offer)], chunking=True)
     events = peer.run(mail("a@far.example"), content=b".Hello\n.\r\n")
     assert fates(events) == [("a@far.example", 250, "end of DATA")]
     assert peer.commands[3:5] == ["BDAT 11", "BDAT 0 LAST"]
@@ -366,19 +363,15 @@ def test_bdat_where_it_is_offered(offer: str) -> None:
 
 
 def test_data_where_it_is_not() -> None:
-    peer = Peer(settings=CHUNKING)
-    peer.answers.insert(0, ("BDAT", "500 no"))
     assert "CHUNKING" not in EHLO
-    client = peer.client
-    assert client.settings.use_chunking
-    peer.client.settings = ClientSettings(smtp_helo_name="me.test")
+    peer = Peer(chunking=True)
     peer.run(mail("a@far.example"))
     assert "DATA" in peer.commands
 
 
 def test_a_refused_chunk_ends_it() -> None:
     offer = EHLO.replace("250 DSN", "250 CHUNKING")
-    peer = Peer([("EHLO", offer), ("BDAT", "552 5.3.4 too big")], settings=CHUNKING)
+    peer = Peer([("EHLO", offer), ("BDAT", "552 5.3.4 too big")], chunking=True)
     events = peer.run(mail("a@far.example"), mail("b@far.example"))
     assert fates(events)[0] == ("a@far.example", 552, "BDAT")
     assert "RSET" in peer.commands
@@ -425,7 +418,7 @@ def test_any_server_gives_events_or_a_peer_error(seed: int) -> None:
         b"25",
     ]
     for _ in range(50):
-        client = ClientProtocol(ClientSettings(use_chunking=seed % 3 == 0), lmtp=seed % 2 == 0)
+        client = ClientProtocol(ClientSettings(), lmtp=seed % 2 == 0, chunking=seed % 3 == 0)
         started, results = 0, 0
         client.receive_data(b"220 x\r\n")
         if randomly.random() < 0.8:
@@ -463,7 +456,7 @@ def test_both_ends_understand_each_other(seed: int, chunking: bool) -> None:
     randomly = random.Random(seed)
     lines = [b"", b".", b"..", b"text", b"\xe9", b"From x"]
     content = b"".join(randomly.choice(lines) + b"\r\n" for _ in range(randomly.randrange(20)))
-    client = ClientProtocol(ClientSettings(use_chunking=chunking))
+    client = ClientProtocol(ClientSettings(), chunking=chunking)
     session = Session()
     client.receive_data(session.greeting)
     rest = content
