@@ -32,7 +32,15 @@ SET_MEMORY = 64 << 20
 class PatternMap:
     """A pattern table, ready to be asked."""
 
-    __slots__ = ("_by_pattern", "_negated", "_patterns", "_rules", "_set", "problems")
+    __slots__ = (
+        "_by_pattern",
+        "_last_newline",
+        "_negated",
+        "_patterns",
+        "_rules",
+        "_set",
+        "problems",
+    )
 
     is_pattern = True
 
@@ -41,6 +49,7 @@ class PatternMap:
         self._patterns = rules.patterns
         self._rules = rules.rules
         self._set = build_set(rules.patterns)
+        self._last_newline = any(pattern.last_newline for pattern in rules.patterns)
         self._by_pattern: list[list[int]] = [[] for _ in rules.patterns]
         self._negated: list[int] = []
         for number, rule in enumerate(rules.rules):
@@ -62,8 +71,8 @@ class PatternMap:
             raise TableUnavailable("a pattern takes too many steps for this key") from None
 
     def _search(self, text: bytes) -> set[int] | None:
-        """Return the numbers of the patterns that may match; None: the search gave up."""
-        if self._set is None:
+        """Return the numbers of the patterns that may match; None: ask each by itself."""
+        if self._set is None or (self._last_newline and text.endswith(b"\n")):
             return None
         hits = set(self._set.Match(text))
         sentinel = len(self._patterns)

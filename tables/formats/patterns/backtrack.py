@@ -18,7 +18,6 @@ import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntEnum, auto
 from typing import Any
 
 from tables.formats.patterns.linear import write_chars
@@ -43,8 +42,8 @@ from tables.formats.patterns.syntax import (
     fixed_length,
 )
 
-# About 60 ms on the machines this was written on; PCRE2's own limit is 10,000,000 (in C).
-STEPS = 200_000
+# At most 0.05 to 0.1 s on a slow machine; PCRE2's own limit is 10,000,000 steps (in C).
+STEPS = 100_000
 # Instructions of one pattern; large counted repetitions are written out.
 MOST_INSTRUCTIONS = 20_000
 
@@ -65,24 +64,22 @@ class Budget:
         self.left = steps
 
 
-class Op(IntEnum):
-    """What an instruction does; (operands) behind the operation."""
-
-    CHAR = auto()  # (table): one byte whose entry in the table is not zero
-    RUN = auto()  # (pattern, least, greed): a repeated set of bytes
-    SPLIT = auto()  # (first, second): try one, then the other
-    JUMP = auto()  # (target)
-    SAVE = auto()  # (slot): remember the position
-    LEAVE = auto()  # (slot, target): go to target when nothing was matched since SAVE of slot
-    PLACE = auto()  # (place)
-    REFER = auto()  # (groups, fold)
-    LOOK = auto()  # (list of code and how far back it starts, negative)
-    ATOMIC = auto()  # (code)
-    CLOSE = auto()  # (slot, group): the group began where slot says and ends here
-    WHEN = auto()  # (group, target): go to target when the group is not set
-    TEST = auto()  # (look, target): go to target when the look-around does not hold
-    MATCH = auto()
-
+# What an instruction does; in brackets the operands that stand behind it.
+# Plain numbers, not an enum: the loop that compares them is the whole cost of matching.
+CHAR = 0  # (table): one byte whose entry in the table is not zero
+RUN = 1  # (pattern, least, greed): a repeated set of bytes
+SPLIT = 2  # (first, second): try one, then the other
+JUMP = 3  # (target)
+SAVE = 4  # (slot): remember the position
+LEAVE = 5  # (slot, target): go to target when nothing was matched since SAVE of slot
+PLACE = 6  # (place)
+REFER = 7  # (groups, fold)
+LOOK = 8  # (list of code and how far back it starts, negative)
+ATOMIC = 9  # (code)
+CLOSE = 10  # (slot, group): the group began where slot says and ends here
+WHEN = 11  # (group, target): go to target when the group is not set
+TEST = 12  # (look, target): go to target when the look-around does not hold
+MATCH = 13
 
 Instruction = tuple[Any, ...]
 Code = list[Instruction]
@@ -153,11 +150,22 @@ class _Machine:
             instruction = code[here]
             op = instruction[0]
             matched = True
-            if op is Op.CHAR:
-                matched = at < size and instruction[1][text[at]] == 1
-                at += 1
+            if op == CHAR:
+                if at < size and instruction[1][text[at]]:
+                    at += 1
+                    here += 1
+                    continue
+                matched = False
+            elif op == SPLIT:
+                choices.append((instruction[2], at, len(trail), at, 0))
+                here = instruction[1]
+                continue
+            elif op == SAVE:
+                trail.append((instruction[1], slots[instruction[1]]))
+                slots[instruction[1]] = at
                 here += 1
-            elif op is Op.RUN:
+                continue
+            elif op == RUN:
                 found = instruction[1].match(text, at)
                 matched = found is not None
                 if matched:
@@ -172,18 +180,11 @@ class _Machine:
                     else:
                         choices.append((here, shortest + 1, len(trail), end, 1))
                         at = shortest
-            elif op is Op.SPLIT:
-                choices.append((instruction[2], at, len(trail), at, 0))
+            elif op == JUMP:
                 here = instruction[1]
-            elif op is Op.JUMP:
-                here = instruction[1]
-            elif op is Op.SAVE:
-                trail.append((instruction[1], slots[instruction[1]]))
-                slots[instruction[1]] = at
-                here += 1
-            elif op is Op.LEAVE:
+            elif op == LEAVE:
                 here = instruction[2] if slots[instruction[1]] == at else here + 1
-            elif op is Op.MATCH:
+            elif op == MATCH:
                 if not longest:
                     return at
                 if at > best:
@@ -216,16 +217,16 @@ class _Machine:
         """Do the operations that are seldom; return position (-1: failed) and next instruction."""
         op = instruction[0]
         following = here + 1
-        if op is Op.PLACE:
+        if op == PLACE:
             return (at if holds(instruction[1], self.text, at) else -1), following
-        if op is Op.REFER:
+        if op == REFER:
             return self.refer(instruction[1], instruction[2], at), following
-        if op is Op.ATOMIC:
+        if op == ATOMIC:
             return self.run(instruction[1], at), following
-        if op is Op.WHEN:
+        if op == WHEN:
             is_set = self.slots[2 * instruction[1] + 1] >= 0
             return at, (following if is_set else instruction[2])
-        if op is Op.CLOSE:
+        if op == CLOSE:
             for slot, value in (
                 (2 * instruction[2], self.slots[instruction[1]]),
                 (2 * instruction[2] + 1, at),
@@ -233,9 +234,9 @@ class _Machine:
                 self.trail.append((slot, self.slots[slot]))
                 self.slots[slot] = value
             return at, following
-        if op is Op.TEST:
+        if op == TEST:
             return at, (following if self.look(instruction[1], at) else instruction[2])
-        assert op is Op.LOOK
+        assert op == LOOK
         return (at if self.look(instruction, at) else -1), following
 
     def look(self, instruction: Instruction, at: int) -> bool:
@@ -297,7 +298,7 @@ def compile_tree(tree: Node, groups: int) -> Program:
     compiler = _Compiler(groups)
     code: Code = []
     compiler.node(tree, code)
-    code.append((Op.MATCH,))
+    code.append((MATCH,))
     first = tree.items[0] if isinstance(tree, Sequence) and tree.items else tree
     anchored = isinstance(first, Assertion) and first.place is Place.TEXT_START
     mask = first_bytes(tree)
@@ -324,13 +325,13 @@ class _Compiler:
         """Return `node` as code of its own."""
         code: Code = []
         self.node(node, code)
-        self.emit(code, Op.MATCH)
+        self.emit(code, MATCH)
         return code
 
     def node(self, node: Node, code: Code) -> None:
         match node:
             case Chars(mask):
-                self.emit(code, Op.CHAR, bytes(mask >> byte & 1 for byte in range(256)))
+                self.emit(code, CHAR, bytes(mask >> byte & 1 for byte in range(256)))
             case Sequence(items):
                 for item in items:
                     self.node(item, code)
@@ -338,19 +339,19 @@ class _Compiler:
                 self.alternatives(items, code)
             case Group(number, item):
                 begin = self.slot()
-                self.emit(code, Op.SAVE, begin)
+                self.emit(code, SAVE, begin)
                 self.node(item, code)
-                self.emit(code, Op.CLOSE, begin, number)
+                self.emit(code, CLOSE, begin, number)
             case Repeat():
                 self.repeat(node, code)
             case Assertion(place):
-                self.emit(code, Op.PLACE, place)
+                self.emit(code, PLACE, place)
             case Backreference(numbers, fold):
-                self.emit(code, Op.REFER, numbers, fold)
+                self.emit(code, REFER, numbers, fold)
             case Atomic(item):
-                self.emit(code, Op.ATOMIC, self.apart(item))
+                self.emit(code, ATOMIC, self.apart(item))
             case KeepOut():
-                self.emit(code, Op.SAVE, 0)
+                self.emit(code, SAVE, 0)
             case Look():
                 self.emit(code, *self.look(node))
             case Conditional():
@@ -364,19 +365,19 @@ class _Compiler:
     def alternatives(self, items: tuple[Node, ...], code: Code) -> None:
         jumps = []
         for item in items[:-1]:
-            split = self.emit(code, Op.SPLIT)
+            split = self.emit(code, SPLIT)
             self.node(item, code)
-            jumps.append(self.emit(code, Op.JUMP))
-            code[split] = (Op.SPLIT, split + 1, len(code))
+            jumps.append(self.emit(code, JUMP))
+            code[split] = (SPLIT, split + 1, len(code))
         self.node(items[-1], code)
         for jump in jumps:
-            code[jump] = (Op.JUMP, len(code))
+            code[jump] = (JUMP, len(code))
 
     def repeat(self, node: Repeat, code: Code) -> None:
         if isinstance(node.item, Chars):
-            self.emit(code, Op.RUN, run_pattern(node), node.least, node.greed)
+            self.emit(code, RUN, run_pattern(node), node.least, node.greed)
         elif node.greed is Greed.POSSESSIVE:
-            self.emit(code, Op.ATOMIC, self.apart(Repeat(node.item, node.least, node.most)))
+            self.emit(code, ATOMIC, self.apart(Repeat(node.item, node.least, node.most)))
         else:
             for _ in range(node.least):
                 self.node(node.item, code)
@@ -385,46 +386,46 @@ class _Compiler:
             else:
                 splits = []
                 for _ in range(node.most - node.least):
-                    splits.append(self.emit(code, Op.SPLIT))
+                    splits.append(self.emit(code, SPLIT))
                     self.node(node.item, code)
                 for split in splits:
                     code[split] = _split(split + 1, len(code), node.greed)
 
     def loop(self, node: Repeat, code: Code) -> None:
         """Write an endless loop; a round that matched nothing leaves it."""
-        split = self.emit(code, Op.SPLIT)
+        split = self.emit(code, SPLIT)
         if can_be_empty(node.item):
             mark = self.slot()
-            self.emit(code, Op.SAVE, mark)
+            self.emit(code, SAVE, mark)
             self.node(node.item, code)
-            leave = self.emit(code, Op.LEAVE)
-            self.emit(code, Op.JUMP, split)
-            code[leave] = (Op.LEAVE, mark, len(code))
+            leave = self.emit(code, LEAVE)
+            self.emit(code, JUMP, split)
+            code[leave] = (LEAVE, mark, len(code))
         else:
             self.node(node.item, code)
-            self.emit(code, Op.JUMP, split)
+            self.emit(code, JUMP, split)
         code[split] = _split(split + 1, len(code), node.greed)
 
     def look(self, node: Look) -> Instruction:
         if node.ahead:
-            return (Op.LOOK, [(self.apart(node.item), 0)], node.negative)
+            return (LOOK, [(self.apart(node.item), 0)], node.negative)
         items = node.item.items if isinstance(node.item, Alternatives) else (node.item,)
-        return (Op.LOOK, [(self.apart(i), fixed_length(i) or 0) for i in items], node.negative)
+        return (LOOK, [(self.apart(i), fixed_length(i) or 0) for i in items], node.negative)
 
     def conditional(self, node: Conditional, code: Code) -> None:
         if isinstance(node.test, int):
-            test = self.emit(code, Op.WHEN, node.test)
+            test = self.emit(code, WHEN, node.test)
         else:
-            test = self.emit(code, Op.TEST, self.look(node.test))
+            test = self.emit(code, TEST, self.look(node.test))
         self.node(node.yes, code)
-        jump = self.emit(code, Op.JUMP)
+        jump = self.emit(code, JUMP)
         code[test] = (*code[test], len(code))
         self.node(node.no, code)
-        code[jump] = (Op.JUMP, len(code))
+        code[jump] = (JUMP, len(code))
 
 
 def _split(body: int, behind: int, greed: Greed) -> Instruction:
-    return (Op.SPLIT, behind, body) if greed is Greed.LAZY else (Op.SPLIT, body, behind)
+    return (SPLIT, behind, body) if greed is Greed.LAZY else (SPLIT, body, behind)
 
 
 def run_pattern(node: Repeat) -> re.Pattern[bytes]:

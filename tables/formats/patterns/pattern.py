@@ -53,6 +53,11 @@ class Pattern:
         """The pattern for RE2; it may match more texts than the pattern itself."""
         return self._linear.source
 
+    @property
+    def last_newline(self) -> bool:
+        """True when `source` is not to be asked about a text that ends in a newline."""
+        return self._linear.last_newline
+
     def certain(self, text: bytes) -> bool:
         """True when a match of `source` in `text` is a match of the pattern."""
         linear = self._linear

@@ -47,7 +47,7 @@ from tables.formats.patterns.syntax import (
     walk,
 )
 
-MOST_NESTING = 100  # PCRE2 allows 250; the parser is recursive
+MOST_NESTING = 40  # PCRE2 allows 250; the parser is recursive
 MOST_REPEATS = 65535
 
 NOT_REPEATABLE = "quantifier does not follow a repeatable item"

@@ -50,8 +50,9 @@ UNMATCHED_CLOSE = "Unmatched ) or \\)"
 
 # RE_DUP_MAX of regex(7).
 MOST_REPEATS = 0x7FFF
-# Groups inside groups; the parser is recursive.
-MOST_NESTING = 100
+# Repetitions of one item, as in a*+?; and groups inside groups: the parser is recursive.
+MOST_STACKED = 10
+MOST_NESTING = 40
 
 _GNU_PLACES = {
     ord("b"): Place.WORD_BOUNDARY,
@@ -253,13 +254,15 @@ class _Parser:
         return Group(number, node)
 
     def repetitions(self, node: Node) -> Node:
-        repeated = False
+        repeated = 0
         while self.sign in ("*", "+", "?", "{"):
             if repeated and not self.extended and self.sign in ("*", "{"):
                 raise PatternError(BAD_PRECEDING, self.position)
             least, most = self.bounds(str(self.sign))
             node = EMPTY if most == 0 else Repeat(node, least, most)
-            repeated = True
+            repeated += 1
+            if repeated > MOST_STACKED:
+                raise PatternError(TOO_BIG, self.position)
         return node
 
     def bounds(self, sign: str) -> tuple[int, int | None]:
