@@ -1,6 +1,7 @@
 """addresses - ports that must be free, and paths short enough for a Unix socket.
 
-SUMMARY      check_free(listener) · socket_folder(run, home) -> where sockets are made
+SUMMARY      check_free(listener)
+             socket_folder(run, variables) -> where sockets are made; forget_socket_folder(...)
 RULES        A socket's path holds 107 bytes at most, and stands in URLs: below a deep WAYPOST_HOME,
              or one with blanks in its name, sockets go to a private folder of their own in
              XDG_RUNTIME_DIR or /tmp, named after WAYPOST_HOME: each start finds the same.
@@ -14,6 +15,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import socket
 import stat
 from collections.abc import Mapping
@@ -64,3 +66,9 @@ def socket_folder(run: Path, variables: Mapping[str, str]) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise MachineError(f"{folder} is not a private folder of this user: remove it")
     return folder
+
+
+def forget_socket_folder(folder: Path, run: Path) -> None:
+    """Remove what socket_folder made."""
+    if folder != run:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from machine.addresses import socket_folder
+from machine.addresses import forget_socket_folder, socket_folder
 from machine.console import for_terminal
 from machine.environment import MISLEADING
 from machine.errors import MachineError
@@ -53,11 +53,12 @@ def check(arguments: list[str], root: Path) -> int:
     steps = (("tests", ("-m", "pytest", *arguments)),) if arguments else STEPS
     console = for_terminal(None)
     home = Path(tempfile.mkdtemp(prefix="waypost-test-"))
+    sockets = socket_folder(home, os.environ)
     supervisor = Supervisor(console, lambda _processes: None)
     try:
         environment = _environment(home)
         if not environment.get("DATABASE_URL"):
-            environment["DATABASE_URL"] = _start_postgres(supervisor, home)
+            environment["DATABASE_URL"] = _start_postgres(supervisor, home, sockets)
         failed = _run(supervisor, steps, environment, root)
     except MachineError as error:
         print(f"waypost: {error}", file=sys.stderr)
@@ -65,6 +66,7 @@ def check(arguments: list[str], root: Path) -> int:
     finally:
         supervisor.stop()
         console.close()
+        forget_socket_folder(sockets, home)
         shutil.rmtree(home, ignore_errors=True)
     if supervisor.is_stopping:
         return 130
@@ -76,12 +78,12 @@ def _environment(home: Path) -> dict[str, str]:
     return {**kept, "WAYPOST_HOME": str(home / "home"), "PYTHONNOUSERSITE": "1"}
 
 
-def _start_postgres(supervisor: Supervisor, home: Path) -> str:
+def _start_postgres(supervisor: Supervisor, home: Path, sockets: Path) -> str:
     binaries = find_binaries()
     postgres = Postgres(
         binaries=binaries,
         data=home / "postgres",
-        sockets=socket_folder(home, os.environ),
+        sockets=sockets,
         privilege=choose_privilege(binaries / "postgres", home),
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         durable=False,

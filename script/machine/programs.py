@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import sys
@@ -58,15 +59,19 @@ def engine_answers(control_socket: Path) -> Callable[[int], bool]:
     """A readiness test: the engine answers "status" on its control socket."""
 
     def ready(_pid: int) -> bool:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(1.0)
-            try:
-                connection.connect(str(control_socket))
+        folder = os.open(control_socket.parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(1.0)
+                # short, however deep the folder is: unix(7)
+                connection.connect(f"/proc/self/fd/{folder}/{control_socket.name}")
                 connection.sendall(b'{"command": "status"}\n')
-                answer = connection.makefile("rb").readline(1 << 20)
-                return bool(json.loads(answer).get("ok"))
-            except (OSError, ValueError):
-                return False
+                with connection.makefile("rb") as answer:
+                    return bool(json.loads(answer.readline(1 << 20)).get("ok"))
+        except (OSError, ValueError):
+            return False
+        finally:
+            os.close(folder)
 
     return ready
 

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from machine.addresses import check_free, socket_folder
+from machine.addresses import check_free, forget_socket_folder, socket_folder
 from machine.broker import Broker, find_binary
 from machine.console import Console, for_terminal
 from machine.environment import Listener, Machine, read_environment
@@ -87,11 +87,13 @@ def serve(arguments: argparse.Namespace, root: Path) -> int:
                 console.say(ROOT_ADVICE)
             _check_listeners(machine, arguments.only)
             supervisor = Supervisor(console, instance.record)
+            sockets = socket_folder(machine.run, machine.variables)
             try:
-                return _Start(machine, console, instance, supervisor, arguments).run()
+                return _Start(machine, console, instance, supervisor, arguments, sockets).run()
             finally:
                 instance.note(state="stopping")
                 supervisor.stop()
+                forget_socket_folder(sockets, machine.run)
                 console.say("stopped")
     except MachineError as error:
         print(f"waypost: {error}", file=sys.stderr)
@@ -117,7 +119,9 @@ class _Start:
         instance: Instance,
         supervisor: Supervisor,
         arguments: argparse.Namespace,
+        sockets: Path,
     ) -> None:
+        self.sockets = sockets
         self.machine = machine
         self.console = console
         self.instance = instance
@@ -154,9 +158,8 @@ class _Start:
 
     def _start_servers(self) -> None:
         chosen: list[Program] = []
-        sockets = socket_folder(self.machine.run, self.machine.variables)
         if "postgres" in self.parts and not self.machine.database_url:
-            postgres = self._postgres(sockets)
+            postgres = self._postgres()
             if not (postgres.data / "PG_VERSION").exists():
                 self.console.say(f"making a database in {postgres.data}")
             postgres.prepare()
@@ -166,7 +169,7 @@ class _Start:
             broker = Broker(
                 binary=find_binary(),
                 data=self.machine.home / "broker",
-                sockets=sockets,
+                sockets=self.sockets,
                 environment=self.machine.for_server(),
             )
             self.broker_url = broker.url
@@ -181,12 +184,12 @@ class _Start:
                 f" see {self.machine.log / late[0]}.log"
             )
 
-    def _postgres(self, sockets: Path) -> Postgres:
+    def _postgres(self) -> Postgres:
         binaries = find_binaries()
         return Postgres(
             binaries=binaries,
             data=self.machine.home / "postgres",
-            sockets=sockets,
+            sockets=self.sockets,
             privilege=choose_privilege(binaries / "postgres", self.machine.home),
             environment=self.machine.for_server(),
         )

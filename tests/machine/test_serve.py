@@ -99,6 +99,7 @@ def test_any_path_will_do(name: str, tmp_path: Path, started: list[Serve]) -> No
     with psycopg.connect(facts["urls"]["database"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert serve.stop() == 0
+    assert not Path(facts["urls"]["broker"].partition("://")[2]).parent.exists()
 
 
 @pytest.mark.parametrize("victims", [("guard",), ("pid",), ("guard", "pid")])
