@@ -85,7 +85,7 @@ class Bdat:
 
 @dataclass(frozen=True, slots=True)
 class ContentChunk:
-    """A piece of the message: dots undone, CRLF line ends. Wants no reply."""
+    """A piece of the message, 256 KiB or less: dots undone, CRLF line ends. Wants no reply."""
 
     data: bytes
 

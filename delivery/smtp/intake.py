@@ -41,8 +41,8 @@ class Intake:
         self._at = 0
 
     def put_back(self, rest: bytes) -> None:
-        """What take_all() gave too much; only right after it."""
-        self._buffer, self._at = rest, 0
+        """What take() gave too much; only right after it."""
+        self._buffer, self._at = rest + self._buffer[self._at :], 0
 
     def clear(self) -> None:
         """Forget everything."""

@@ -52,6 +52,8 @@ from delivery.smtp.replies import Reply
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
 
+CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
+
 # RFC 2920 3.1: nothing may be pipelined behind these. Postfix SMTPD_CMD_FLAG_LAST.
 _LAST_IN_GROUP = frozenset({Helo, Ehlo, Data, Noop, Vrfy})
 _NEED_HELO: dict[type, Reply] = {  # postconf(5) smtpd_helo_required
@@ -290,7 +292,7 @@ class ServerProtocol:
         )
 
     def _read_content(self) -> Event | Signal | None:
-        data = self._intake.take_all()
+        data = self._intake.take(CHUNK_LIMIT)
         if not data:
             return NEED_DATA
         content, rest = self._decoder.feed(data)
@@ -301,7 +303,7 @@ class ServerProtocol:
 
     def _read_chunk(self) -> Event | Signal | None:
         if self._chunk_left:
-            data = self._intake.take(self._chunk_left)
+            data = self._intake.take(min(self._chunk_left, CHUNK_LIMIT))
             if not data:
                 return NEED_DATA
             self._chunk_left -= len(data)
