@@ -73,7 +73,7 @@ class Canonical:
             opened(settings.canonical_maps, settings.canonical_classes, "envelope_recipient"),
         )
         self._exceptions = MatchList(
-            "masquerade_exceptions", settings.masquerade_exceptions, open_maps
+            "masquerade_exceptions", settings.masquerade_exceptions, open_maps, hosts=False
         )
         self._masquerade = tuple(_masquerade_rule(item) for item in settings.masquerade_domains)
         self._masquerades = frozenset(settings.masquerade_classes)

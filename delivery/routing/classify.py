@@ -33,15 +33,15 @@ class Classes:
         open_maps: Callable[[str], Maps],
         own_addresses: Collection[str],
     ) -> None:
-        self._destination = MatchList("mydestination", settings.mydestination, open_maps)
-        self._alias = MatchList("virtual_alias_domains", settings.virtual_alias_domains, open_maps)
-        self._mailbox = MatchList(
-            "virtual_mailbox_domains", settings.virtual_mailbox_domains, open_maps
-        )
-        self._relay = MatchList(
+        def names(name: str, items: tuple[str, ...], *, parent: bool = False) -> MatchList:
+            return MatchList(name, items, open_maps, parent=parent, hosts=False)
+
+        self._destination = names("mydestination", settings.mydestination)
+        self._alias = names("virtual_alias_domains", settings.virtual_alias_domains)
+        self._mailbox = names("virtual_mailbox_domains", settings.virtual_mailbox_domains)
+        self._relay = names(
             "relay_domains",
             settings.relay_domains,
-            open_maps,
             parent="relay_domains" in settings.parent_domain_matches_subdomains,
         )
         self._own = frozenset(map(ipaddress.ip_address, own_addresses))

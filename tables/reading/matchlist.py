@@ -53,10 +53,12 @@ class MatchList:
         open_maps: Callable[[str], Maps],
         *,
         parent: bool = False,
+        hosts: bool = True,
     ) -> None:
+        """`hosts`: items that look like addresses are networks; not in a list of names alone."""
         self.name = name
         self._parent = parent
-        self._patterns = tuple(_read(name, item, open_maps) for item in items)
+        self._patterns = tuple(_read(name, item, open_maps, hosts) for item in items)
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -113,7 +115,7 @@ class MatchList:
             at = folded.find(".", at + 1)
 
 
-def _read(name: str, item: str, open_maps: Callable[[str], Maps]) -> _Pattern:
+def _read(name: str, item: str, open_maps: Callable[[str], Maps], hosts: bool) -> _Pattern:
     body = item.lstrip("!")
     wanted = (len(item) - len(body)) % 2 == 0
     if not body:
@@ -122,12 +124,13 @@ def _read(name: str, item: str, open_maps: Callable[[str], Maps]) -> _Pattern:
         raise ParameterError(f"{body}: name a table (type:name), not a file.", name=name)
     if body[0] != "[" and ":" in body:
         return _Pattern(body, wanted, maps=open_maps(body))
-    return _Pattern(body.casefold(), wanted, network=_network(name, body))
+    network = _network(name, body) if hosts else None
+    return _Pattern(body.casefold(), wanted, network=network)
 
 
 def _network(name: str, text: str) -> IPNetwork | None:
     """The network that a pattern denotes, None for a name. Host bits must be zero."""
-    if not (text[0] == "[" or text[0].isdigit()) or text.strip("[]/.:0123456789abcdefABCDEF"):
+    if text[0] != "[" and text.strip("/.0123456789"):
         return None
     try:
         return parse_network(text).network
