@@ -12,7 +12,7 @@ import os
 
 from celery import Celery
 
-from panel.constants import SWEEP_EVERY_S
+from panel.constants import SHIP_EVERY_S, SWEEP_EVERY_S
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 
@@ -25,5 +25,10 @@ app.conf.beat_schedule = {
         "schedule": SWEEP_EVERY_S,
         # A sweep that waited for longer than until the next one is of no use.
         "options": {"expires": SWEEP_EVERY_S},
+    },
+    "gather": {
+        "task": "panel.gather",
+        "schedule": SHIP_EVERY_S,
+        "options": {"expires": SHIP_EVERY_S},
     },
 }

@@ -14,6 +14,13 @@ DEFAULT_NODE = "local"  # this machine; its queue is node.local
 PUBLISH_LOCK = 0x57617970  # "Wayp": the advisory lock of the one publisher
 NODE_LOCK = 0x57617971  # with a node's id: one activation at a time
 
+# The journal
+SHIP_EVERY_S = 5.0  # how late the panel sees what became of a message
+JOURNAL_LOCK = 0x57617972  # with a node's id: one shipper at a time
+JOURNAL_BATCH_BYTES = 4 * 1024 * 1024  # of one transaction
+JOURNAL_ROUNDS = 10  # batches of one task
+JOURNAL_KEPT_DAYS = 30
+
 # The doorbell: how long a dead broker may hold up a form
 DOORBELL_TIMEOUT_S = 0.4
 

@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from panel.celery import app
 from panel.constants import DEFAULT_REASON
-from panel.services import nodes, publish
+from panel.services import journal, nodes, publish
 from tables.errors import StoreBusy
 
 AGAIN: dict[str, Any] = {
@@ -42,3 +42,16 @@ def sweep() -> None:
     """Does what a lost task left undone: publishes what is due, and asks every node where it is."""
     publish.publish_changes("sweep")
     nodes.tell_nodes()
+
+
+@app.task(name="panel.ship")
+def ship(node: str) -> None:
+    """Stores what this host's engine has written into its journal."""
+    journal.ship(node)
+
+
+@app.task(name="panel.gather")
+def gather() -> None:
+    """Has every node ship its journal, and forgets what is older than anybody asks for."""
+    nodes.ask_for_journals()
+    journal.forget_old()

@@ -10,6 +10,7 @@ from panel.models.change import Change
 from panel.models.domain import Domain
 from panel.models.generation import Generation
 from panel.models.idempotency import IdempotentRequest
+from panel.models.journal import JournalEvent, JournalPosition
 from panel.models.mailbox import Mailbox
 from panel.models.node import Node, NodeState
 from panel.models.parameter import Parameter
@@ -32,6 +33,8 @@ __all__ = [
     "Entry",
     "Generation",
     "IdempotentRequest",
+    "JournalEvent",
+    "JournalPosition",
     "Mailbox",
     "Node",
     "NodeState",

@@ -1,6 +1,7 @@
 """nodes - every engine host runs the newest generation, and says so.
 
 SUMMARY      tell_nodes() rings for every enabled node; activate(name) runs in that node's worker
+             ask_for_journals() rings for their journals (journal.py)
              is_live(revision), wait_until_live(revision, ...) tell when an edit is obeyed
 RULES        activate always goes for the newest published generation, whatever number it was rung
              for: fetch it if it is not here (compile the rows again and compare the digest:
@@ -21,7 +22,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from panel.constants import GENERATIONS_KEPT, NODE_LOCK, SWEEP_EVERY_S
+from panel.constants import GENERATIONS_KEPT, NODE_LOCK, SHIP_EVERY_S, SWEEP_EVERY_S
 from panel.models import Generation, Node, NodeState
 from panel.services.announce import ring
 from panel.services.changes import Snapshot
@@ -42,6 +43,12 @@ def tell_nodes() -> None:
     number = newest.number if newest else 0
     for node in Node.objects.filter(enabled=True):
         ring("panel.activate", node.name, number, queue=node.queue, expires_s=2 * SWEEP_EVERY_S)
+
+
+def ask_for_journals() -> None:
+    """Rings for every enabled node; its worker then ships its engine's journal."""
+    for node in Node.objects.filter(enabled=True):
+        ring("panel.ship", node.name, queue=node.queue, expires_s=SHIP_EVERY_S)
 
 
 def engine_control() -> EngineControl:
