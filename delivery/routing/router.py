@@ -91,6 +91,10 @@ class Router:
         self._expander = Expander(settings, tables.maps, self.mapper)
         self._copies = Copies(settings, tables.maps, self.keyring)
         self._canonical = Canonical(settings, tables.maps, self.rewriter, self.mapper)
+        self._by_sender = bool(
+            settings.sender_dependent_relayhost_maps.strip()
+            or settings.sender_dependent_default_transport_maps.strip()
+        )
         self._known: dict[tuple[Address, Address | None], Resolution] = {}
 
     def sender(self, address: Address, trace: Trace | None = None) -> Address:
@@ -154,12 +158,13 @@ class Router:
         """Class, transport and next hop of an address."""
         if trace is not None:
             return self._resolver.resolve(address, sender, trace)
-        known = self._known.get((address, sender))
+        key = (address, sender if self._by_sender else None)
+        known = self._known.get(key)
         if known is None:
             known = self._resolver.resolve(address, sender)
             if len(self._known) >= KEPT_ANSWERS:
                 self._known.clear()
-            self._known[address, sender] = known
+            self._known[key] = known
         return known
 
     def unlisted(

@@ -22,6 +22,8 @@ from tables.domains import IPAddress, IPNetwork, parse_network
 from tables.errors import AddressSyntaxError, ParameterError
 from tables.reading.lookup import LookupKey, Maps, Trace
 
+KEPT_ANSWERS = 1000  # clients for which a list without tables remembers its answer
+
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
@@ -44,7 +46,7 @@ class _Parent:
 class MatchList:
     """An opened list. `name` is the parameter it came from, for errors."""
 
-    __slots__ = ("_parent", "_patterns", "name")
+    __slots__ = ("_constant", "_known", "_parent", "_patterns", "name")
 
     def __init__(
         self,
@@ -59,6 +61,8 @@ class MatchList:
         self.name = name
         self._parent = parent
         self._patterns = tuple(_read(name, item, open_maps, hosts) for item in items)
+        self._constant = all(pattern.maps is None for pattern in self._patterns)
+        self._known: dict[tuple[str, str], bool] = {}
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -84,6 +88,16 @@ class MatchList:
 
     def matches_host(self, name: str, address: str, trace: Trace | None = None) -> bool:
         """namadr_list: a client by its name or its address, pattern by pattern."""
+        if not self._constant:
+            return self._matches_host(name, address, trace)
+        known = self._known.get((name, address))
+        if known is None:
+            if len(self._known) >= KEPT_ANSWERS:
+                self._known.clear()
+            known = self._known[name, address] = self._matches_host(name, address, None)
+        return known
+
+    def _matches_host(self, name: str, address: str, trace: Trace | None) -> bool:
         folded = name.casefold()
         number = _address(address)
         for pattern in self._patterns:
