@@ -130,7 +130,7 @@ def parse_network(pattern: str, wanted: bool) -> Network:
         return Network(family, address[1], WIDTHS[family], wanted)
     if not (mask.isascii() and mask.isdigit()):
         raise EntryError(f'bad mask value in "{text}/{mask}"')
-    bits = int(mask)
+    bits = int(mask) if len(mask) < 10 else WIDTHS[family] + 1
     if bits > WIDTHS[family]:
         raise EntryError(f'bad mask length in "{text}/{mask}"')
     address = parse_address(text)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from tables.formats.patterns import perl
 from tables.formats.patterns.pattern import Pattern
+from tables.formats.patterns.perlsigns import Flags
 from tables.formats.rules import Dialect, parse_rules
 from tables.formats.ruleset import PatternMap
 
@@ -23,7 +24,7 @@ def compile_pcre(pattern: bytes, flags: str) -> Pattern:
     def is_odd(flag: str) -> bool:
         return flags.count(flag) % 2 == 1
 
-    chosen = perl.Flags(
+    chosen = Flags(
         fold=not is_odd("i"),
         multiline=is_odd("m"),
         dotall=not is_odd("s"),

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 from tables.errors import EntryError
 
+# More than any pattern has.
+MOST_GROUPS = 10**9
+
 _PLAIN_NAME = re.compile("[A-Za-z0-9_]*")
 
 
@@ -81,6 +84,7 @@ def _name(text: str, at: int) -> tuple[str, int]:
 def _number(name: str) -> int:
     if not (name.isascii() and name.isdigit()):
         raise EntryError(f'non-numeric replacement index "{name}", bad replacement syntax')
-    if int(name) < 1:
+    number = int(name[-9:]) if name[:-9].strip("0") == "" else MOST_GROUPS
+    if number < 1:
         raise EntryError(f'out-of-range replacement index "{name}", bad replacement syntax')
-    return int(name)
+    return number

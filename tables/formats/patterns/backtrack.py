@@ -1,52 +1,43 @@
 """backtrack - the matcher for what RE2 cannot do: complete, and limited in the steps it may take.
 
-SUMMARY      compile_tree(tree, groups) -> Program; Program.search(text, budget) -> spans or None
+SUMMARY      search(program, text, budget) -> spans of the match and its groups, or None
 RULES        the order of trying is Perl's: alternatives from the left, greedy loops longest first;
              a loop whose body matched nothing goes on behind the loop. With `longest` all ways are
              tried and the longest match from the leftmost start wins (POSIX); of equals, the first.
 BOUND        every instruction takes one step of a Budget shared by all patterns of one look-up;
              when it is used up, StepLimit is raised and the answer is unknown. Memory is bounded by
              the budget. Nothing recurses over the subject, only over the nesting of the pattern.
-ERRORS       StepLimit; PatternError when a pattern has more instructions than allowed
+ERRORS       StepLimit
 SOURCE       pcre2pattern(3), regex(7); the idea of the budget is "match limit" of pcre2api(3)
 """
 
 from __future__ import annotations
 
-import functools
-import operator
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
 
-from tables.formats.patterns.linear import write_chars
-from tables.formats.patterns.syntax import (
-    WORD,
-    Alternatives,
-    Assertion,
-    Atomic,
-    Backreference,
-    Chars,
-    Conditional,
-    Greed,
-    Group,
-    KeepOut,
-    Look,
-    Node,
-    PatternError,
-    Place,
-    Repeat,
-    Sequence,
-    can_be_empty,
-    fixed_length,
+from tables.formats.patterns.program import (
+    ATOMIC,
+    CHAR,
+    CLOSE,
+    JUMP,
+    LEAVE,
+    LOOK,
+    MATCH,
+    PLACE,
+    REFER,
+    RUN,
+    SAVE,
+    SPLIT,
+    TEST,
+    WHEN,
+    Code,
+    Instruction,
+    Program,
 )
+from tables.formats.patterns.syntax import WORD, Greed, Place
 
 # At most 0.05 to 0.1 s on a slow machine; PCRE2's own limit is 10,000,000 steps (in C).
 STEPS = 100_000
-# Instructions of one pattern; large counted repetitions are written out.
-MOST_INSTRUCTIONS = 20_000
-
 Span = tuple[int, int]
 UNSET: Span = (-1, -1)
 
@@ -64,54 +55,21 @@ class Budget:
         self.left = steps
 
 
-# What an instruction does; in brackets the operands that stand behind it.
-# Plain numbers, not an enum: the loop that compares them is the whole cost of matching.
-CHAR = 0  # (table): one byte whose entry in the table is not zero
-RUN = 1  # (pattern, least, greed): a repeated set of bytes
-SPLIT = 2  # (first, second): try one, then the other
-JUMP = 3  # (target)
-SAVE = 4  # (slot): remember the position
-LEAVE = 5  # (slot, target): go to target when nothing was matched since SAVE of slot
-PLACE = 6  # (place)
-REFER = 7  # (groups, fold)
-LOOK = 8  # (list of code and how far back it starts, negative)
-ATOMIC = 9  # (code)
-CLOSE = 10  # (slot, group): the group began where slot says and ends here
-WHEN = 11  # (group, target): go to target when the group is not set
-TEST = 12  # (look, target): go to target when the look-around does not hold
-MATCH = 13
-
-Instruction = tuple[Any, ...]
-Code = list[Instruction]
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A compiled pattern."""
-
-    code: Code = field(repr=False)
-    groups: int
-    slots: int
-    anchored: bool
-    begin: re.Pattern[bytes] | None  # a match can only begin at one of these bytes
-
-    def search(self, text: bytes, budget: Budget, *, longest: bool = False) -> list[Span] | None:
-        """Return the spans of the match and of all groups, None when there is no match."""
-        starts: Iterable[int] = range(1 if self.anchored else len(text) + 1)
-        if self.begin is not None and not self.anchored:
-            starts = (found.start() for found in self.begin.finditer(text))
-        for start in starts:
-            machine = _Machine(text, self.slots, budget)
-            machine.slots[0] = start
-            end = machine.run(self.code, start, longest=longest)
-            if end >= 0:
-                machine.slots[1] = end
-                pairs = zip(machine.slots[::2], machine.slots[1::2], strict=False)
-                return [
-                    pair if pair[0] >= 0 and pair[1] >= 0 else UNSET
-                    for pair, _ in zip(pairs, range(self.groups + 1), strict=False)
-                ]
-        return None
+def search(
+    program: Program, text: bytes, budget: Budget, *, longest: bool = False
+) -> list[Span] | None:
+    """Return the spans of the match and of all groups, None when there is no match."""
+    starts: Iterable[int] = range(1 if program.anchored else len(text) + 1)
+    if program.begin is not None and not program.anchored:
+        starts = (found.start() for found in program.begin.finditer(text))
+    for start in starts:
+        machine = _Machine(text, program.slots, budget)
+        machine.slots[0] = start
+        end = machine.run(program.code, start, longest=longest)
+        if end >= 0:
+            machine.slots[1] = end
+            return [machine.span(group) for group in range(program.groups + 1)]
+    return None
 
 
 class _Machine:
@@ -206,6 +164,11 @@ class _Machine:
             if step and at != limit:
                 choices.append((here, at + step, length, limit, step))
 
+    def span(self, group: int) -> Span:
+        """Return what a group matched."""
+        start, end = self.slots[2 * group : 2 * group + 2]
+        return (start, end) if start >= 0 and end >= 0 else UNSET
+
     def undo(self, length: int) -> None:
         """Put back what slots held when the trail had `length` records."""
         trail, slots = self.trail, self.slots
@@ -291,167 +254,3 @@ def holds(place: Place, text: bytes, at: int) -> bool:
     if place is Place.NOT_WORD_BOUNDARY:
         return before == after
     return after and not before if place is Place.WORD_START else before and not after
-
-
-def compile_tree(tree: Node, groups: int) -> Program:
-    """Return the program of `tree`, which has `groups` groups."""
-    compiler = _Compiler(groups)
-    code: Code = []
-    compiler.node(tree, code)
-    code.append((MATCH,))
-    first = tree.items[0] if isinstance(tree, Sequence) and tree.items else tree
-    anchored = isinstance(first, Assertion) and first.place is Place.TEXT_START
-    mask = first_bytes(tree)
-    begin = None if mask is None else re.compile(write_chars(mask).encode())
-    return Program(code, groups, compiler.slots, anchored, begin)
-
-
-class _Compiler:
-    """Writes instructions; the targets of jumps count within one list."""
-
-    def __init__(self, groups: int) -> None:
-        self.slots = 2 * (groups + 1)
-        self.instructions = 0
-
-    def emit(self, code: Code, *instruction: Any) -> int:
-        """Append an instruction and return its index."""
-        self.instructions += 1
-        if self.instructions > MOST_INSTRUCTIONS:
-            raise PatternError("regular expression is too large")
-        code.append(instruction)
-        return len(code) - 1
-
-    def apart(self, node: Node) -> Code:
-        """Return `node` as code of its own."""
-        code: Code = []
-        self.node(node, code)
-        self.emit(code, MATCH)
-        return code
-
-    def node(self, node: Node, code: Code) -> None:
-        match node:
-            case Chars(mask):
-                self.emit(code, CHAR, bytes(mask >> byte & 1 for byte in range(256)))
-            case Sequence(items):
-                for item in items:
-                    self.node(item, code)
-            case Alternatives(items):
-                self.alternatives(items, code)
-            case Group(number, item):
-                begin = self.slot()
-                self.emit(code, SAVE, begin)
-                self.node(item, code)
-                self.emit(code, CLOSE, begin, number)
-            case Repeat():
-                self.repeat(node, code)
-            case Assertion(place):
-                self.emit(code, PLACE, place)
-            case Backreference(numbers, fold):
-                self.emit(code, REFER, numbers, fold)
-            case Atomic(item):
-                self.emit(code, ATOMIC, self.apart(item))
-            case KeepOut():
-                self.emit(code, SAVE, 0)
-            case Look():
-                self.emit(code, *self.look(node))
-            case Conditional():
-                self.conditional(node, code)
-
-    def slot(self) -> int:
-        """Return a new slot that is no group's."""
-        self.slots += 1
-        return self.slots - 1
-
-    def alternatives(self, items: tuple[Node, ...], code: Code) -> None:
-        jumps = []
-        for item in items[:-1]:
-            split = self.emit(code, SPLIT)
-            self.node(item, code)
-            jumps.append(self.emit(code, JUMP))
-            code[split] = (SPLIT, split + 1, len(code))
-        self.node(items[-1], code)
-        for jump in jumps:
-            code[jump] = (JUMP, len(code))
-
-    def repeat(self, node: Repeat, code: Code) -> None:
-        if isinstance(node.item, Chars):
-            self.emit(code, RUN, run_pattern(node), node.least, node.greed)
-        elif node.greed is Greed.POSSESSIVE:
-            self.emit(code, ATOMIC, self.apart(Repeat(node.item, node.least, node.most)))
-        else:
-            for _ in range(node.least):
-                self.node(node.item, code)
-            if node.most is None:
-                self.loop(node, code)
-            else:
-                splits = []
-                for _ in range(node.most - node.least):
-                    splits.append(self.emit(code, SPLIT))
-                    self.node(node.item, code)
-                for split in splits:
-                    code[split] = _split(split + 1, len(code), node.greed)
-
-    def loop(self, node: Repeat, code: Code) -> None:
-        """Write an endless loop; a round that matched nothing leaves it."""
-        split = self.emit(code, SPLIT)
-        if can_be_empty(node.item):
-            mark = self.slot()
-            self.emit(code, SAVE, mark)
-            self.node(node.item, code)
-            leave = self.emit(code, LEAVE)
-            self.emit(code, JUMP, split)
-            code[leave] = (LEAVE, mark, len(code))
-        else:
-            self.node(node.item, code)
-            self.emit(code, JUMP, split)
-        code[split] = _split(split + 1, len(code), node.greed)
-
-    def look(self, node: Look) -> Instruction:
-        if node.ahead:
-            return (LOOK, [(self.apart(node.item), 0)], node.negative)
-        items = node.item.items if isinstance(node.item, Alternatives) else (node.item,)
-        return (LOOK, [(self.apart(i), fixed_length(i) or 0) for i in items], node.negative)
-
-    def conditional(self, node: Conditional, code: Code) -> None:
-        if isinstance(node.test, int):
-            test = self.emit(code, WHEN, node.test)
-        else:
-            test = self.emit(code, TEST, self.look(node.test))
-        self.node(node.yes, code)
-        jump = self.emit(code, JUMP)
-        code[test] = (*code[test], len(code))
-        self.node(node.no, code)
-        code[jump] = (JUMP, len(code))
-
-
-def _split(body: int, behind: int, greed: Greed) -> Instruction:
-    return (SPLIT, behind, body) if greed is Greed.LAZY else (SPLIT, body, behind)
-
-
-def run_pattern(node: Repeat) -> re.Pattern[bytes]:
-    """Return a repeated set of bytes for the re module, which cannot backtrack into it."""
-    assert isinstance(node.item, Chars)
-    most = "" if node.most is None else node.most
-    return re.compile(f"{write_chars(node.item.mask)}{{{node.least},{most}}}".encode())
-
-
-def first_bytes(node: Node) -> int | None:
-    """Return the set of bytes a match can begin with; None when it may begin anywhere."""
-    match node:
-        case Chars(mask):
-            return mask
-        case Sequence(items):
-            # Assertions in front take nothing away; references and the like could be anything.
-            solid = [item for item in items if not isinstance(item, Assertion | Look | KeepOut)]
-            return first_bytes(solid[0]) if solid else None
-        case Alternatives(items):
-            masks = [first_bytes(item) for item in items]
-            if None in masks:
-                return None
-            return functools.reduce(operator.or_, (mask or 0 for mask in masks))
-        case Group(item=item) | Atomic(item=item):
-            return first_bytes(item)
-        case Repeat(item=item, least=least):
-            return first_bytes(item) if least else None
-        case _:
-            return None

@@ -15,8 +15,9 @@ import functools
 
 import re2
 
-from tables.formats.patterns.backtrack import Budget, Program, Span, compile_tree
+from tables.formats.patterns.backtrack import Budget, Span, search
 from tables.formats.patterns.linear import Linear, write
+from tables.formats.patterns.program import Program, compile_tree
 from tables.formats.patterns.syntax import Node
 
 # What one RE2 program and its cache may take.
@@ -67,7 +68,7 @@ class Pattern:
         """Return whether the pattern matches somewhere in `text`."""
         if self.certain(text) and self._compiled is not None:
             return self._compiled.search(text) is not None
-        return self._program.search(text, budget, longest=self._longest) is not None
+        return search(self._program, text, budget, longest=self._longest) is not None
 
     def groups_of(self, text: bytes, budget: Budget) -> list[bytes] | None:
         """Return the whole match and what each group captured; None when there is no match."""
@@ -76,7 +77,7 @@ class Pattern:
             found = self._compiled.search(text)
             spans = None if found is None else [found.span(n) for n in range(self.group_count + 1)]
         else:
-            spans = self._program.search(text, budget, longest=self._longest)
+            spans = search(self._program, text, budget, longest=self._longest)
         if spans is None:
             return None
         return [text[start:end] if start >= 0 else b"" for start, end in spans]

@@ -12,17 +12,14 @@ SOURCE       pcre2pattern(3), pcre2api(3) error texts, pcre_table(5)
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-
 from tables.formats.patterns.classes import (
     CLASS_ESCAPES,
     NEWLINES,
-    Reader,
     named_class_ahead,
     read_class,
     read_code,
 )
+from tables.formats.patterns.perlsigns import QUANTIFIER, Flags, PerlReader
 from tables.formats.patterns.syntax import (
     ALL_BYTES,
     EMPTY,
@@ -44,11 +41,11 @@ from tables.formats.patterns.syntax import (
     Sequence,
     fixed_length,
     fold_mask,
+    read_number,
     walk,
 )
 
 MOST_NESTING = 40  # PCRE2 allows 250; the parser is recursive
-MOST_REPEATS = 65535
 
 NOT_REPEATABLE = "quantifier does not follow a repeatable item"
 MISSING_CLOSE = "missing closing parenthesis"
@@ -67,23 +64,7 @@ _PLACES = {
 _PLAIN = frozenset(
     b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@_-%=/,:;<>\"'!~&"
 )
-_QUANTIFIER = re.compile(rb"\{([0-9]+)(?:,([0-9]*))?\}")
 _LOOKS = {b"?=": (True, False), b"?!": (True, True), b"?<=": (False, False), b"?<!": (False, True)}
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """The options of a pattern; Postfix starts with fold and dotall (pcre_table(5))."""
-
-    fold: bool = True  # i
-    multiline: bool = False  # m
-    dotall: bool = True  # s
-    extended: bool = False  # x
-    anchored: bool = False  # A
-    end_only: bool = False  # E
-    ungreedy: bool = False  # U
-    plain_groups: bool = False  # n, inside a pattern only
-    duplicate_names: bool = False  # J, inside a pattern only
 
 
 def parse(pattern: bytes, flags: Flags) -> tuple[Node, int]:
@@ -98,7 +79,7 @@ def parse(pattern: bytes, flags: Flags) -> tuple[Node, int]:
     return node, parser.groups
 
 
-class _Parser(Reader):
+class _Parser(PerlReader):
     """One pass over one pattern."""
 
     def __init__(self, pattern: bytes) -> None:
@@ -107,7 +88,6 @@ class _Parser(Reader):
         self.names: dict[bytes, list[int]] = {}
         self.named_references: dict[int, bytes] = {}
         self.nesting = 0
-        self.quoting = False
         self.has_references = False
 
     # --- structure ------------------------------------------------------------------------------
@@ -182,55 +162,7 @@ class _Parser(Reader):
     def literal(self, byte: int, flags: Flags) -> Node:
         return Chars(fold_mask(1 << byte) if flags.fold else 1 << byte)
 
-    # --- what is skipped --------------------------------------------------------------------------
-    def skip_quoting(self) -> bool:
-        """Read \\Q or \\E if one stands here."""
-        if self.quoting or not self.peek(b"\\Q"):
-            if not self.take(b"\\E"):
-                return False
-            self.quoting = False
-            return True
-        self.at += 2
-        self.quoting = True
-        return True
-
-    def skip_comment(self, flags: Flags) -> bool:
-        """Read (?#...), or white space and # comments of the extended form, if they stand here."""
-        if self.take(b"(?#"):
-            end = self.pattern.find(b")", self.at)
-            if end < 0:
-                raise PatternError("missing ) following (?# comment", len(self.pattern))
-            self.at = end + 1
-            return True
-        if not flags.extended:
-            return False
-        if self.pattern[self.at] in b" \t\n\v\f\r":
-            self.at += 1
-            return True
-        if self.take(b"#"):
-            end = self.pattern.find(b"\n", self.at)
-            self.at = len(self.pattern) if end < 0 else end + 1
-            return True
-        return False
-
     # --- repetition -------------------------------------------------------------------------------
-    def quantifier(self) -> tuple[int, int | None] | None:
-        """Read * + ? {n} {n,} {n,m} if one stands here; other braces are literals."""
-        if self.peek(b"*", b"+", b"?"):
-            return {0x2A: (0, None), 0x2B: (1, None), 0x3F: (0, 1)}[self.next()]
-        found = _QUANTIFIER.match(self.pattern, self.at)
-        if found is None:
-            return None
-        first, last = found.groups()
-        least = int(first)
-        most = least if last is None else int(last) if last else None
-        if max(least, most or 0) > MOST_REPEATS:
-            raise PatternError("number too big in {} quantifier", self.at)
-        if most is not None and most < least:
-            raise PatternError("numbers out of order in {} quantifier", self.at)
-        self.at = found.end()
-        return least, most
-
     def repeat(self, node: Node, bounds: tuple[int, int | None], flags: Flags) -> Node:
         least, most = bounds
         if self.take(b"+"):
@@ -256,32 +188,6 @@ class _Parser(Reader):
             self.at = start
             return None
         return changed
-
-    def options(self, flags: Flags) -> Flags | None:
-        """Read option letters up to ) or :, which stays; None when it is something else."""
-        if self.take(b"^"):
-            flags = replace(
-                flags, fold=False, multiline=False, dotall=False, extended=False, plain_groups=False
-            )
-        on = True
-        names = {
-            "i": "fold",
-            "m": "multiline",
-            "s": "dotall",
-            "x": "extended",
-            "n": "plain_groups",
-            "J": "duplicate_names",
-            "U": "ungreedy",
-        }
-        while not self.ended and not self.peek(b")", b":"):
-            char = chr(self.next())
-            if char == "-" and on:
-                on = False
-            elif char in names:
-                flags = replace(flags, **{names[char]: on})
-            else:
-                return None
-        return None if self.ended else flags
 
     def group(self, flags: Flags) -> Node:
         """Read a group; its opening parenthesis has been read."""
@@ -363,10 +269,10 @@ class _Parser(Reader):
         self.has_references = True
         text = self.name(b")")
         if text[:1] in (b"+", b"-") and text[1:].isdigit():
-            offset = int(text)
+            offset = read_number(text[1:]) * (-1 if text[:1] == b"-" else 1)
             number = self.groups + offset + (1 if offset < 0 else 0)
         elif text.isdigit():
-            number = int(text)
+            number = read_number(text)
         else:
             if text in (b"R", b"DEFINE") or text[:1] == b"R":
                 raise PatternError("recursion conditions are not supported", self.at)
@@ -379,19 +285,6 @@ class _Parser(Reader):
             raise PatternError(NO_SUCH_GROUP, self.at)
         return number
 
-    def name(self, end: bytes, *, keep: bool = False) -> bytes:
-        """Read a name up to `end`, which is read too unless `keep`."""
-        stop = self.pattern.find(end, self.at)
-        if stop < 0:
-            raise PatternError("syntax error in subpattern name (missing terminator?)", self.at)
-        name = self.pattern[self.at : stop]
-        if not name:
-            raise PatternError("subpattern name expected", self.at)
-        if end != b")" and (name[:1].isdigit() or not name.replace(b"_", b"a").isalnum()):
-            raise PatternError("syntax error in subpattern name (missing terminator?)", self.at)
-        self.at = stop if keep else stop + len(end)
-        return name
-
     # --- escapes ----------------------------------------------------------------------------------
     def escape(self, flags: Flags) -> Node:
         """Read one escape outside a class; its backslash has been read."""
@@ -403,7 +296,7 @@ class _Parser(Reader):
             return Assertion(_PLACES[char])
         if char in CLASS_ESCAPES:
             self.at += 1
-            if char == "N" and self.peek(b"{") and not _QUANTIFIER.match(self.pattern, self.at):
+            if char == "N" and self.peek(b"{") and not QUANTIFIER.match(self.pattern, self.at):
                 raise PatternError("\\N{name} is not supported", self.at)
             return Chars(CLASS_ESCAPES[char])
         if char == "K":
@@ -440,7 +333,7 @@ class _Parser(Reader):
             if not digits or (braced and not self.take(b"}")):
                 raise PatternError("a numbered reference must not be zero or missing", self.at)
             sign = self.pattern[start : start + 1]
-            number = int(digits)
+            number = read_number(digits)
             if sign == b"-":
                 number = self.groups + 1 - number
             elif sign == b"+":
@@ -450,7 +343,7 @@ class _Parser(Reader):
             return Backreference((number,), flags.fold)
         start = self.at
         digits = self.digits()
-        number = int(digits)
+        number = read_number(digits)
         if number < 10 or digits[:1] in (b"8", b"9") or number <= self.groups:
             return Backreference((number,), flags.fold)
         self.at = start

@@ -33,6 +33,7 @@ from tables.formats.patterns.syntax import (
     Repeat,
     Sequence,
     mask_range,
+    read_number,
 )
 
 BAD_BACKREFERENCE = "Invalid back reference"
@@ -281,8 +282,8 @@ class _Parser:
         first, comma, last = self.pattern[self.position : end].partition(b",")
         if not _is_count(first) or not _is_count(last) or not (first or comma):
             raise PatternError(BAD_BRACE_CONTENT, self.position)
-        least = int(first or b"0")
-        most = int(last) if last else None if comma else least
+        least = read_number(first or b"0")
+        most = read_number(last) if last else None if comma else least
         if most is not None and most < least:
             raise PatternError(BAD_BRACE_CONTENT, self.position)
         if max(least, most or 0) > MOST_REPEATS:

@@ -149,6 +149,11 @@ Node = (
 EMPTY = Sequence(())
 
 
+def read_number(digits: bytes) -> int:
+    """Return a decimal number; one too long for any use counts as a thousand million."""
+    return int(digits) if len(digits) < 10 else int(digits.lstrip(b"0")[:10] or b"0")
+
+
 def mask_of(members: Iterable[int]) -> int:
     """Return the set that holds these byte values."""
     mask = 0

@@ -56,6 +56,7 @@ def test_a_block_without_end_encloses_all_that_follows() -> None:
             'perhaps you should use "192.0.2.0/24" instead',
         ),
         ("010.0.0.1 x", 'bad address pattern: "010.0.0.1"'),
+        ("192.0.2.0/" + "9" * 10_000 + " x", 'bad mask length in "192.0.2.0/' + "9" * 10_000 + '"'),
         ("nonsense x", 'bad address pattern: "nonsense"'),
         ("[192.0.2.1 x", "missing ']' character after \"[192.0.2.1\""),
         ("[192.0.2.1]x x", 'garbage after "[192.0.2.1]"'),

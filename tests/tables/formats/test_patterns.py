@@ -13,6 +13,7 @@ from tables.errors import TableUnavailable
 from tables.formats.patterns import perl, posix
 from tables.formats.patterns.backtrack import Budget, StepLimit
 from tables.formats.patterns.pattern import Pattern
+from tables.formats.patterns.perlsigns import Flags
 from tables.formats.patterns.syntax import Node, PatternError
 from tables.formats.pcre import open_pcre
 from tables.formats.regexp import open_regexp
@@ -84,9 +85,7 @@ def test_perl_patterns_equal_pcre2() -> None:
         texts = words(generator, "aabAB@x\n1 ")
         options = sum(library.OPTIONS[name] for name, on in chosen.items() if on)
         expected = library.answers(source, options, texts)
-        pattern = compiled(
-            functools.partial(perl.parse, source, perl.Flags(**chosen)), longest=False
-        )
+        pattern = compiled(functools.partial(perl.parse, source, Flags(**chosen)), longest=False)
         if expected is None or isinstance(pattern, PatternError):
             assert isinstance(pattern, PatternError), (source, chosen)
             assert expected is None or "not supported" in str(pattern), (source, chosen, pattern)
@@ -153,7 +152,7 @@ def test_the_steps_are_shared_by_all_rules_of_a_look_up() -> None:
 
 
 def test_a_step_limit_is_not_a_miss() -> None:
-    tree, groups = perl.parse(rb"^(a+)+\1b$", perl.Flags())
+    tree, groups = perl.parse(rb"^(a+)+\1b$", Flags())
     with pytest.raises(StepLimit):
         Pattern(tree, groups, longest=False).matches(b"a" * 50 + b"cb", Budget(1000))
 
@@ -181,4 +180,4 @@ def test_patterns_that_are_too_large_are_refused_when_opened(rule: str) -> None:
 )
 def test_what_is_not_done_is_refused_not_guessed(pattern: bytes) -> None:
     with pytest.raises(PatternError, match="not supported"):
-        perl.parse(pattern, perl.Flags())
+        perl.parse(pattern, Flags())

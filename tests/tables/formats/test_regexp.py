@@ -148,6 +148,16 @@ def test_it_skips_bad_lines_and_says_why(open_table: Open, line: str, message: s
 
 
 @both
+@pytest.mark.parametrize(
+    "rule", ["/x{{{0}}}/ y", "/x{{1,{0}}}/ y", "/(x)/ ${0}", "/(x)\\g{{{0}}}/ y"]
+)
+def test_it_survives_endless_numbers(open_table: Open, rule: str) -> None:
+    table = open_table(f"{rule.format('9' * 10_000)}\n/b/ good\n")
+    assert table.get("b") == "good"
+    assert all(problem.line == 1 for problem in table.problems)
+
+
+@both
 def test_a_rule_without_result_is_kept_and_reported(open_table: Open) -> None:
     table = open_table("/x/\n")
     assert table.get("x") == ""
