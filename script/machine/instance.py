@@ -2,7 +2,7 @@
 
 SUMMARY      with Instance(run) as instance: instance.record({...}); instance.clear_remnants()
              WAYPOST_HOME/run/serve.json (0600): {"pid", "guard", "boot", "urls",
-             "state": "starting|running|stopping", "processes": {name: pid},
+             "state": "starting|running|stopping", "pids": {name: pid},
              "started": {name: clock ticks since boot}}
 RULES        The lock is flock(2) on run/serve.lock: the kernel gives it back when the holder ends,
              so a stale one cannot exist. serve.json is replaced as a whole, and removed after an
@@ -43,7 +43,7 @@ class Instance:
         self._lock = -1
         self._facts: dict[str, Any] = {
             "pid": os.getpid(), "guard": os.getppid(), "boot": BOOT.read_text().strip(),
-            "state": "starting", "urls": {}, "processes": {}, "started": {},
+            "state": "starting", "urls": {}, "pids": {}, "started": {},
         }  # fmt: skip
 
     def __enter__(self) -> Instance:
@@ -83,8 +83,8 @@ class Instance:
         started = facts.get("started", {})
         left = {
             name: pid
-            for name, pid in facts.get("processes", {}).items()
-            if started_at(pid) == started.get(name, -1)
+            for name, pid in facts.get("pids", {}).items()
+            if started.get(name) and started_at(pid) == started[name]
         }
         for name, pid in left.items():
             self._say(f"ending {name} (process {pid}), left over from before")
@@ -97,10 +97,10 @@ class Instance:
                     _send(os.killpg, pid, signal.SIGKILL)
             time.sleep(POLL_S)
 
-    def record(self, processes: Mapping[str, int]) -> None:
-        """Note which processes run now."""
-        started = {name: started_at(pid) for name, pid in processes.items()}
-        self._write(processes=dict(processes), started=started)
+    def record(self, pids: Mapping[str, int]) -> None:
+        """Note which processes there are now."""
+        started = {name: started_at(pid) for name, pid in pids.items()}
+        self._write(pids=dict(pids), started=started)
 
     def note(self, **facts: Any) -> None:
         """Note state or urls."""

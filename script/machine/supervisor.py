@@ -223,7 +223,9 @@ class Supervisor:
         return child.is_ready
 
     def _tell(self) -> None:
-        self._record({child.program.name: child.pid for child in self._running()})
+        """Note the processes; one to be started again keeps its number until it has another."""
+        known = self._children.values() if self._restarting else self._running()
+        self._record({child.program.name: child.pid for child in known})
 
     def _on_stop_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._requests += 1

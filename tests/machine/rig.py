@@ -65,7 +65,7 @@ class Rig:
                 stderr=output,
             )
         until(lambda: "all ready" in self.text or self.process.poll() is not None, "ready")
-        self.seen.update(self.facts.get("processes", {}).values())
+        self.seen.update(self.facts.get("pids", {}).values())
         self.seen.update(pid for pid in (self.facts.get("pid"), self.facts.get("guard")) if pid)
 
     @property
@@ -80,7 +80,7 @@ class Rig:
             return {}
 
     def pid(self, name: str) -> int:
-        found = until(lambda: self.facts.get("processes", {}).get(name), f"{name} runs")
+        found = until(lambda: self.facts.get("pids", {}).get(name), f"{name} runs")
         self.seen.add(found)
         return found
 

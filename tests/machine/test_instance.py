@@ -21,7 +21,7 @@ def test_it_works(tmp_path: Path) -> None:
         instance.record({"engine": os.getpid()})
         instance.note(state="running")
         facts = json.loads((tmp_path / "serve.json").read_text())
-    assert facts["processes"] == {"engine": os.getpid()}
+    assert facts["pids"] == {"engine": os.getpid()}
     assert facts["state"] == "running"
     assert not (tmp_path / "serve.json").exists()
 
@@ -45,7 +45,7 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path) -> Non
     said: list[str] = []
     facts = {
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        "processes": {"engine": os.getpid()},
+        "pids": {"engine": os.getpid()},
         "started": {"engine": (started_at(os.getpid()) or 0) - 1},
     }
     (tmp_path / "serve.json").write_text(json.dumps(facts))
@@ -55,6 +55,6 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_a_torn_list_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / "serve.json").write_text('{"processes": {"engi')
+    (tmp_path / "serve.json").write_text('{"pids": {"engi')
     with Instance(tmp_path, print) as instance:
         instance.clear_remnants()

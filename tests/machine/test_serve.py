@@ -46,7 +46,7 @@ class Serve:
     def facts(self) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):
             facts = json.loads((self.home / "run" / "serve.json").read_text())
-            self.seen.update({facts["pid"], facts["guard"], *facts["processes"].values()})
+            self.seen.update({facts["pid"], facts["guard"], *facts["pids"].values()})
             return facts
         return {}
 
@@ -80,7 +80,7 @@ def test_it_works(tmp_path: Path, started: list[Serve]) -> None:
     serve = Serve(tmp_path / "home", "--only", "postgres,broker")
     started.append(serve)
     facts = serve.until_running()
-    assert set(facts["processes"]) == {"postgres", "broker"}
+    assert set(facts["pids"]) == {"postgres", "broker"}
     with psycopg.connect(facts["urls"]["database"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     assert serve.stop(signal.SIGINT) == 0, serve.text

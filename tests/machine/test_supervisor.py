@@ -47,7 +47,7 @@ def test_it_starts_again_what_ended(rig: Rig) -> None:
     first = rig.pid("engine")
     os.kill(first, signal.SIGKILL)
     second = until(
-        lambda: [p for p in [rig.facts.get("processes", {}).get("engine")] if p and p != first],
+        lambda: [p for p in [rig.facts.get("pids", {}).get("engine")] if p and p != first],
         "a second engine",
     )[0]
     rig.seen.add(second)
