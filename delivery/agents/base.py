@@ -18,7 +18,7 @@ SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -91,7 +91,7 @@ def settle(
     )
 
 
-def pieces(content: Content) -> Iterator[bytes]:
+def pieces(content: Content) -> Generator[bytes, None, None]:
     """Our own header lines, then the message, in pieces of at most 64 KiB; for threads.
 
     Raises OSError when the content file cannot be read or ends early.
@@ -112,12 +112,15 @@ def pieces(content: Content) -> Iterator[bytes]:
             yield piece
 
 
-async def read_content(content: Content) -> AsyncIterator[bytes]:
+async def read_content(content: Content) -> AsyncGenerator[bytes, None]:
     """The same, for the event loop: a file is read in a thread. Raises OSError."""
     source = pieces(content)
     if not content.path:
         for piece in source:
             yield piece
         return
-    while piece := await asyncio.to_thread(next, source, b""):
-        yield piece
+    try:
+        while piece := await asyncio.to_thread(next, source, b""):
+            yield piece
+    finally:
+        source.close()

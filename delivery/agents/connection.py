@@ -1,0 +1,224 @@
+"""connection - one TCP connection to another server, driven by the client protocol.
+
+SUMMARY      await connect(host, ...) -> Connection; await connection.next_event(); write in between
+RULES        every wait has its limit, by what is being waited for (Timeouts); a limit counts from
+             the last byte that arrived or left
+             what is written waits when the other side does not take it: memory stays bounded
+ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut
+SOURCE       postconf(5) smtp_..._timeout; RFC 5321 4.5.3.2
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from dataclasses import dataclass
+
+from delivery.agents.hosts import Host
+from delivery.errors import DeliveryError
+from delivery.smtp.client import ClientEvent, ClientProtocol, Stage
+from delivery.smtp.events import NEED_DATA, PAUSED, Signal
+from delivery.smtp.settings import ClientSettings
+
+WRITE_BUFFER = 256 * 1024
+
+
+class ConnectFailed(DeliveryError):
+    """No connection; the text is the system's."""
+
+
+class TimedOut(DeliveryError):
+    """The other side did not answer, or take our bytes, in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds; field names and defaults are those of postconf(5)."""
+
+    smtp_connect_timeout: float = 30.0
+    smtp_helo_timeout: float = 300.0
+    smtp_mail_timeout: float = 300.0
+    smtp_rcpt_timeout: float = 300.0
+    smtp_data_init_timeout: float = 120.0
+    smtp_data_xfer_timeout: float = 180.0
+    smtp_data_done_timeout: float = 600.0
+    smtp_rset_timeout: float = 20.0
+    smtp_quit_timeout: float = 300.0
+
+    def waiting_for(self, doing: str) -> float:
+        """The limit for what ClientProtocol.doing says."""
+        return {
+            Stage.GREETING.value[1]: self.smtp_helo_timeout,
+            Stage.EHLO.value[1]: self.smtp_helo_timeout,
+            Stage.HELO.value[1]: self.smtp_helo_timeout,
+            Stage.LHLO.value[1]: self.smtp_helo_timeout,
+            Stage.RSET.value[1]: self.smtp_rset_timeout,
+            Stage.MAIL.value[1]: self.smtp_mail_timeout,
+            Stage.RCPT.value[1]: self.smtp_rcpt_timeout,
+            Stage.DATA.value[1]: self.smtp_data_init_timeout,
+            Stage.BDAT.value[1]: self.smtp_data_xfer_timeout,
+            Stage.FINAL.value[1]: self.smtp_data_done_timeout,
+            Stage.QUIT.value[1]: self.smtp_quit_timeout,
+        }[doing]
+
+
+class Connection(asyncio.Protocol):
+    """Bytes between a socket and a ClientProtocol; made by connect()."""
+
+    def __init__(self, host: Host, client: ClientProtocol, timeouts: Timeouts) -> None:
+        self.host = host
+        self.client = client
+        self.timeouts = timeouts
+        self.is_lost = False
+        self.is_reused = False  # has already carried a message
+        self.has_spoken = False  # EHLO or more was sent
+        self.opened = time.monotonic()
+        self._transport: asyncio.Transport | None = None
+        self._arrived: asyncio.Future[None] | None = None  # someone waits for the peer
+        self._writable: asyncio.Future[None] | None = None  # writing is paused
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        self.client.receive_data(data)
+        _wake(self._arrived)
+
+    def eof_received(self) -> None:
+        """Called by the loop; we close as well."""
+        self.client.receive_eof()
+        _wake(self._arrived)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop, also after close()."""
+        self.is_lost = True
+        self.client.receive_eof()
+        _wake(self._arrived)
+        _wake(self._writable)
+
+    def pause_writing(self) -> None:
+        """Called by the loop."""
+        self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """Called by the loop."""
+        _wake(self._writable)
+        self._writable = None
+
+    # ours
+
+    async def next_event(self) -> ClientEvent:
+        """Send what is due and return the next event. Raises PeerError, TimedOut."""
+        while True:
+            event = self.client.next_event()
+            self._send()
+            if not isinstance(event, Signal):
+                return event
+            assert event is NEED_DATA, f"the protocol waits for us: {self.client.doing}"
+            await self._wait_for_peer()
+
+    async def flush(self) -> None:
+        """Send what is due, and wait while the other side takes nothing. Raises TimedOut."""
+        self._send()
+        if self._writable is not None and not self.is_lost:
+            await _within(self._writable, self.timeouts.smtp_data_xfer_timeout)
+
+    def quit(self) -> None:
+        """Say goodbye, without waiting for the answer, and close."""
+        if self._transport is None or self.is_lost:
+            return
+        with contextlib.suppress(DeliveryError):  # in the middle of something: just close
+            self.client.quit()
+            self._send()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, in the middle of whatever it is."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def is_idle(self) -> bool:
+        """True when nothing is wrong and nothing came in unasked: it may be used again."""
+        if self.is_lost or self.client.closing:
+            return False
+        try:
+            return self.client.next_event() is PAUSED
+        except DeliveryError:
+            return False
+
+    def _send(self) -> None:
+        data = self.client.data_to_send()
+        if data and self._transport is not None and not self.is_lost:
+            self.has_spoken = True
+            self._transport.write(data)
+
+    async def _wait_for_peer(self) -> None:
+        if self.is_lost:
+            return  # next_event() says what that means
+        self._arrived = asyncio.get_running_loop().create_future()
+        try:
+            await _within(self._arrived, self.timeouts.waiting_for(self.client.doing))
+        finally:
+            self._arrived = None
+
+
+async def connect(
+    host: Host,
+    settings: ClientSettings,
+    timeouts: Timeouts,
+    *,
+    lmtp: bool = False,
+    bind_address: str = "",
+) -> Connection:
+    """A new connection to a host. Raises ConnectFailed."""
+    loop = asyncio.get_running_loop()
+    family = socket.AF_INET6 if ":" in host.address else socket.AF_INET
+    connection = Connection(host, ClientProtocol(settings, lmtp=lmtp), timeouts)
+    making = loop.create_task(
+        loop.create_connection(
+            lambda: connection,
+            host.address,
+            host.port,
+            family=family,
+            local_addr=(bind_address, 0) if bind_address else None,
+        )
+    )
+    try:
+        done, _ = await asyncio.wait({making}, timeout=timeouts.smtp_connect_timeout)
+        if not done:
+            raise ConnectFailed("Connection timed out")
+        making.result()
+    except OSError as error:
+        text = os.strerror(error.errno) if error.errno else str(error)
+        raise ConnectFailed(text) from error
+    finally:
+        making.cancel()
+    return connection
+
+
+async def _within(future: asyncio.Future[None], seconds: float) -> None:
+    """Wait for `future`; TimedOut when it takes longer."""
+    timer = asyncio.get_running_loop().call_later(seconds, _expire, future)
+    try:
+        await future
+    finally:
+        timer.cancel()
+
+
+def _expire(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_exception(TimedOut())
+
+
+def _wake(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
