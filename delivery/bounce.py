@@ -48,7 +48,7 @@ class BounceSettings:
     """Field names and defaults are those of postconf(5)."""
 
     myhostname: str = "localhost"
-    mail_name: str = "Postfix"
+    mail_name: str = "Waypost"
     bounce_size_limit: int = 50_000
     delay_warning_time: float = 0.0
     maximal_queue_lifetime: float = 432_000.0

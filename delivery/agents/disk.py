@@ -26,9 +26,10 @@ _FORGET = 0.98  # per use of the other way
 class Disk:
     """Knows what syncing costs here; safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, use_syncfs: bool = True) -> None:
         library = ctypes.CDLL(None, use_errno=True)
-        self._syncfs = getattr(library, "syncfs", None)  # absent outside Linux
+        # absent outside Linux
+        self._syncfs = getattr(library, "syncfs", None) if use_syncfs else None
         self._lock = threading.Lock()
         self._fsync_s = 0.001  # for one file
         self._syncfs_s = 0.002  # for one file system

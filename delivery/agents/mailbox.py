@@ -16,6 +16,7 @@ SOURCE       Postfix virtual(8), postconf(5) virtual_...; mail_copy(3), mbox_ope
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Iterable
@@ -79,9 +80,11 @@ class MailboxAgent:
 
     async def deliver(self, delivery: Delivery) -> Result:
         """One Outcome for every recipient; see base.py."""
-        outcomes = [
-            await self._deliver_to(recipient, delivery) for recipient in delivery.recipients
-        ]
+        if len(delivery.recipients) == 1:
+            return Result(outcomes=(await self._deliver_to(delivery.recipients[0], delivery),))
+        outcomes = await asyncio.gather(
+            *(self._deliver_to(recipient, delivery) for recipient in delivery.recipients)
+        )
         return Result(outcomes=tuple(outcomes))
 
     async def _deliver_to(self, recipient: Recipient, delivery: Delivery) -> Outcome:

@@ -60,7 +60,9 @@ class _Task:
     letter: Letter
     future: asyncio.Future[str]
     error: Exception | None = None
-    box: int = -1  # descriptor of the Maildir
+    box: int = -1  # descriptors: the Maildir, its tmp/ and new/, the file
+    tmp: int = -1
+    new: int = -1
     file: int = -1
     name: str = ""
     size: int = 0
@@ -127,7 +129,7 @@ class MaildirWriter:
                 self._usage.added(task.box, task.letter.quota_bytes, task.size)
         finally:
             for task in batch:
-                for descriptor in (task.file, task.box, *task.made):
+                for descriptor in (task.file, task.new, task.tmp, task.box, *task.made):
                     if descriptor >= 0:
                         os.close(descriptor)
 
@@ -149,7 +151,8 @@ class MaildirWriter:
         task.name = (
             f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self._host}"
         )
-        task.file = _create(task)
+        task.tmp, task.new = _open_parts(task.box, task.made)
+        task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.tmp)
         for piece in with_newlines(itertools.chain((letter.headers,), pieces(letter.content))):
             view = memoryview(piece)
             while view:
@@ -159,24 +162,14 @@ class MaildirWriter:
     def _publish(self, task: _Task) -> None:
         """Rename into new/ under the final name."""
         final = f"{task.name},S={task.size}"
-        os.rename(f"tmp/{task.name}", f"new/{final}", src_dir_fd=task.box, dst_dir_fd=task.box)
+        os.rename(task.name, final, src_dir_fd=task.tmp, dst_dir_fd=task.new)
         task.name = final
 
     def _sync_names(self, tasks: list[_Task]) -> None:
         """Make the new names durable: every new/ once, and parents of directories just made."""
-        boxes = {_identity(task.box): task.box for task in tasks}
-        opened: list[int] = []
-        try:
-            for box in boxes.values():
-                opened.append(os.open("new", _DIRECTORY, dir_fd=box))
-            parents = [parent for task in tasks for parent in task.made]
-            self._sync(tasks, opened + parents)
-        except OSError as error:  # new/ cannot be opened
-            for task in tasks:
-                task.error = error
-        finally:
-            for descriptor in opened:
-                os.close(descriptor)
+        names = {_identity(task.new): task.new for task in tasks}
+        parents = [parent for task in tasks for parent in task.made]
+        self._sync(tasks, [*names.values(), *parents])
 
     def _sync(self, tasks: list[_Task], descriptors: list[int]) -> None:
         """When that fails, none of the tasks is known to be durable: better twice than never."""
@@ -191,7 +184,7 @@ class MaildirWriter:
         """Remove what was begun in tmp/."""
         if task.file >= 0:
             with suppress(FileNotFoundError):
-                os.unlink(f"tmp/{task.name}", dir_fd=task.box)
+                os.unlink(task.name, dir_fd=task.tmp)
 
 
 def _alive(batch: list[_Task]) -> list[_Task]:
@@ -260,16 +253,21 @@ def _make(parent: int, name: str, made: list[int]) -> None:
     made.append(os.dup(parent))
 
 
-def _create(task: _Task) -> int:
-    """The file in tmp/; tmp/, new/ and cur/ are made when they are missing."""
-    path = f"tmp/{task.name}"
+def _open_parts(box: int, made: list[int]) -> tuple[int, int]:
+    """Descriptors of tmp/ and new/; these and cur/ are made when one is missing."""
+    with suppress(FileNotFoundError):
+        return _open_pair(box)
+    for name in ("cur", "new", "tmp"):
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=box)
+    made.append(os.dup(box))
+    return _open_pair(box)
+
+
+def _open_pair(box: int) -> tuple[int, int]:
+    tmp = os.open("tmp", _DIRECTORY, dir_fd=box)
     try:
-        return os.open(path, _NEW_FILE, 0o600, dir_fd=task.box)
-    except FileNotFoundError:
-        for name in ("cur", "new", "tmp"):
-            try:
-                os.mkdir(name, 0o700, dir_fd=task.box)
-            except FileExistsError:
-                continue
-        task.made.append(os.dup(task.box))
-        return os.open(path, _NEW_FILE, 0o600, dir_fd=task.box)
+        return tmp, os.open("new", _DIRECTORY, dir_fd=box)
+    except BaseException:
+        os.close(tmp)
+        raise
