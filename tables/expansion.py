@@ -218,7 +218,7 @@ def _braced(text: str) -> tuple[str, str]:
 
 def _compare(left: str, sign: str, right: str) -> bool:
     if sign.endswith("level"):
-        return _holds(sign.removesuffix("level"), _order(_level(left), _level(right)))
+        return _holds(sign.removesuffix("level"), _order(read_level(left), read_level(right)))
     if _is_number(left) and _is_number(right):
         return _holds(sign, _order((int(left),), (int(right),)))
     return _holds(sign, (left > right) - (left < right))
@@ -249,7 +249,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 18  # a C long
 
 
-def _level(text: str) -> tuple[int, ...]:
+def read_level(text: str) -> tuple[int, ...]:
     """A compatibility level, 3.6 or 3.10.1, as numbers. postconf(5) compatibility_level."""
     parts = text.strip(_BLANKS).split(".")
     if not 1 <= len(parts) <= 3 or not all(map(_is_number, parts)):

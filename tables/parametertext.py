@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from tables import domains, restrictions, specs
+from tables import domains, expansion, restrictions, specs
 from tables.errors import AddressSyntaxError, EntryError
 from tables.itemtext import split_items
 from tables.registry.base import Parameter, ParameterType
@@ -77,6 +77,8 @@ def check_value(parameter: Parameter, text: str, classes: Collection[str] = ()) 
         case ParameterType.TEXT:
             if "\n" in text or "\x00" in text:
                 raise EntryError("A value is one line of text.")
+            if parameter.name == "compatibility_level":
+                expansion.read_level(text)
 
 
 def _check_range(parameter: Parameter, number: int) -> None:

@@ -59,6 +59,7 @@ _INLINE = {
     "pipemap": "A table whose value is the next table's key: pipemap:{type:name, type:name}.",
     "randmap": "A value taken at random: randmap:{value, value}.",
     "fail": "Every look-up fails: fail:reason.",
+    "unix": "Accounts or groups of this machine: unix:passwd.byname, unix:group.byname.",
 }
 TYPES: dict[str, TableType] = {
     **{n: TableType(name=n, help=h, indexed=True) for n, h in _INDEXED.items()},
@@ -67,7 +68,6 @@ TYPES: dict[str, TableType] = {
 }
 # Types of Postfix that are not here, with what to do instead.
 UNSUPPORTED: dict[str, str] = {
-    "unix": "system accounts are not recipients by themselves",
     "nis": "put the entries into a table",
     "nisplus": "put the entries into a table",
     "netinfo": "put the entries into a table",

@@ -149,7 +149,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "milter_default_action",
         "tempfail",
         "What to do when a milter fails.",
-        ("accept", "reject", "tempfail", "quarantine"),
+        ("accept", "reject", "tempfail", "quarantine", "shutdown"),
     ),
     text("milter_protocol", "6", "Version of the milter protocol, with options."),
     time("milter_connect_timeout", "30s", "How long to wait for a connection.", minimum=1),

@@ -17,6 +17,7 @@ def test_it_works() -> None:
     [
         ("proxy:hash:virtual", TableReference("hash", "virtual")),
         ("static:OK", TableReference("static", "OK")),
+        ("proxy:unix:passwd.byname", TableReference("unix", "passwd.byname")),
         ("static:{a b}", TableReference("static", "{a b}")),
         ("inline:{ a=b, c=d }", TableReference("inline", "{ a=b, c=d }")),
         ("regexp:{{/x/ y}}", TableReference("regexp", "{{/x/ y}}")),
@@ -35,7 +36,7 @@ def test_it_reads_references(text: str, reference: TableReference) -> None:
     [
         ("virtual", "for instance hash:virtual"),
         ("mysql:virtual", "not supported"),
-        ("unix:passwd.byname", "not supported"),
+        ("nis:passwd.byname", "not supported"),
         ("hsah:virtual", "no table type"),
         ("hash:", "name of a table"),
         ("hash:a b", "name of a table"),
