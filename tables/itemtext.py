@@ -8,11 +8,15 @@ SOURCE       postconf(5); Postfix mystrtokq(3)
 
 from __future__ import annotations
 
+import re
+
+_WORDS = re.compile(r"[^, \t\r\n\f\v]+")  # blanks are ASCII's, as in Postfix
+
 
 def split_items(text: str) -> tuple[str, ...]:
     """The items of a list, in order."""
     if "{" not in text:
-        return tuple(text.replace(",", " ").split())
+        return tuple(_WORDS.findall(text))
     items: list[str] = []
     start, level = -1, 0  # of the item being read; -1: none
     for place, character in enumerate(text):

@@ -14,6 +14,7 @@ SOURCE       cidr_table(5)
 from __future__ import annotations
 
 import heapq
+import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
@@ -22,6 +23,7 @@ from tables.formats.base import Problem
 from tables.formats.lines import BLANKS, logical_lines
 
 WIDTHS = {4: 32, 6: 128}
+_WORD = re.compile(f"[^{BLANKS}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,10 @@ class _Parser:
             self.ends[self.open.pop()] = len(self.rules)
         else:
             body, wanted = _negation(content)
-            pattern = body.split(None, 1)[0] if body else ""
-            if not pattern:
+            found = _WORD.match(body)
+            if found is None:
                 raise EntryError("no address pattern")
+            pattern = found[0]
             value = body[len(pattern) :].strip(BLANKS)
             network = parse_network(pattern, wanted)
             if not value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tables.errors import EntryError, TableUnavailable
@@ -28,6 +28,7 @@ def ask(table_type: str, text: str, keys: list[str]) -> None:
 
 
 @given(text=texts, key=texts)
+@example(text="\x85", key="")  # a blank to Python, not to Postfix
 def test_any_text_is_a_table(text: str, key: str) -> None:
     for table_type in TYPES:
         ask(table_type, text, [key, text])
