@@ -26,6 +26,7 @@ from machine.errors import MachineError
 
 SUN_PATH = 107  # bytes, without the closing NUL
 LONGEST_NAME = "/.s.PGSQL.5432.lock"
+SHORT = Path("/tmp")  # noqa: S108 - what is made in it is checked
 PLAIN_PATH = re.compile(r"[A-Za-z0-9._/@+-]+")
 
 
@@ -53,19 +54,25 @@ def check_free(listener: Listener) -> None:
 
 def socket_folder(run: Path, variables: Mapping[str, str]) -> Path:
     """The folder for Unix sockets, made if it is not `run` itself."""
-    path = os.fspath(run)
-    if len(os.fsencode(path + LONGEST_NAME)) <= SUN_PATH and PLAIN_PATH.fullmatch(path):
+    if _will_do(run):
         return run
-    base = Path(variables.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - checked below
-    if not (os.access(base, os.W_OK | os.X_OK) and PLAIN_PATH.fullmatch(os.fspath(base))):
-        base = Path("/tmp")  # noqa: S108 - checked below
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-    folder = base / f"waypost-{os.getuid()}-{digest}"
+    name = f"waypost-{os.getuid()}-{hashlib.sha256(os.fsencode(run)).hexdigest()[:16]}"
+    base = Path(variables.get("XDG_RUNTIME_DIR") or SHORT)
+    if not (os.access(base, os.W_OK | os.X_OK) and _will_do(base / name)):
+        base = SHORT
+    folder = base / name
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise MachineError(f"{folder} is not a private folder of this user: remove it")
     return folder
+
+
+def _will_do(folder: Path) -> bool:
+    """Whether the path of a socket in a folder is short and plain enough."""
+    path = os.fspath(folder)
+    fits = len(os.fsencode(path + LONGEST_NAME)) <= SUN_PATH
+    return fits and PLAIN_PATH.fullmatch(path) is not None
 
 
 def forget_socket_folder(folder: Path, run: Path) -> None:

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from machine.addresses import SUN_PATH, check_free, socket_folder
+from machine.addresses import check_free, forget_socket_folder, socket_folder
 from machine.environment import Listener, read_environment, read_listener
 from machine.errors import MachineError
 
@@ -106,21 +106,35 @@ def test_sockets_are_made_in_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 100, "with blank", "ümlaut"])
-def test_sockets_of_a_path_that_does_not_do(name: str, tmp_path: Path) -> None:
-    base = tmp_path / "b"
-    base.mkdir()
+def test_sockets_of_a_path_that_does_not_do(name: str, tmp_path: Path, sockets: Path) -> None:
     run = tmp_path / name / "run"
-    found = socket_folder(run, {"XDG_RUNTIME_DIR": str(base)})
-    assert found == socket_folder(run, {"XDG_RUNTIME_DIR": str(base)})
+    found = socket_folder(run, {"XDG_RUNTIME_DIR": str(sockets)})
+    assert found.parent == sockets
+    assert found == socket_folder(run, {"XDG_RUNTIME_DIR": str(sockets)})
     assert found.stat().st_mode & 0o777 == 0o700
-    assert len(str(found)) < SUN_PATH
-    found.rmdir()
+    forget_socket_folder(found, run)
+    assert not found.exists()
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    base = tmp_path / "b"
-    base.mkdir()
-    found = socket_folder(tmp_path / "with blank", {"XDG_RUNTIME_DIR": str(base)})
+@pytest.mark.parametrize("base", ["x" * 100, "with blank", "absent"])
+def test_a_runtime_folder_that_does_not_do_either(base: str, tmp_path: Path) -> None:
+    run = tmp_path / "with blank" / "run"
+    runtime = tmp_path / base
+    if base != "absent":
+        runtime.mkdir()
+    found = socket_folder(run, {"XDG_RUNTIME_DIR": str(runtime)})
+    assert found.parent == Path("/tmp")
+    forget_socket_folder(found, run)
+
+
+def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path, sockets: Path) -> None:
+    run = tmp_path / "with blank"
+    found = socket_folder(run, {"XDG_RUNTIME_DIR": str(sockets)})
     found.chmod(0o755)
     with pytest.raises(MachineError, match="not a private folder"):
-        socket_folder(tmp_path / "with blank", {"XDG_RUNTIME_DIR": str(base)})
+        socket_folder(run, {"XDG_RUNTIME_DIR": str(sockets)})
+
+
+def test_run_itself_is_never_removed(tmp_path: Path) -> None:
+    forget_socket_folder(tmp_path, tmp_path)
+    assert tmp_path.is_dir()
