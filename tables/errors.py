@@ -1,7 +1,7 @@
 """errors - what can go wrong in tables, one class per thing a caller does differently.
 
 SUMMARY      every error carries a sentence fit for the administrator who caused it
-RULES        not found is None, never an exception; could not look up is TableUnavailable (always a 4xx)
+RULES        not found is None, never an exception; could not look up is TableUnavailable, a 4xx
 """
 
 from __future__ import annotations
