@@ -13,6 +13,7 @@ SOURCE       DESIGN.md section 5; Postfix qmgr(8), cleanup(8), postfix-script (f
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from dataclasses import replace
@@ -45,11 +46,22 @@ def open_shard(
         connection = database.open_database(path, max_bytes=max_bytes)
     try:
         recovery = _recover(connection, directory, files, corrupt, set_aside, now)
+        _sync_names(directory)
     except BaseException:
         connection.close()
         raise
     seconds = time.monotonic() - started
     return connection, _with_seconds(recovery, seconds)
+
+
+def _sync_names(directory: Path) -> None:
+    """The database and its log may have been made just now: their names must last as well."""
+    for place in (directory, directory.parent):
+        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _recover(

@@ -323,7 +323,12 @@ class Spool:
 
     async def hold(self, ids: Iterable[str] | None, reason: str = "held by an operator") -> int:
         """Keep messages from being tried until released; how many. postsuper -h."""
-        return await self._change(operations.hold, ids, reason)
+        ids = None if ids is None else list(ids)
+        count = await self._change(operations.hold, ids, reason)
+        for number in self._fresh_among(ids):
+            del self._fresh[number]
+            self._forget_content(number)
+        return count
 
     async def release(self, ids: Iterable[str] | None, now: float) -> int:
         """End a hold: due now; how many. postsuper -H."""
@@ -331,7 +336,11 @@ class Spool:
 
     async def expire(self, ids: Iterable[str] | None, now: float) -> int:
         """Return messages to their senders at the next attempt, which is due now. postsuper -e."""
-        return await self._change(operations.expire, ids, now)
+        ids = None if ids is None else list(ids)
+        count = await self._change(operations.expire, ids, now)
+        for number in self._fresh_among(ids):
+            self._fresh[number] = replace(self._fresh[number], expired=True)
+        return count
 
     async def remove(self, ids: Iterable[str] | None) -> int:
         """Delete messages without a report; how many. postsuper -d."""
@@ -435,10 +444,12 @@ class Spool:
     ) -> int:
         numbers = _numbers(ids)
         count: int = await self._submit(action=lambda work: change(work, numbers, value))
-        if change is operations.hold:
-            for number in list(self._fresh) if numbers is None else numbers:
-                self._fresh.pop(number, None)
         return count
+
+    def _fresh_among(self, ids: list[str] | None) -> list[int]:
+        """Those of `ids` that wait for their first attempt; None stands for all."""
+        numbers = _numbers(ids)
+        return list(self._fresh) if numbers is None else [n for n in numbers if n in self._fresh]
 
     def _entry(self, submission: Submission, now: float, hold: str) -> tuple[EntryRows, Lease]:
         queue_id = submission.queue_id

@@ -184,6 +184,24 @@ async def test_operators_win_over_a_running_attempt(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_operators_reach_messages_that_were_not_tried_yet(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        held, expired, removed = [
+            await opened.enter(envelope(), small(), now=NOW) for _ in range(3)
+        ]
+        assert await opened.hold([held]) == 1
+        assert await opened.expire([expired], NOW) == 1
+        assert await opened.remove([removed]) == 1
+        assert await opened.due(NOW) == [expired]
+        lease = await leased(opened, expired)
+        assert lease.expired
+        assert await opened.lease(held, next_attempt=NOW) is None
+        await opened.release(None, NOW)
+        released = await leased(opened, held)
+        assert await whole(await opened.content(released)) == small().data
+
+
+@asynchronous
 async def test_operators_change_everything_or_what_they_name(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         ids = [
