@@ -14,18 +14,21 @@ SOURCE       docs/decisions/0010
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from machine.errors import MachineError
+from machine.linux import die_with_parent
 
 RUNTIME, TESTS = "requirements.txt", "requirements-test.txt"
 STAMP = "waypost.json"
@@ -37,6 +40,7 @@ PIP = (
 
 def set_up(root: Path, *, with_tests: bool) -> int:
     """Have an environment with everything in it; print its python."""
+    die_with_parent(signal.SIGINT, os.getppid())  # the script that was told to end
     try:
         print(Installation(root).ready(with_tests=with_tests))
     except MachineError as error:
@@ -92,6 +96,7 @@ class Installation:
             ) from error
         done = subprocess.run(
             (sys.executable, "-I", "-m", "venv", str(self.folder)),
+            preexec_fn=_end_with_us(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -118,6 +123,7 @@ class Installation:
     def _run_pip(self, lists: Path, count: int) -> None:
         with subprocess.Popen(
             (str(self.python), *PIP, "-r", str(lists)),
+            preexec_fn=_end_with_us(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -187,6 +193,11 @@ class Installation:
 
     def _remove_stamp(self) -> None:
         (self.folder / STAMP).unlink(missing_ok=True)
+
+
+def _end_with_us() -> Callable[[], None]:
+    """What a new process does to end when this one does."""
+    return functools.partial(die_with_parent, signal.SIGTERM, os.getpid())
 
 
 @contextmanager

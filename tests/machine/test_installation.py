@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from machine.installation import Installation
+from machine.linux import descendants
 
 from tests.machine.conftest import ROOT
+from tests.machine.rig import is_alive, until
 
 FIND_PYTHON = ROOT / "script" / "machine" / "find-python"
 
@@ -27,14 +31,18 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def start(clone: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+def set_up_command(clone: Path, *words: str) -> tuple[str, ...]:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
         "from machine.installation import set_up;"
         "sys.exit(set_up(Path(sys.argv[2]), with_tests='tests' in sys.argv))"
     )
+    return (sys.executable, "-I", "-c", code, str(ROOT / "script"), str(clone), *words)
+
+
+def start(clone: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        (sys.executable, "-I", "-c", code, str(ROOT / "script"), str(clone), *words),
+        set_up_command(clone, *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,6 +115,29 @@ def test_it_is_made_anew_in_another_place(clone: Path) -> None:
     python, said = finish(start(moved))
     assert "this happens once" in said
     assert python == str(moved / ".venv" / "bin" / "python")
+
+
+def test_it_ends_with_the_script_that_began_it(clone: Path) -> None:
+    (clone / "requirements.txt").write_text("waypost-no-such-package==1  # for nothing\n")
+    command = shlex.join(map(str, set_up_command(clone)))
+    with socket.create_server(("127.0.0.1", 0)) as index:  # takes calls, and never answers
+        script = subprocess.Popen(
+            ("/bin/bash", "-c", f"python=$({command}); echo $python"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "PIP_CONFIG_FILE": os.devnull,
+                "PIP_INDEX_URL": f"http://127.0.0.1:{index.getsockname()[1]}/",
+            },
+        )
+        index.settimeout(60)
+        index.accept()[0].close()
+        below = descendants(script.pid)
+        assert len(below) >= 2, "set-up and pip"
+        script.terminate()
+        script.wait(timeout=20)
+        until(lambda: not [pid for pid in below if is_alive(pid)], "set-up and pip ended")
 
 
 def test_a_package_that_cannot_be_had(clone: Path) -> None:
