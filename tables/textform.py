@@ -1,6 +1,7 @@
 """textform - source text of indexed tables: what postmap(1) and postalias(1) read; printing it.
 
 SUMMARY      parse_postmap(text), parse_postalias(text) -> Source(entries, warnings)
+             read_entries(lines) -> the same, one by one, for files of any length
              print_postmap(entries), print_postalias(entries) -> text, sorted
 RULES        a line that begins with blanks continues the one before; "#" begins a comment line
              postmap: key, blanks, value; a quoted key keeps its quotes
@@ -14,7 +15,8 @@ SOURCE       postmap(1), postalias(1), aliases(5); Postfix postmap.c, postalias.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tables.aliastext import split_alias
@@ -52,6 +54,7 @@ class Source:
 
 # an entry of one logical line, or EntryError; what there is to say about it may be added
 _Split = Callable[[str], tuple[str, str]]
+_BROKEN = re.compile("[\ud800-\udfff]")  # surrogate escapes: bytes that are not UTF-8
 
 
 def parse_postmap(text: str) -> Source:
@@ -64,30 +67,47 @@ def parse_postalias(text: str) -> Source:
     return _parse(text, split_alias)
 
 
+def read_entries(
+    lines: Iterable[str], *, aliases: bool = False
+) -> Iterator[SourceEntry | SourceWarning]:
+    """The entries of a source of any length, and what there is to say, in order.
+
+    `lines` come without their ends. Equal keys are not looked for: that needs all of them at once.
+    """
+    yield from _read(lines, split_alias if aliases else _split_postmap)
+
+
 def _parse(text: str, split: _Split) -> Source:
     entries: list[SourceEntry] = []
     warnings: list[SourceWarning] = []
     seen: set[str] = set()
-    for line, content in logical_lines(text):
-        if any("\ud800" <= character <= "\udfff" for character in content):
+    for found in _read(text, split):
+        if isinstance(found, SourceWarning):
+            warnings.append(found)
+            continue
+        folded = found.key.casefold()
+        if folded in seen:
+            warnings.append(SourceWarning(found.line, f'duplicate entry: "{folded}"'))
+            continue
+        seen.add(folded)
+        entries.append(found)
+    return Source(tuple(entries), tuple(warnings))
+
+
+def _read(source: str | Iterable[str], split: _Split) -> Iterator[SourceEntry | SourceWarning]:
+    for line, content in logical_lines(source):
+        if not content.isascii() and _BROKEN.search(content):
             message = f'non-UTF-8 input "{_shown(content)}" -- ignoring this line'
-            warnings.append(SourceWarning(line, message))
+            yield SourceWarning(line, message)
             continue
         try:
             key, value = split(content)
         except EntryError as error:
-            warnings.append(SourceWarning(line, str(error)))
+            yield SourceWarning(line, str(error))
             continue
         if split is _split_postmap and key.endswith(":"):
-            message = 'record is in "key: value" format; is this an alias file?'
-            warnings.append(SourceWarning(line, message))
-        folded = key.casefold()
-        if folded in seen:
-            warnings.append(SourceWarning(line, f'duplicate entry: "{folded}"'))
-            continue
-        seen.add(folded)
-        entries.append(SourceEntry(line, key, value))
-    return Source(tuple(entries), tuple(warnings))
+            yield SourceWarning(line, 'record is in "key: value" format; is this an alias file?')
+        yield SourceEntry(line, key, value)
 
 
 def _split_postmap(line: str) -> tuple[str, str]:

@@ -7,7 +7,15 @@ import random
 import pytest
 
 from tables.errors import EntryError
-from tables.textform import parse_postalias, parse_postmap, print_postalias, print_postmap
+from tables.textform import (
+    SourceEntry,
+    SourceWarning,
+    parse_postalias,
+    parse_postmap,
+    print_postalias,
+    print_postmap,
+    read_entries,
+)
 
 SOURCE = """\
 # comment line
@@ -162,3 +170,15 @@ def test_any_text_is_read_without_an_exception() -> None:
             for entry in parse(text).entries:
                 assert entry.key
                 assert "\udc80" not in entry.key + entry.value
+
+
+def test_a_source_of_any_length_is_read_one_by_one() -> None:
+    lines = ("a 1", "# a remark", "", "b", "c 2", "  3", "a 4")
+    found = list(read_entries(iter(lines)))
+    assert found == [
+        SourceEntry(1, "a", "1"),
+        SourceWarning(4, "expected format: key whitespace value"),
+        SourceEntry(5, "c", "2  3"),
+        SourceEntry(7, "a", "4"),
+    ]
+    assert list(read_entries(["joe: a,b"], aliases=True)) == [SourceEntry(1, "joe", "a, b")]
