@@ -1,6 +1,7 @@
 """python -m delivery - run the engine, or talk to the one that runs.
 
 SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...] | mailq [--json]
+             postmap ... takes the arguments of Postfix's command (postmap.py)
 RULES        usable without Django; WAYPOST_HOME says whose engine (delivery/config.py)
 EXIT STATUS  0; 69 (EX_UNAVAILABLE) when no engine answers; 78 (EX_CONFIG); 70 (EX_SOFTWARE)
 SOURCE       sysexits(3), postqueue(1), mailq(1)
@@ -17,7 +18,7 @@ from typing import Any
 
 import uvloop
 
-from delivery import __version__, log
+from delivery import __version__, log, postmap
 from delivery.config import Config, ConfigError, read_config
 from delivery.errors import DeliveryError
 from delivery.runtime.control import ControlError, ask
@@ -25,11 +26,18 @@ from delivery.runtime.queuelist import as_text
 
 PAGE = 500  # messages of one question
 
+# commands that read their arguments as the Postfix command of that name does
+AS_POSTFIX = {"postmap": (postmap.main, "ask the tables of the current generation, or files")}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit status of one command."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments and arguments[0] in AS_POSTFIX:
+        as_postfix, _ = AS_POSTFIX[arguments[0]]
+        return as_postfix(arguments[1:])
     parser = _parser()
-    options = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     try:
         config = read_config()
         status: int = options.run(config, options)
@@ -57,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         ("reload", _reload, "put the current generation in force now"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+    for name, (_, text) in AS_POSTFIX.items():
+        commands.add_parser(name, help=text)
     text = "try deferred messages now"
     flush = commands.add_parser("flush", help=text, description=text)
     flush.add_argument("--site", default="", help="only messages for this domain")

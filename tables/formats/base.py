@@ -12,8 +12,9 @@ SOURCE       Postfix DATABASE_README, dict_open(3), postmap(1) -f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tables.errors import TableUnavailable
 
@@ -28,6 +29,15 @@ class Map(Protocol):
 
     def get(self, key: str, /) -> str | None:
         """Return the value of `key` (unfolded, without table type), None when absent."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A table of fixed strings that can be told entry by entry (postmap -s)."""
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """All entries with their folded keys, each key once or more; the first counts."""
         ...
 
 

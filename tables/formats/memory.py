@@ -6,7 +6,7 @@ SOURCE       Postfix DATABASE_README (internal, texthash)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tables.formats.base import fold_key
 
@@ -25,6 +25,10 @@ class MemoryMap:
     def get(self, key: str, /) -> str | None:
         """Return the value of `key`, None when absent."""
         return self._entries.get(key.casefold())
+
+    def entries(self) -> Iterator[tuple[str, str]]:
+        """All entries, each key once."""
+        return iter(self._entries.items())
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -103,13 +103,14 @@ class Snapshot:
         """The tables of a parameter's text, "hash:virtual, static:x"; opened once for each text."""
         maps = self._maps.get(spec)
         if maps is None:
-            opened = [(item, self._open(item)) for item in split_items(spec)]
+            opened = [(item, self.table(item)) for item in split_items(spec)]
             maps = self._maps[spec] = Maps(opened)
         return maps
 
-    def _open(self, item: str) -> Map:
+    def table(self, reference: str) -> Map:
+        """One table, "hash:virtual" or any other reference."""
         try:
-            return open_reference(item, self._open_named)
+            return open_reference(reference, self._open_named)
         except EntryError as error:
             return FailMap(str(error))
 
