@@ -177,10 +177,10 @@ def test_it_takes_over_what_did_not_change(store: Store) -> None:
     publish(store, 2, {"virtual": {"a": "b"}}, PARAMETERS, TEXTS)
     second = Snapshot.open(store.root, previous=first)
     third = Snapshot.open(store.root)
-    pattern = first._open("regexp:patterns")
-    assert second._open("regexp:patterns") is pattern
-    assert third._open("regexp:patterns") is not pattern
-    assert second._open("hash:virtual") is not first._open("hash:virtual")
+    pattern = first.table("regexp:patterns")
+    assert second.table("regexp:patterns") is pattern
+    assert third.table("regexp:patterns") is not pattern
+    assert second.table("hash:virtual") is not first.table("hash:virtual")
     assert second.maps("hash:virtual").get("a") == "b"
 
 
