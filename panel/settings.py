@@ -244,15 +244,77 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True  # served from where they are installed: no collectstatic
 WHITENOISE_MAX_AGE = 3600  # seconds
 
+# --- browser admin -------------------------------------------------------------------------------
+
+UNFOLD: dict[str, Any] = {  # dotted names are called with the request
+    "SITE_TITLE": "Waypost",
+    "SITE_HEADER": "Waypost",
+    "SITE_SUBHEADER": _("Mail server"),
+    "SITE_SYMBOL": "signpost",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "panel.admin.sidebar.favicon"}
+    ],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
+    "BORDER_RADIUS": "6px",
+    "GLOBAL_CALLBACK": "panel.admin.status.page_context",
+    "DASHBOARD_CALLBACK": "panel.admin.dashboard.dashboard",
+    "STYLES": ["panel.admin.sidebar.stylesheet"],
+    "SCRIPTS": ["panel.admin.sidebar.script"],
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "panel.admin.sidebar.navigation",
+    },
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.1% .014 180)",
+            "100": "oklch(94.2% .035 180)",
+            "200": "oklch(88.6% .068 182)",
+            "300": "oklch(81.6% .098 184)",
+            "400": "oklch(71.5% .108 188)",
+            "500": "oklch(60.8% .098 193)",
+            "600": "oklch(50.2% .085 197)",
+            "700": "oklch(42.6% .071 200)",
+            "800": "oklch(36.5% .058 203)",
+            "900": "oklch(31.6% .048 206)",
+            "950": "oklch(23.0% .036 210)",
+        },
+    },
+}
+
 # --- REST ----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["panel.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["panel.api.permissions.MayUse"],
+    "DEFAULT_PARSER_CLASSES": ["panel.api.bodies.JsonBody"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "panel.api.filters.Search",
+        "panel.api.filters.Ordering",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "panel.api.paging.Pages",
+    "DEFAULT_SCHEMA_CLASS": "panel.api.schema.RowSchema",
+    "EXCEPTION_HANDLER": "panel.api.problems.answer",
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Waypost",
+    "DESCRIPTION": "Everything that the panel edits, for programs. See docs/API.md.",
     "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TableTypeEnum": "panel.choices.table_types",
+        "TableKindEnum": "panel.choices.table_kinds",
+        "ServiceTypeEnum": "panel.choices.ServiceType",
+        "DomainKindEnum": "panel.choices.DomainKind",
+    },
+    "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

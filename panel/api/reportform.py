@@ -1,0 +1,23 @@
+"""reportform - what a compile found, in JSON; as tables.writing.report.Report says it."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+
+class FindingForm(serializers.Serializer):
+    """One thing to know, with the row that it is about."""
+
+    check = serializers.CharField()  # type: ignore[assignment]
+    row = serializers.CharField(help_text='"model:id", or empty.')
+    message = serializers.CharField()
+
+
+class ReportForm(serializers.Serializer):
+    """Counts, errors (which stop a publish) and warnings."""
+
+    counts = serializers.DictField(child=serializers.IntegerField())
+    errors = FindingForm(many=True)  # type: ignore[assignment]
+    warnings = FindingForm(many=True)
+    error_count = serializers.IntegerField()
+    warning_count = serializers.IntegerField()
