@@ -1,0 +1,73 @@
+"""domain - pages of the hosted domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from panel.admin.base import RowAdmin
+from panel.forms.domain import DomainForm
+from panel.models import Domain, Mailbox
+
+
+@admin.register(Domain)
+class DomainAdmin(RowAdmin):
+    """Domains that mail is received for."""
+
+    form = DomainForm
+    list_display = ("display_name", "class_name", "mailbox_count", "enabled", "description")
+    list_filter = (("kind", ChoicesDropdownFilter), ("enabled", BooleanRadioFilter))
+    search_fields = ("name",)
+    search_help_text = _("Part of a name")
+    fields = ("name", "kind", "enabled", "description")
+    radio_fields = {"kind": admin.VERTICAL}
+    empty_help = _(
+        "Add the domain whose mail you want to receive, then mailboxes in it, or virtual entries "
+        "that lead its addresses elsewhere."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
+        """With the number of mailboxes of each."""
+        counted = (
+            Mailbox.objects.filter(domain=OuterRef("pk"))
+            .order_by()
+            .values("domain")
+            .annotate(n=Count("pk"))
+            .values("n")
+        )
+        rows: QuerySet[Domain] = super().get_queryset(request)
+        return rows.annotate(mailbox_number=Coalesce(Subquery(counted), 0))
+
+    @display(description=_("name"), ordering="name")
+    def display_name(self, domain: Domain) -> str:
+        """The name in Unicode, with what is stored where that differs."""
+        if domain.display_name == domain.name:
+            return domain.name
+        return f"{domain.display_name} ({domain.name})"
+
+    @display(description=_("kind"), ordering="kind", label=True)
+    def class_name(self, domain: Domain) -> str:
+        """The address class in two words."""
+        return domain.kind.replace("_", " ")
+
+    @display(description=_("mailboxes"))
+    def mailbox_count(self, domain: Any) -> str:
+        """How many, with a link to them."""
+        if not domain.mailbox_number:
+            return "0"
+        url = reverse("admin:panel_mailbox_changelist")
+        return format_html(
+            '<a class="wp-link" href="{}?domain__id__exact={}">{}</a>',
+            url,
+            domain.pk,
+            domain.mailbox_number,
+        )

@@ -1,0 +1,205 @@
+"""generation - the publishes: what each contains, what it said, who runs it; and "publish now".
+
+RULES        read-only for everybody. Publishing by hand takes the permission add_generation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from panel.admin.base import ReadOnlyAdmin
+from panel.admin.rowlinks import RowLink, row_link
+from panel.admin.status import status_view
+from panel.constants import PUBLISH_QUEUE
+from panel.models import Generation, Node
+from panel.services.announce import ring
+
+LEVELS = {
+    "building": "info",
+    "published": "success",
+    "refused": "danger",
+    "failed": "danger",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A finding with its link."""
+
+    check: str
+    message: str
+    row: RowLink
+
+
+def findings(report: dict[str, Any], level: str) -> list[Said]:
+    """The errors or warnings of a report."""
+    return [
+        Said(str(each.get("check", "")), str(each.get("message", "")), row_link(str(each["row"])))
+        for each in report.get(level, [])
+        if isinstance(each, dict) and "row" in each
+    ]
+
+
+@admin.register(Generation)
+class GenerationAdmin(ReadOnlyAdmin):
+    """Generations, newest first."""
+
+    list_display = (
+        "title",
+        "state_label",
+        "started",
+        "duration_text",
+        "row_count",
+        "said",
+        "nodes_text",
+        "requested_by",
+    )
+    list_display_links = ("title",)
+    list_filter = (("state", ChoicesDropdownFilter),)
+    search_fields = ("=number", "requested_by", "reason")
+    search_help_text = gettext_lazy("A number, who asked, or why")
+    list_before_template = "panel/publish.html"
+    change_form_template = "panel/generation.html"
+    empty_help = gettext_lazy("Generations appear here as soon as something is published.")
+
+    def get_urls(self) -> list[URLPattern]:
+        """And the button, and what the status line asks."""
+        site = self.admin_site
+        return [
+            path("publish/", site.admin_view(self.publish), name="panel_generation_publish"),
+            path("status/", site.admin_view(status_view), name="panel_status"),
+            *super().get_urls(),
+        ]
+
+    def may_publish(self, request: HttpRequest) -> bool:
+        """Who may publish by hand."""
+        return bool(request.user.has_perm("panel.add_generation"))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """With the button."""
+        extra = {**(extra_context or {}), "may_publish": self.may_publish(request)}
+        return super().changelist_view(request, extra)
+
+    @method_decorator(require_POST)
+    def publish(self, request: HttpRequest) -> HttpResponse:
+        """Rings for a publish."""
+        if not self.may_publish(request):
+            raise PermissionDenied
+        taken = ring(
+            "panel.publish",
+            _("asked for in the browser"),
+            request.user.get_username(),
+            True,
+            queue=PUBLISH_QUEUE,
+        )
+        if taken:
+            said = _("A publish was asked for. Where nothing differs, no new generation appears.")
+            self.message_user(request, said, messages.INFO)
+        else:
+            said = _("The broker does not answer. What is due will be published by itself later.")
+            self.message_user(request, said, messages.WARNING)
+        return HttpResponseRedirect(reverse("admin:panel_generation_changelist"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        """Without the reports' text where only their counts are shown."""
+        rows: QuerySet[Generation] = super().get_queryset(request)
+        return rows
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """The page of one generation."""
+        extra = dict(extra_context or {})
+        generation = self.get_object(request, object_id or "")
+        if generation is not None:
+            report = generation.report or {}
+            extra |= {
+                "generation": generation,
+                "level": LEVELS.get(generation.state, "info"),
+                "errors_found": findings(report, "errors"),
+                "warnings_found": findings(report, "warnings"),
+                "error_count": report.get("error_count", 0),
+                "warning_count": report.get("warning_count", 0),
+                "counts": sorted((generation.counts or {}).items()),
+                "running": running_nodes(generation),
+                "duration": duration_text(generation),
+            }
+        return super().changeform_view(request, object_id, form_url, extra)
+
+    @display(description=gettext_lazy("generation"), ordering="number")
+    def title(self, generation: Generation) -> str:
+        """Its number."""
+        return str(generation.number)
+
+    @display(description=gettext_lazy("state"), ordering="state", label=LEVELS)
+    def state_label(self, generation: Generation) -> tuple[str, str]:
+        """The state in one word."""
+        return generation.state, generation.get_state_display().partition(":")[0]
+
+    @display(description=gettext_lazy("took"))
+    def duration_text(self, generation: Generation) -> str:
+        """How long it took."""
+        return duration_text(generation)
+
+    @display(description=gettext_lazy("entries"))
+    def row_count(self, generation: Generation) -> int:
+        """Of all tables together."""
+        return sum(n for n in (generation.counts or {}).values() if isinstance(n, int))
+
+    @display(description=gettext_lazy("report"))
+    def said(self, generation: Generation) -> str:
+        """How many errors and warnings."""
+        report = generation.report or {}
+        return _("%(errors)s errors, %(warnings)s warnings") % {
+            "errors": report.get("error_count", 0),
+            "warnings": report.get("warning_count", 0),
+        }
+
+    @display(description=gettext_lazy("runs on"))
+    def nodes_text(self, generation: Generation) -> str:
+        """The nodes that run it."""
+        if not hasattr(self.request, "running"):
+            found: dict[tuple[int | None, str], list[str]] = {}
+            for name, number, digest in Node.objects.values_list(
+                "name", "state__generation", "state__digest"
+            ):
+                found.setdefault((number, digest), []).append(name)
+            self.request.running = found
+        names = self.request.running.get((generation.number, generation.digest), [])
+        return ", ".join(names) or "–"
+
+
+def running_nodes(generation: Generation) -> list[Node]:
+    """The nodes whose engine said that it runs this generation."""
+    if not generation.digest:
+        return []
+    return list(
+        Node.objects.filter(
+            state__generation=generation.number, state__digest=generation.digest
+        ).order_by("name")
+    )
+
+
+def duration_text(generation: Generation) -> str:
+    """Seconds, with as many places as matter."""
+    duration = generation.duration
+    if duration is None:
+        return "–"
+    return _("%.2f s") % duration.total_seconds()

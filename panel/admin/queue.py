@@ -1,0 +1,67 @@
+"""queue - a page of the mail queue as its engine tells it.
+
+RULES        what an engine says comes from outsiders in part: it is shown as text, shortened
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from panel.services.engine import EngineControl, EngineError
+
+PAGE = 100  # messages
+RECIPIENTS = 20  # shown of one message
+TEXT = 500  # characters of a reason
+
+
+def queue_page(control: EngineControl, after: str) -> dict[str, Any]:
+    """For the template: messages, the place where the next page begins, or why there is none."""
+    try:
+        reply = control.queue(limit=PAGE, after=after)
+    except EngineError as error:
+        return {"messages_queued": [], "trouble": str(error), "next": ""}
+    given = reply.get("messages")
+    messages = [_message(each) for each in given or [] if isinstance(each, dict)]
+    more = bool(reply.get("more")) and bool(messages)
+    return {
+        "messages_queued": messages,
+        "trouble": "",
+        "next": messages[-1]["id"] if more else "",
+    }
+
+
+def _message(given: dict[str, Any]) -> dict[str, Any]:
+    recipients = [each for each in given.get("recipients") or [] if isinstance(each, dict)]
+    return {
+        "id": _text(given.get("id")),
+        "sender": _text(given.get("sender")) or "<>",
+        "size": given.get("size") if isinstance(given.get("size"), int) else 0,
+        "arrived": _time(given.get("arrived")),
+        "recipients": [
+            {
+                "address": _text(each.get("address")),
+                "status": _text(each.get("status")),
+                "reason": _text(each.get("reason")),
+                "next_attempt": _time(each.get("next_attempt")),
+            }
+            for each in recipients[:RECIPIENTS]
+        ],
+        "more": max(0, len(recipients) - RECIPIENTS),
+    }
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value)
+    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:TEXT])
+    return printable + ("…" if len(text) > TEXT else "")
+
+
+def _time(value: Any) -> Any:
+    """A time as the engine writes it: seconds since 1970, or RFC 3339; None when it is neither."""
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC)
+        return datetime.fromisoformat(str(value)) if value else None
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,57 @@
+"""table - forms of entries of any table.
+
+RULES        the kind of the table says what key and value mean; an entry that exists shows it
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from panel.forms.rows import RowForm
+from panel.forms.views import KEY_WIDGET
+from panel.models import Entry, Table
+from tables import specs
+
+
+class EntryForm(RowForm):
+    """Key and value as they stand in the table's source text."""
+
+    checked = ("lookup_key",)
+    helps: ClassVar[dict[str, str | Promise]] = {
+        "table": _("The table decides what key and value mean."),
+    }
+    key = forms.CharField(
+        label=_("Key"), max_length=8192, widget=UnfoldAdminTextInputWidget(KEY_WIDGET)
+    )
+    value = forms.CharField(
+        label=_("Value"),
+        max_length=1024 * 1024,
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 3, "spellcheck": "false"}),
+    )
+
+    class Meta:
+        model = Entry
+        fields = ("table", "key", "value", "position", "enabled", "comment")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = specs.KINDS.get(self._kind())
+        if kind is not None:
+            for name, text in (("key", kind.key_help), ("value", kind.value_help)):
+                if name in self.fields:
+                    self.fields[name].help_text = text
+
+    def _kind(self) -> str:
+        """The kind of the entry's table, or of the one it is going to be added to."""
+        if self.instance.table_id is not None:
+            return self.instance.table.kind
+        given = str(self.initial.get("table", ""))
+        if not given.isascii() or not given.isdigit() or len(given) > 18:
+            return ""
+        return Table.objects.filter(pk=int(given)).values_list("kind", flat=True).first() or ""
