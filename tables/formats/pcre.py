@@ -11,13 +11,16 @@ SOURCE       pcre_table(5), pcre2pattern(3)
 
 from __future__ import annotations
 
+import functools
+
 from tables.formats.patterns import perl
 from tables.formats.patterns.pattern import Pattern
 from tables.formats.patterns.perlsigns import Flags
-from tables.formats.rules import Dialect, parse_rules
+from tables.formats.rules import KEPT_PATTERNS, Dialect, parse_rules
 from tables.formats.ruleset import PatternMap
 
 
+@functools.lru_cache(maxsize=KEPT_PATTERNS)
 def compile_pcre(pattern: bytes, flags: str) -> Pattern:
     """Return a PCRE pattern compiled with the flags of a table line; raise PatternError."""
 

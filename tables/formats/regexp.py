@@ -10,12 +10,15 @@ SOURCE       regexp_table(5), regcomp(3)
 
 from __future__ import annotations
 
+import functools
+
 from tables.formats.patterns import posix
 from tables.formats.patterns.pattern import Pattern
-from tables.formats.rules import Dialect, parse_rules
+from tables.formats.rules import KEPT_PATTERNS, Dialect, parse_rules
 from tables.formats.ruleset import PatternMap
 
 
+@functools.lru_cache(maxsize=KEPT_PATTERNS)
 def compile_regexp(pattern: bytes, flags: str) -> Pattern:
     """Return a POSIX pattern compiled with the flags of a table line; raise PatternError."""
     tree, groups = posix.parse(

@@ -26,6 +26,8 @@ from tables.formats.patterns.pattern import Pattern
 from tables.formats.patterns.syntax import PatternError
 from tables.formats.substitution import Substitution, parse
 
+# Compiled patterns that are remembered: the edit of one rule does not compile the others again.
+KEPT_PATTERNS = 16_384
 # Rules inside an if inside an if ...
 MOST_NESTING = 100
 

@@ -3,8 +3,9 @@
 SUMMARY      Snapshot.open(root) -> .parameters, .services, .settings(cls), .maps("hash:virtual")
 RULES        everything is verified when the snapshot is opened, manifest and every table, and held
              from then on: publishing, switching and pruning do not reach who has it. Hash files
-             are mapped; patterns are compiled when they are first asked for. Tables that did not
-             change are taken over from the `previous` snapshot, with what was compiled of them.
+             are mapped; patterns are compiled when they are first asked for, or all of them with
+             warm(). Tables that did not change are taken over from the `previous` snapshot, with
+             what was compiled of them.
              A session keeps the snapshot it began with; files are unmapped when the last one lets
              go (there is no close).
 ERRORS       open: GenerationError. maps: none; a table that is not there or of another type gives
@@ -106,6 +107,11 @@ class Snapshot:
             opened = [(item, self.table(item)) for item in split_items(spec)]
             maps = self._maps[spec] = Maps(opened)
         return maps
+
+    def warm(self) -> None:
+        """Compile all patterns now: a large table takes a second, which no session should wait."""
+        for table in self._tables.values():
+            table.map()
 
     def table(self, reference: str) -> Map:
         """One table, "hash:virtual" or any other reference."""

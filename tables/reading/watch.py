@@ -7,8 +7,8 @@ RULES        the link is the truth, and a poll costs one readlink when it did no
              that is whole is taken, so that mail keeps moving. A refused generation is tried
              again at growing intervals, counted in polls, or at once with `again`.
 ERRORS       none: they are in `error`
-USE          verifying a large new table reads all of it: poll in a thread, not in an event loop,
-             one thread at a time
+USE          verifying a large new table reads all of it, and its patterns are compiled: poll in a
+             thread, not in an event loop, one thread at a time
 """
 
 from __future__ import annotations
@@ -75,13 +75,15 @@ class Watcher:
         return fresh
 
     def _open(self, number: int) -> Snapshot:
-        return Snapshot.open(
+        snapshot = Snapshot.open(
             self.root,
             number,
             defaults=self._defaults,
             objects=self._objects,
             previous=self.snapshot,
         )
+        snapshot.warm()
+        return snapshot
 
     def _refuse(self, reason: str) -> Snapshot | None:
         self._pause = self._patience

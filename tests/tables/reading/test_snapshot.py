@@ -223,3 +223,12 @@ def test_it_is_shared_by_threads(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_it_compiles_all_patterns_at_once(store: Store) -> None:
+    snapshot = Snapshot.open(store.root)
+    snapshot.warm()
+    pattern = snapshot.table("regexp:patterns")
+    snapshot.warm()
+    assert snapshot.table("regexp:patterns") is pattern
+    assert pattern.get("spammer@x") == "REJECT mer"
