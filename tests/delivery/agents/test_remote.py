@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from delivery.agents.base import Delivery, Result
 from delivery.agents.connection import Timeouts
@@ -99,6 +100,23 @@ async def test_it_works() -> None:
         assert taken.recipients == ["RCPT TO:<joe@far.example>"]
         assert taken.data == b"Received: here\r\n" + TEXT
         assert peer.lines[0] == "EHLO mx.example.net"
+
+
+def test_it_works_in_the_loop_of_the_engine(tmp_path: Path) -> None:
+    path = tmp_path / "content"
+    path.write_bytes(TEXT * 10_000)
+    large = Content(size=len(TEXT) * 10_000, path=str(path))
+
+    async def run() -> None:
+        async with serving(Peer()) as peer:
+            idle = IdleConnections()
+            agent = make(peer, idle=idle, smtp_connection_cache_time_limit=30.0)
+            for delivery in (letter(), letter(content=large), letter()):
+                assert summary(await agent.deliver(delivery))[0][0] == "sent"
+            assert (peer.sessions, len(peer.taken)) == (1, 3)
+            idle.close()
+
+    uvloop.run(run())
 
 
 @asynchronous
