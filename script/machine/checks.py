@@ -43,7 +43,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "openapi",
         ("manage.py", "spectacular", "--fail-on-warn", "--validate", "--file", os.devnull),
     ),
-    ("tests", ("-m", "pytest", "-n", "auto")),
+    ("tests", ("-m", "pytest", "-n", "auto", "--dist", "loadgroup")),
 )
 SERVER_LIMIT_S = 60.0
 
