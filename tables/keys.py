@@ -1,32 +1,41 @@
 """keys - the lookup keys of a subject, most specific first.
 
-SUMMARY      address_keys       canonical, virtual, generic, relocated, BCC and recipient tables
+SUMMARY      address_keys       canonical, virtual, generic, relocated, BCC, recipients, senders
              alias_keys         aliases, and tables of local users
              access_mail        access tables asked for a sender or recipient
              access_client, access_domain, access_address   the same for clients and names
              transport_keys     transport tables
              next_hop_keys      TLS policy
+             credential_keys    passwords for other servers
+             docs/TABLES.md says for every parameter which of them is used
 RULES        address_keys: user+ext@dom, user@dom, [local domain: user+ext, user], @dom
+             alias_keys: user+ext, user
              access_mail: user+ext@dom, user@dom, dom and its parents, user+ext@, user@
+             access_client: the name and its parents, the address and its beginnings
              transport: user+ext@dom, user@dom, dom and its parents, "*"
+             next_hop_keys: what is no plain host name only as it stands, a name with its parents
              a local part that needs quotes is asked for with them first, then without
              parents: example.com, com with `parent` (parent_domain_matches_subdomains), otherwise
-             .example.com, .com
-             a key that is only a part of the subject is `partial`: pattern tables do not see it
+             .example.com, .com; an IP address has none
+             a key that is only a part of the subject is `partial`: pattern tables do not see it.
+             Next hops and aliases are the exceptions, as in Postfix
              keys keep their case, tables fold; a domain beyond ASCII becomes A-labels
+             who asks for the null sender puts a key of its own in its place: smtpd_null_access_
+             lookup_key, empty_address_relayhost_maps_lookup_key and the like
 ERRORS       none; nothing is read here
 NOT DONE     asking: reading/lookup.py
 SOURCE       access(5), aliases(5), transport(5), virtual(5); Postfix mail_addr_find(3),
-             smtpd_check(3), transport.c
+             smtpd_check(3), transport.c, local/alias.c, smtp_tls_policy.c, smtp_sasl_glue.c
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tables.addresses import Address, quote_local, split_extension
-from tables.domains import is_address_literal, to_ascii
+from tables.domains import is_address_literal, is_plain_host, to_ascii
 
 
 class Key(NamedTuple):  # a tuple, because several are made for every recipient
@@ -53,11 +62,14 @@ def address_keys(
 
 
 def alias_keys(local: str, *, delimiter: str = "") -> tuple[Key, ...]:
-    """Keys of a table of local names: user+ext, user; unquoted. aliases(5)."""
+    """Keys of a table of local names: user+ext, user; unquoted. aliases(5).
+
+    Pattern tables see both: local(8) asks for the user as for any other name.
+    """
     user, extension = split_extension(local, delimiter)
     if extension is None:
         return (Key(local),)
-    return (Key(local), Key(user, True, local[len(user) :]))
+    return (Key(local), Key(user, False, local[len(user) :]))
 
 
 def access_mail(address: Address, *, delimiter: str = "", parent: bool = True) -> tuple[Key, ...]:
@@ -110,11 +122,23 @@ def transport_keys(
 
 
 def next_hop_keys(destination: str) -> tuple[Key, ...]:
-    """Keys of a TLS policy table: the next hop as written; of a plain domain .parents too."""
-    keys = [Key(destination)]
-    if not destination.startswith("[") and ":" not in destination:
-        keys += [Key(name, True) for name in _parents(_domain(destination), False)]
-    return tuple(keys)
+    """Keys of a TLS policy table: the next hop as written; of a plain host name .parents too.
+
+    Pattern tables see all of them. postconf(5) smtp_tls_policy_maps.
+    """
+    name = _domain(destination)
+    if not is_plain_host(name):
+        return (Key(destination),)
+    return (Key(name), *(Key(each) for each in _parents(name, False)))
+
+
+def credential_keys(host: str, destination: str) -> tuple[Key, ...]:
+    """Keys of a password table: the server's name, then the next hop as written.
+
+    With smtp_sender_dependent_authentication the sender's address_keys are asked before.
+    postconf(5) smtp_sasl_password_maps.
+    """
+    return (Key(host),) if host == destination else (Key(host), Key(destination))
 
 
 def _mailbox_keys(address: Address, delimiter: str) -> list[Key]:
@@ -163,4 +187,10 @@ def _parents(domain: str, bare: bool) -> Iterator[str]:
 
 def _is_numeric(name: str) -> bool:
     """An IPv4 or IPv6 address in place of a name."""
-    return ":" in name or (name[-1:].isdigit() and not name.strip("0123456789."))
+    if not name[-1:].isdigit() and ":" not in name:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
