@@ -32,8 +32,10 @@ def any_key(text: str) -> str:
 
 
 def address_key(text: str) -> str:
-    """user@domain, user, @domain. canonical(5), virtual(5)."""
+    """user@domain, user, @domain, or <> for the empty sender. canonical(5), virtual(5)."""
     any_key(text)
+    if text == "<>":  # postconf(5) empty_address_relayhost_maps_lookup_key
+        return text
     if text.startswith("@"):
         return "@" + _domain(text[1:])
     local, domain = _split(text)
@@ -61,9 +63,9 @@ def domain_key(text: str) -> str:
 
 
 def transport_key(text: str) -> str:
-    """user@domain, domain, .domain or "*". transport(5)."""
+    """user@domain, domain, .domain, "*", or <> for the empty address. transport(5)."""
     any_key(text)
-    if text == "*":
+    if text in ("*", "<>"):
         return text
     if text.startswith("@"):
         raise EntryError(f"For all of a domain write {text[1:]}, without the @.")
