@@ -1,0 +1,77 @@
+"""run - one import, from the directory to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from panel.services.importer.lists import plan_lists
+from panel.services.importer.references import Rewriter, Where
+from panel.services.importer.report import ImportReport
+from panel.services.importer.settings import (
+    CLASSES,
+    PATTERN_LISTS,
+    Settings,
+    check_settings,
+    kind_of_place,
+    read_settings,
+)
+from panel.services.importer.sources import KINDS, Sources
+from panel.services.importer.tree import Tree
+from panel.services.importer.writing import (
+    clear_rows,
+    taken_names,
+    write_lists,
+    write_parameters,
+    write_services,
+    write_tables,
+)
+
+
+def import_directory(
+    directory: Path, *, replace: bool = False, old_defaults: bool | None = None
+) -> ImportReport:
+    """Make rows of a configuration directory, inside of the caller's transaction.
+
+    With `replace` all rows of the Postfix layer go first. `old_defaults`: has the configuration the
+    defaults of the year 2000? None: its words tell. Raises ImportProblem and OSError.
+    """
+    report = ImportReport()
+    tree = Tree(directory)
+    settings = read_settings(tree, report, old_defaults=old_defaults)
+    if replace:
+        clear_rows()
+    sources = Sources(taken_names())
+    rewriter = Rewriter(tree, sources, report, _lookup(tree, settings))
+    settings.rewrite(lambda *place: _rewritten(rewriter, settings, *place))
+    lists = plan_lists(settings, report)
+    check_settings(settings, lists, report)
+    if all(name in lists for name in settings.classes):
+        settings.parameters.pop(CLASSES, None)
+    parameters = {name: s for name, s in settings.parameters.items() if name not in lists}
+    write_tables(sources, tree, rewriter, report)
+    write_lists(lists, report)
+    write_parameters(parameters, report)
+    write_services(settings.services, report)
+    return report
+
+
+def _lookup(tree: Tree, settings: Settings) -> Callable[[str], str | None]:
+    def lookup(name: str) -> str | None:
+        if name == "config_directory":
+            return str(tree.config_directory)
+        return settings.source(name)
+
+    return lookup
+
+
+def _rewritten(
+    rewriter: Rewriter, settings: Settings, file: str, name: str, value: str, line: int
+) -> str:
+    place = kind_of_place(name, settings.classes)
+    if place is None:
+        return value
+    where = Where(file, line, name)
+    kind = "access" if place == "access" else KINDS.get(name, "text")
+    value = rewriter.rewritten(value, kind, where)
+    return rewriter.with_files_in_place(value, where) if name in PATTERN_LISTS else value

@@ -1,0 +1,80 @@
+"""tree - the directory that is imported, and the files that its paths mean.
+
+RULES        the directory is /etc/postfix itself or a copy of it. A path of the configuration is
+             looked for
+             1. below the directory, when it lies in the configuration directory
+             2. below the root, when the directory is <root>/etc/postfix
+             3. where it says, when the directory is the configuration directory of this machine,
+                or the path lies below the directory
+             so a copy is complete or it says what is missing; it never takes this machine's files
+             Relative paths count from the directory.
+             Text is UTF-8; main.cf and master.cf in another code are read as Latin-1.
+ERRORS       ImportProblem; OSError
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+USUAL = PurePosixPath("/etc/postfix")
+
+
+class ImportProblem(Exception):
+    """Nothing can be imported from there; the text says why."""
+
+
+class Tree:
+    """The files of one import."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.resolve()
+        if not (self.directory / "main.cf").is_file():
+            raise ImportProblem(f"There is no main.cf in {directory}.")
+        self.config_directory = USUAL  # as its own main.cf says
+        parts = self.directory.parts
+        self._root = self.directory.parents[1] if parts[-2:] == ("etc", "postfix") else None
+
+    def locate(self, text: str) -> Path | None:
+        """The regular file that a path of the configuration means; None when it is not there."""
+        for candidate in self._candidates(PurePosixPath(text)):
+            if candidate.is_file():
+                return candidate
+        return None
+
+    def _candidates(self, path: PurePosixPath) -> Iterator[Path]:
+        if not path.is_absolute():
+            yield self.directory / path
+            return
+        for place in (self.config_directory, USUAL):
+            if path.is_relative_to(place):
+                yield self.directory / path.relative_to(place)
+        if self._root is not None:
+            yield self._root / path.relative_to("/")
+        is_own = self.directory == Path(self.config_directory)
+        if is_own or path.is_relative_to(self.directory):
+            yield Path(path)
+
+    def shown(self, path: Path) -> str:
+        """A file's name for the report."""
+        if path.is_relative_to(self.directory):
+            return str(path.relative_to(self.directory))
+        return str(path)
+
+    def text(self, name: str) -> str | None:
+        """The text of a file of the directory; None when it is not there."""
+        try:
+            data = (self.directory / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+
+
+def source_lines(path: Path) -> Iterator[str]:
+    """The lines of a table's source, without their ends; bytes that are not UTF-8 escaped."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+        for line in stream:
+            yield line.removesuffix("\n")

@@ -1,0 +1,111 @@
+"""writing - what was read becomes rows.
+
+SUMMARY      clear_rows(); write_tables, write_lists, write_parameters, write_services
+RULES        an imported row takes the place of one with the same name. A table that exists and has
+             entries is never touched: the imported one has another name.
+             The well-known tables (aliases, virtual, transport) exist in the end, and are named by
+             their parameters where the import left those unset: forms put new entries there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from panel.models import Entry, Parameter, Restriction, RestrictionList, Service, Table
+from panel.services.importer.entries import load_entries
+from panel.services.importer.lists import PlannedList
+from panel.services.importer.references import Rewriter
+from panel.services.importer.report import ImportReport, Level
+from panel.services.importer.settings import PlannedService
+from panel.services.importer.sources import Sources
+from panel.services.importer.tree import Tree
+from tables.mainfile import Setting
+from tables.services import DEFAULT_MAXPROC
+
+# kind and name of the table -> the parameter that names it
+WELL_KNOWN = {
+    "aliases": "alias_maps",
+    "virtual": "virtual_alias_maps",
+    "transport": "transport_maps",
+}
+
+
+def clear_rows() -> None:
+    """Remove all rows of the Postfix layer; hosted domains and mailboxes stay."""
+    for model in (RestrictionList, Parameter, Service, Table):
+        model.objects.all().delete()
+
+
+def taken_names() -> set[str]:
+    """The names of tables that an import must not use: those with entries."""
+    return set(Entry.objects.values_list("table__name", flat=True).distinct())
+
+
+def write_tables(sources: Sources, tree: Tree, rewriter: Rewriter, report: ImportReport) -> None:
+    """Every source as a table; sources that are found on the way as well."""
+    for source in sources.pending():
+        file = tree.shown(source.path)
+        table, _made = Table.objects.update_or_create(
+            name=source.name, defaults={"type": source.type, "kind": source.kind}
+        )
+        count = load_entries(table, source, file, rewriter, report)
+        text = f"{count} entries of the table {table.reference}, kind {table.kind}."
+        report.add(Level.UNDERSTOOD, file, 0, text)
+        report.rows["entries"] += count
+    report.rows["tables"] = len(sources)
+
+
+def write_lists(planned: Mapping[str, PlannedList], report: ImportReport) -> None:
+    """Restriction lists and classes, with their members."""
+    tables = {table.reference: table for table in Table.objects.all()}
+    RestrictionList.objects.filter(name__in=planned).delete()
+    Parameter.objects.filter(name__in=planned).delete()
+    for name, each in planned.items():
+        row = RestrictionList.objects.create(name=name, is_class=each.is_class)
+        Restriction.objects.bulk_create(
+            Restriction(
+                list=row,
+                position=position,
+                name=call.name,
+                table=tables.get(call.argument),
+                argument="" if call.argument in tables else call.argument,
+                warn_if_reject=call.warn_if_reject,
+            )
+            for position, call in enumerate(each.calls, start=1)
+        )
+    report.rows["restriction lists"] = len(planned)
+
+
+def write_parameters(settings: Mapping[str, Setting], report: ImportReport) -> None:
+    """One row for each setting."""
+    RestrictionList.objects.filter(name__in=settings).delete()
+    for name, setting in settings.items():
+        Parameter.objects.update_or_create(name=name, defaults={"value": setting.value})
+    report.rows["parameters"] = len(settings)
+    for kind, name in WELL_KNOWN.items():
+        table, _made = Table.objects.get_or_create(
+            name=kind, defaults={"type": "hash", "kind": kind}
+        )
+        if not Parameter.objects.filter(name=name).exists():
+            Parameter.objects.create(name=name, value=table.reference)
+
+
+def write_services(planned: list[PlannedService], report: ImportReport) -> None:
+    """One row for each service."""
+    for each in planned:
+        service = each.service
+        Service.objects.update_or_create(
+            name=service.name,
+            type=service.type,
+            defaults={
+                "private": service.private,
+                "unprivileged": service.unprivileged,
+                "chroot": service.chroot,
+                "wakeup": service.wakeup,
+                "maxproc": None if service.maxproc == DEFAULT_MAXPROC else service.maxproc,
+                "command": service.command,
+                "overrides": dict(service.overrides),
+                "enabled": True,
+            },
+        )
+    report.rows["services"] = len(planned)
