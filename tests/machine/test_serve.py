@@ -54,7 +54,8 @@ class Serve:
         def found() -> dict[str, Any]:
             assert self.process.poll() is None, self.text
             facts = self.facts()
-            return facts if facts.get("state") == "running" else {}
+            is_ours = facts.get("guard") == self.process.pid  # not of a start before
+            return facts if is_ours and facts.get("state") == "running" else {}
 
         return until(found, "it runs")
 
