@@ -43,6 +43,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (
             _("Operations"),
             [
+                _page(_("Message log"), "journalevent", "mark_email_read"),
                 _page(_("Generations"), "generation", "deployed_code"),
                 _page(_("Changes"), "change", "history"),
                 _page(_("Nodes"), "node", "hub"),
