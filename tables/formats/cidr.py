@@ -23,6 +23,7 @@ from tables.formats.base import Problem
 from tables.formats.lines import BLANKS, logical_lines
 
 WIDTHS = {4: 32, 6: 128}
+_OCTETS = {str(number): number for number in range(256)}  # inet_pton(3): no leading zeros
 _WORD = re.compile(f"[^{BLANKS}]+")
 
 
@@ -95,9 +96,12 @@ class CidrMap:
         hits: list[int] = []
         for shift, networks in self._lengths[family]:
             hits.extend(networks.get(number >> shift, ()))
+        negated = self._negated[family]
+        if not hits and not negated:
+            return None
         hits.sort()
         resume = 0
-        for candidate in heapq.merge(hits, self._negated[family]):
+        for candidate in heapq.merge(hits, negated) if negated else hits:
             if candidate < resume:
                 continue
             rule = self.rules[candidate]
@@ -116,8 +120,10 @@ def parse_address(text: str) -> tuple[int, int] | None:
     try:
         if ":" in text:
             return None if "%" in text else (6, int(IPv6Address(text)))
-        return 4, int(IPv4Address(text))
-    except AddressValueError:
+        first, second, third, fourth = text.split(".")
+        octets = _OCTETS
+        return 4, (octets[first] << 24 | octets[second] << 16 | octets[third] << 8 | octets[fourth])
+    except (AddressValueError, KeyError, ValueError):
         return None
 
 

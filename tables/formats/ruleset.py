@@ -37,6 +37,7 @@ class PatternMap:
         "_last_newline",
         "_negated",
         "_patterns",
+        "_plain",
         "_rules",
         "_set",
         "problems",
@@ -55,6 +56,20 @@ class PatternMap:
         for number, rule in enumerate(rules.rules):
             first = rule.conditions[0]
             (self._by_pattern[first.pattern] if first.wanted else self._negated).append(number)
+        self._plain = {} if self._negated else self._plain_rules()
+
+    def _plain_rules(self) -> dict[int, tuple[int, str]]:
+        """Pattern -> (rule, result) where nothing but that match decides: most rules."""
+        found = {}
+        for number, rules in enumerate(self._by_pattern):
+            pattern = self._patterns[number]
+            if len(rules) != 1 or not pattern.exact:
+                continue
+            rule = self._rules[rules[0]]
+            text = rule.result.constant
+            if text is not None and not rule.blocks and len(rule.conditions) == 1:
+                found[number] = rules[0], text
+        return found
 
     def get(self, key: str, /) -> str | None:
         """Return the result of the first rule that applies to `key`, None when none does."""
@@ -63,8 +78,12 @@ class PatternMap:
         except UnicodeEncodeError:
             return None  # dict_utf8(3): a key that is no UTF-8 cannot be in a table
         hits = self._search(text)
-        if hits is not None and not hits and not self._negated:
-            return None
+        if hits is not None and not self._negated:
+            if not hits:
+                return None
+            plain = self._plain
+            if hits <= plain.keys():
+                return min(map(plain.__getitem__, hits))[1]
         try:
             return _Lookup(self._patterns, text, hits).first(self._rules, self._candidates(hits))
         except StepLimit:
@@ -137,17 +156,11 @@ class _Lookup:
 
     def result(self, rule: Rule) -> str:
         """Return the result of a rule that applies."""
-        parts = rule.result.parts
-        if len(parts) == 1 and isinstance(parts[0], str):
-            return parts[0]
-        if not parts:
-            return ""
-        groups: list[bytes] = []
-        if rule.result.highest:
-            found = self.patterns[rule.conditions[0].pattern].groups_of(self.text, self.budget)
-            if found is None:
-                raise TableUnavailable(f"line {rule.line}: the pattern matched and then did not")
-            groups = found
+        if (constant := rule.result.constant) is not None:
+            return constant
+        groups = self.patterns[rule.conditions[0].pattern].groups_of(self.text, self.budget)
+        if groups is None:
+            raise TableUnavailable(f"line {rule.line}: the pattern matched and then did not")
         try:
             return rule.result.expand([group.decode() for group in groups])
         except UnicodeDecodeError:

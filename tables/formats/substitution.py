@@ -32,6 +32,11 @@ class Substitution:
         """The highest number used, 0 when there is none."""
         return max((part for part in self.parts if isinstance(part, int)), default=0)
 
+    @property
+    def constant(self) -> str | None:
+        """The result where it is always the same one, else None."""
+        return None if self.highest else self.expand(())
+
     def expand(self, groups: Sequence[str]) -> str:
         """Return the result; `groups[1]` is what $1 stands for, "" when it matched nothing."""
         return "".join(groups[part] if isinstance(part, int) else part for part in self.parts)

@@ -55,6 +55,11 @@ class Pattern:
         return self._linear.source
 
     @property
+    def exact(self) -> bool:
+        """True when a match of `source` is one of the pattern, but for last_newline."""
+        return self._linear.exact
+
+    @property
     def last_newline(self) -> bool:
         """True when `source` is not to be asked about a text that ends in a newline."""
         return self._linear.last_newline
