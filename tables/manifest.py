@@ -2,9 +2,11 @@
 
 SUMMARY      Content (parameters, services, tables) + number, time, revision = Manifest <-> bytes
 FOR          writing.store and writing.compiler make them, reading.snapshot obeys them
-RULES        canonical JSON: UTF-8, sorted keys, no spare space in what is digested; the same rows
-             give the same digest. A manifest is believed only when format, types, number and digest
-             all hold, and only in full: an unknown key is an error, not something to skip.
+RULES        canonical JSON: UTF-8, sorted keys, no spare space in what is digested. The digest is
+             that of the meaning: the same rows give the same one, in however many layers a table
+             is kept (decision 0005). A manifest is believed only when format, types, number, digest
+             and seal all hold, and only in full: an unknown key is an error, not something to skip.
+             The seal is the SHA-256 of all the rest; it tells damage, not malice.
 ERRORS       GenerationError with a sentence that says what is wrong
 """
 
@@ -23,7 +25,7 @@ from tables.errors import GenerationError
 from tables.objects import DIGEST
 from tables.services import Service
 
-FORMAT = 1
+FORMAT = 2
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _CURRENT = re.compile(r"generations/([1-9][0-9]{0,17})")
 MAX_BYTES = 64 * 1024 * 1024  # of one manifest; restriction lists and parameters are small
@@ -43,25 +45,32 @@ _SERVICE_FIELDS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One object of a table: which file, how long, how many entries."""
+    """One object of a table: which file, how long, how many entries (tombstones included)."""
 
     digest: str
     size: int
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableContent:
-    """One table of a generation; layers newest first."""
+    """One table of a generation.
+
+    `count` entries can be found in it; `digest` is equal when and only when they are the same
+    (writing/tally.py). Layers newest first: what stands in one hides what stands in those below, an
+    empty value says that there is no such entry.
+    """
 
     type: str
     kind: str
+    count: int
+    digest: str
     layers: tuple[Layer, ...]
 
     @property
-    def count(self) -> int:
-        """Entries in all layers."""
-        return sum(layer.count for layer in self.layers)
+    def meaning(self) -> dict[str, Any]:
+        """What the table says, however it is kept."""
+        return {"type": self.type, "kind": self.kind, "count": self.count, "digest": self.digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,8 @@ class Content:
     @property
     def digest(self) -> str:
         """SHA-256 in hex; equal when and only when the engine would behave the same."""
-        text = json.dumps(
-            content_to_json(self), ensure_ascii=False, sort_keys=True, separators=(",", ":")
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        meanings = {name: table.meaning for name, table in self.tables.items()}
+        return _canonical_digest({**content_to_json(self), "tables": meanings})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +115,7 @@ def _service_to_json(service: Service) -> dict[str, Any]:
 
 def print_manifest(manifest: Manifest) -> bytes:
     """The bytes of manifest.json."""
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "number": manifest.number,
         "created": manifest.created,
@@ -116,7 +123,13 @@ def print_manifest(manifest: Manifest) -> bytes:
         "digest": manifest.digest,
         "content": content_to_json(manifest.content),
     }
+    document["seal"] = _canonical_digest(document)
     return (json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _canonical_digest(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def generation_path(root: Path, number: int) -> Path:
@@ -188,7 +201,8 @@ def parse_manifest(data: bytes, *, number: int) -> Manifest:
         raise GenerationError(
             f"the manifest in the place of generation {number} is that of {manifest.number}"
         )
-    if manifest.content.digest != manifest.digest:
+    seal = document.pop("seal")
+    if manifest.content.digest != manifest.digest or _canonical_digest(document) != seal:
         raise GenerationError(
             f"the manifest of generation {number} does not have the digest it states: "
             "it was changed or damaged; publish again"
@@ -212,6 +226,7 @@ def _read_manifest(document: object) -> Manifest:
         revision=int,
         digest=str,
         content=dict,
+        seal=str,
     )
     content = _fields(fields["content"], "content", parameters=dict, services=list, tables=dict)
     tables = {name: _read_table(name, table) for name, table in _named(content["tables"], "tables")}
@@ -230,7 +245,7 @@ def _read_manifest(document: object) -> Manifest:
 
 def _read_table(name: str, value: object) -> TableContent:
     where = f"table {name}"
-    fields = _fields(value, where, type=str, kind=str, layers=list)
+    fields = _fields(value, where, type=str, kind=str, count=int, digest=str, layers=list)
     layers = []
     for item in fields["layers"]:
         layer = _fields(item, where, digest=str, size=int, count=int)
@@ -239,7 +254,9 @@ def _read_table(name: str, value: object) -> TableContent:
         layers.append(Layer(**layer))
     if not layers:
         raise _Malformed(f"{where} has no layers")
-    return TableContent(fields["type"], fields["kind"], tuple(layers))
+    if not DIGEST.fullmatch(fields["digest"]) or fields["count"] < 0:
+        raise _Malformed(f"{where} has no proper digest or count")
+    return TableContent(**{**fields, "layers": tuple(layers)})
 
 
 def _read_service(value: object) -> Service:

@@ -46,7 +46,11 @@ class CdbBuilder:
 
     def add(self, key: str, value: str, /) -> None:
         """Store one entry; the key is folded here, so that writing and reading cannot differ."""
-        self._maker.add(fold_key(key).encode(), value.encode())
+        self.add_encoded(fold_key(key).encode(), value.encode())
+
+    def add_encoded(self, key: bytes, value: bytes, /) -> None:
+        """Store one entry whose key is folded already, both sides in UTF-8."""
+        self._maker.add(key, value)
         self._count += 1
 
     def finish(self) -> int:

@@ -4,26 +4,26 @@ SUMMARY      Snapshot.open(root) -> .parameters, .services, .settings(cls), .map
 RULES        everything is verified when the snapshot is opened, manifest and every table, and held
              from then on: publishing, switching and pruning do not reach who has it. Hash files
              are mapped; patterns are compiled when they are first asked for, or all of them with
-             warm(). Tables that did not change are taken over from the `previous` snapshot, with
-             what was compiled of them.
+             warm(). Files that did not change are taken over from the `previous` snapshot, with
+             what was compiled of them: an edit costs by what is new.
              A session keeps the snapshot it began with; files are unmapped when the last one lets
              go (there is no close).
 ERRORS       open: GenerationError. maps: none; a table that is not there or of another type gives
              TableUnavailable at every look-up, as does a table that cannot be asked
-NOT DONE     delta layers
-SOURCE       postconf(5); Postfix dict_open(3), maps(3)
+SOURCE       decision 0005 (layers); postconf(5); Postfix dict_open(3), maps(3)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from tables.errors import EntryError, GenerationError, TableUnavailable
 from tables.formats.base import FailMap, Map
 from tables.formats.cdb import CdbMap
+from tables.formats.layered import LayeredMap
 from tables.formats.reference import open_reference, open_source
 from tables.itemtext import split_items
 from tables.manifest import Layer, Manifest, TableContent, current_number, read_manifest
@@ -66,15 +66,20 @@ class Snapshot:
         manifest = read_manifest(root, number)
         if objects is None:
             objects = Objects(root / "objects")
-        known = {} if previous is None else {t.digest: t for t in previous._tables.values()}
+        known = {} if previous is None else {table.key: table for table in previous._files()}
         tables = {}
         for name, content in manifest.content.tables.items():
-            layer = _only_layer(name, content)
-            table = known.get(layer.digest)
-            if table is None or table.type != content.type:
-                table = _Table(content.type, layer.digest, layer.size, objects)
-            tables[name] = table
+            _check_form(name, content)
+            files = [
+                known.get((content.type, layer.digest)) or _File(content.type, layer, objects)
+                for layer in content.layers
+            ]
+            tables[name] = _Table(content.type, files)
         return cls(manifest, tables, defaults or {})
+
+    def _files(self) -> Iterator[_File]:
+        for table in self._tables.values():
+            yield from table.files
 
     @property
     def number(self) -> int:
@@ -130,41 +135,63 @@ class Snapshot:
 
 
 class _Table:
-    """One verified table; a hash file is mapped at once, a source text read at once."""
+    """One table: a file, or several over one another."""
 
-    __slots__ = ("_map", "_text", "digest", "type")
+    __slots__ = ("_map", "files", "type")
 
-    def __init__(self, table_type: str, digest: str, size: int, objects: Objects) -> None:
+    def __init__(self, table_type: str, files: Sequence[_File]) -> None:
         self.type = table_type
-        self.digest = digest
+        self.files = files
+        maps = [file.hash for file in files if file.hash is not None]
+        self._map = LayeredMap(maps) if len(maps) > 1 else None
+
+    def map(self) -> Map:
+        """The table, ready to be asked."""
+        return self._map or self.files[0].map()
+
+
+class _File:
+    """One verified file; a hash file is mapped at once, a source text read at once."""
+
+    __slots__ = ("_map", "_text", "_type", "hash", "key")
+
+    def __init__(self, table_type: str, layer: Layer, objects: Objects) -> None:
+        self._type = table_type
+        self.key = (table_type, layer.digest)
+        self.hash: CdbMap | None = None
         self._map: Map | None = None
         self._text = ""
-        descriptor = objects.open(digest, size)
+        descriptor = objects.open(layer.digest, layer.size)
         try:
             if TYPES[table_type].indexed:
-                self._map = CdbMap(objects.path(digest))
+                self.hash = CdbMap(objects.path(layer.digest))
             else:
                 with os.fdopen(descriptor, "rb", closefd=False) as stream:
                     self._text = stream.read().decode()
         except (OSError, TableUnavailable, UnicodeDecodeError) as error:
-            raise GenerationError(f"map file {digest} cannot be read: {error}") from error
+            raise GenerationError(f"map file {layer.digest} cannot be read: {error}") from error
         finally:
             os.close(descriptor)
 
     def map(self) -> Map:
-        """The table, ready to be asked."""
+        """The file by itself."""
+        if self.hash is not None:
+            return self.hash
         if self._map is None:
-            self._map = open_source(self.type, self._text)
+            self._map = open_source(self._type, self._text)
         return self._map
 
 
-def _only_layer(name: str, content: TableContent) -> Layer:
+def _check_form(name: str, content: TableContent) -> None:
     table_type = TYPES.get(content.type)
-    if table_type is None or table_type.inline or len(content.layers) != 1:
+    if (
+        table_type is None
+        or table_type.inline
+        or (len(content.layers) > 1 and not table_type.indexed)
+    ):
         raise GenerationError(
             f"table {name} is kept in a way that this engine does not know; update the engine"
         )
-    return content.layers[0]
 
 
 def _is_same_type(first: str, second: str) -> bool:

@@ -1,6 +1,6 @@
 """classes - which address classes a domain is in, by what is about to be published.
 
-SUMMARY      Classes(parameters, content, build).of(domain) -> kinds
+SUMMARY      Classes(parameters, content, build).of(domain) -> kinds; .literals; .given
 RULES        a domain is in a class when the class's parameter names it, itself or through an
              indexed table; patterns and subdomains are not looked at. Asks the files just built.
 SOURCE       ADDRESS_CLASS_README
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from tables import specs
 from tables.errors import TableError
-from tables.formats.cdb import CdbMap
-from tables.manifest import Content
+from tables.formats.base import Map
+from tables.formats.layered import open_layers
+from tables.manifest import Content, TableContent
 from tables.parameters import Parameters
+from tables.writing.hosting import DOMAIN_TABLES
 from tables.writing.rows import DomainKind
 from tables.writing.store import Build
 
@@ -29,8 +31,9 @@ class Classes:
 
     def __init__(self, parameters: Parameters, content: Content, build: Build) -> None:
         self.literals: dict[DomainKind, frozenset[str]] = {}
-        self._tables: dict[DomainKind, list[CdbMap]] = {}
-        opened: dict[str, CdbMap] = {}
+        self._tables: dict[DomainKind, list[Map]] = {}
+        given: dict[DomainKind, list[str]] = {}
+        opened: dict[str, Map] = {}
         for kind, name in PARAMETERS.items():
             try:
                 items = parameters.items(name)
@@ -39,13 +42,24 @@ class Classes:
             self.literals[kind] = frozenset(
                 item.casefold() for item in items if not specs.is_reference(item)
             )
-            self._tables[kind] = []
+            self._tables[kind], given[kind] = [], []
             for item in items:
-                digest = _indexed_table(item, content)
-                if digest:
-                    if digest not in opened:
-                        opened[digest] = CdbMap(build.path(digest))
-                    self._tables[kind].append(opened[digest])
+                name_of, table = _indexed_table(item, content)
+                if table is not None:
+                    if name_of not in opened:
+                        opened[name_of] = open_layers(
+                            [build.path(layer.digest) for layer in table.layers]
+                        )
+                    self._tables[kind].append(opened[name_of])
+                    if name_of != DOMAIN_TABLES[kind]:
+                        given[kind].append(table.digest)
+        self._hosting = [opened[name] for name in DOMAIN_TABLES.values() if name in opened]
+        # What the administrator gave beside the hosted domains; equal when that is the same.
+        self.given = (self.literals, given)
+
+    def is_hosted(self, domain: str) -> bool:
+        """True when there is a row of it."""
+        return any(table.get(domain) is not None for table in self._hosting)
 
     def of(self, domain: str) -> set[DomainKind]:
         """The kinds that `domain` (folded) is in."""
@@ -57,14 +71,15 @@ class Classes:
         }
 
 
-def _indexed_table(item: str, content: Content) -> str:
-    """The digest of the hash file that a list item names; '' for anything else."""
+def _indexed_table(item: str, content: Content) -> tuple[str, TableContent | None]:
+    """The hash table that a list item names; None for anything else."""
     if not specs.is_reference(item):
-        return ""
+        return "", None
     try:
-        table = content.tables.get(specs.parse_reference(item).name)
+        name = specs.parse_reference(item).name
     except TableError:
-        return ""
+        return "", None
+    table = content.tables.get(name)
     if table is None or not specs.TYPES[table.type].indexed:
-        return ""
-    return table.layers[0].digest
+        return name, None
+    return name, table

@@ -1,6 +1,7 @@
 """compiler - rows become the content of a generation, with a report.
 
-SUMMARY      compile_rows(rows, build) -> (Content, Report); the store then finishes the generation
+SUMMARY      compile_rows(rows, build, previous) -> (Content, Report); the store then finishes the
+             generation, and keeps the notes for the next compile
 RULES        1. parameters as they are; restriction lists and classes become parameters as Postfix
                 text; smtpd_restriction_classes names the classes
              2. tables: every key and value is read with the parsers of its kind, the ones that the
@@ -9,12 +10,19 @@ RULES        1. parameters as they are; restriction lists and classes become par
              4. lint.py looks at the whole
              The same rows give the same content, in whatever order they come. What is wrong is left
              out of the content and told in the report: a report with errors must not be published.
+EDITS        with `previous`, and rows that say what was edited since then, tables are taken over or
+             extended (entries.py, hosting.py); parameters, services and lists, which are few, are
+             compiled anew, and lint looks at all of it. The outcome means what a compile of
+             everything means: it has the same digest, and the same report.
 MEMORY       bounded for whatever can be long; parameters, services, lists and ordered tables, which
-             the engine holds in memory as well, are held in memory
+             the engine holds in memory as well, are held in memory; of edits, all keys
 ERRORS       OSError (disk), and what the rows raise while being read; never for a wrong row
+SOURCE       decision 0005
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from tables import restrictions
 from tables.errors import EntryError
@@ -23,8 +31,9 @@ from tables.parameters import REGISTRY
 from tables.services import Service, check_service
 from tables.specs import KINDS, TYPES
 from tables.writing import lint
-from tables.writing.entries import Seen, compile_indexed, compile_ordered
+from tables.writing.entries import Known, compile_entries
 from tables.writing.hosting import PREFIX, compile_hosting
+from tables.writing.notes import Notes, TableNotes
 from tables.writing.report import Report
 from tables.writing.rows import RestrictionListRecord, Rows, TableRecord
 from tables.writing.store import Build
@@ -33,23 +42,62 @@ from tables.writing.subject import Subject
 CLASSES = "smtpd_restriction_classes"
 
 
-def compile_rows(rows: Rows, build: Build) -> tuple[Content, Report]:
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The generation that the rows' edits were made after; its objects are in the store."""
+
+    content: Content
+    notes: Notes
+
+    def table(self, record: TableRecord) -> Known | None:
+        """The table as it was, unless it has become another."""
+        content, notes = self.content.tables.get(record.name), self.notes.tables.get(record.name)
+        if content is None or notes is None:
+            return None
+        same = (content.type, content.kind) == (record.type, record.kind)
+        return Known(content, notes) if same else None
+
+    def hosting(self) -> dict[str, TableContent] | None:
+        """The hosting tables as they were."""
+        notes = self.notes.tables.get(PREFIX)
+        if notes is None or notes.irregular:
+            return None
+        tables = self.content.tables.items()
+        return {name: table for name, table in tables if name.startswith(PREFIX)}
+
+
+def compile_rows(
+    rows: Rows, build: Build, previous: Previous | None = None
+) -> tuple[Content, Report]:
     """The content, its objects in the store, and what was found on the way."""
     report = Report()
-    seen = Seen()
+    notes: dict[str, TableNotes] = {}
     origins: dict[str, str] = {}
     parameters = _compile_parameters(rows, origins, report)
     tables: dict[str, TableContent] = {}
     for record in sorted(rows.tables, key=lambda table: (table.name, table.row)):
-        if (table := _compile_table(record, tables, seen, build, report)) is not None:
-            tables[record.name] = table
-    tables.update(compile_hosting(rows, parameters, build, report))
+        if _is_possible(record, tables, report):
+            known = previous.table(record) if previous else None
+            table, noted = compile_entries(record, KINDS[record.kind], known, build)
+            tables[record.name], notes[record.name] = table, noted
+            report.include(noted.findings)
+    known_hosting = previous.hosting() if previous else None
+    hosting, notes[PREFIX] = compile_hosting(rows, parameters, known_hosting, build)
+    report.include(notes[PREFIX].findings)
+    tables.update(hosting)
+    report.counts = {name: table.count for name, table in tables.items()}
     content = Content(
         parameters=parameters,
         services=_compile_services(rows, report),
         tables=tables,
     )
-    lint.run(Subject(rows, content, origins, seen, build), report)
+    before = previous.content if previous else None
+    lint.run(Subject(rows, content, origins, notes, build, before), report)
+    build.notes = Notes(
+        tables=notes,
+        whole=previous.notes.whole if previous else build.created,
+        edits=previous.notes.edits + 1 if previous else 0,
+    )
     return content, report
 
 
@@ -127,15 +175,9 @@ def _compile_services(rows: Rows, report: Report) -> tuple[Service, ...]:
     return tuple(services)
 
 
-def _compile_table(
-    record: TableRecord,
-    tables: dict[str, TableContent],
-    seen: Seen,
-    build: Build,
-    report: Report,
-) -> TableContent | None:
+def _is_possible(record: TableRecord, tables: dict[str, TableContent], report: Report) -> bool:
+    """True when there can be such a table; else the report says why not."""
     table_type, kind = TYPES.get(record.type), KINDS.get(record.kind)
-    problem = ""
     if table_type is None or table_type.inline:
         problem = f"has the type {record.type}, which cannot have entries of its own"
     elif kind is None:
@@ -146,9 +188,7 @@ def _compile_table(
         problem = f'has a name that begins with "{PREFIX}", which is kept for hosting rows'
     elif record.name in tables:
         problem = "has a name that another table has"
-    if problem or table_type is None or kind is None:
-        report.error("table", record.row, f"Table {record.name} {problem}. Change the table.")
-        return None
-    compile_one = compile_ordered if table_type.ordered else compile_indexed
-    layer = compile_one(record, kind, seen, build, report)
-    return TableContent(record.type, record.kind, (layer,))
+    else:
+        return True
+    report.error("table", record.row, f"Table {record.name} {problem}. Change the table.")
+    return False

@@ -1,6 +1,6 @@
-"""entries - the rows of one table become its file in the store.
+"""entries - the rows of one table become its content.
 
-SUMMARY      compile_indexed, compile_ordered (record, kind, seen, build, report) -> Layer
+SUMMARY      compile_entries(record, kind, previous, build) -> (TableContent, TableNotes)
 RULES        indexed types (hash, its aliases, texthash) become a CDB file under the keys that the
              kind's parser gives; ordered types (regexp, pcre, cidr) keep their source text, one
              line an entry.
@@ -11,29 +11,36 @@ RULES        indexed types (hash, its aliases, texthash) become a CDB file under
              value is an error: no map may hold one.
              Entries in plain form, nearly all of a large table, are known to be right without the
              parsers; test_entries.py proves it against them.
-SOURCE       postmap(1), access(5), regexp_table(5)
+EDITS        an indexed table of which only some rows were edited is extended (layers.py): for each
+             key that an edited row has or had, the entry that there is now. That is exact because
+             the database lets a lookup key stand once in a table: whoever has the key now is an
+             edited row. Where the compiled key is not the row's lookup key (rows written by hand)
+             the table is irregular and compiled whole each time.
+SOURCE       postmap(1), access(5), regexp_table(5), decision 0005
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass
 
 from tables import specs
 from tables.errors import EntryError, TableError
+from tables.formats.base import fold_key
 from tables.formats.cidr import CidrMap, open_cidr
 from tables.formats.pcre import open_pcre
 from tables.formats.regexp import open_regexp
 from tables.formats.ruleset import PatternMap
-from tables.manifest import Layer
+from tables.manifest import TableContent
 from tables.specs import Kind
-from tables.writing.indexed import IndexedTable
+from tables.writing.layers import Item, OutOfOrder, extend, write_table
+from tables.writing.notes import TableNotes
 from tables.writing.report import Report
-from tables.writing.rows import EntryRecord, TableRecord
+from tables.writing.rows import Edits, EntryKey, EntryRecord, TableRecord
+from tables.writing.sorting import Sorter
 from tables.writing.store import Build
-
-MOST = 10_000  # remembered entries of each kind; lint does not look at what goes beyond
 
 # An address in the form in which it is stored: every parser gives it back as it is.
 _LABEL = r"[a-z0-9](?:-?[a-z0-9]){0,30}"
@@ -61,74 +68,154 @@ READERS: dict[str, Callable[[str], PatternMap | CidrMap]] = {
 _BREAKS = re.compile(r"[\x00\n\r]")
 
 
-@dataclass(slots=True)
-class Seen:
-    """What lint wants to know of entries without reading them again; bounded."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A table as the generation before has it."""
 
-    tables: dict[str, str] = field(default_factory=dict)  # type:name in an access action -> row
-    own_aliases: dict[str, str] = field(default_factory=dict)  # virtual key = its value -> row
-
-    def note(self, kind: Kind, key: str, value: str, row: str) -> None:
-        """Look at one entry."""
-        if kind.name == "access":
-            if ":" in value and len(self.tables) < MOST:
-                for word in value.replace(",", " ").split():
-                    if specs.is_reference(word):
-                        self.tables.setdefault(word, row)
-        elif kind.name == "virtual" and key == value.lower() and len(self.own_aliases) < MOST:
-            self.own_aliases.setdefault(key, row)
+    content: TableContent
+    notes: TableNotes
 
 
-def compile_indexed(
-    record: TableRecord, kind: Kind, seen: Seen, build: Build, report: Report
-) -> Layer:
-    """One hash file."""
-    has_addresses = kind.name in ADDRESS_KEYS
-    with IndexedTable(record.name, build, report) as table:
-        for entry in record.entries():
-            key, value = entry.key.strip(), entry.value.strip()
-            if not _is_line(record, entry, key, value, report):
+def compile_entries(
+    record: TableRecord, kind: Kind, known: Known | None, build: Build
+) -> tuple[TableContent, TableNotes]:
+    """The table, made of what is known and the edits where that is possible."""
+    edits = record.edits
+    if known is not None and edits is not None and not known.notes.irregular:
+        if not edits.rows:
+            return known.content, known.notes
+        if specs.TYPES[record.type].indexed:
+            extended = _extend(record, kind, known, edits, build)
+            if extended is not None:
+                return extended
+    if specs.TYPES[record.type].ordered:
+        return _compile_ordered(record, kind, build)
+    return _compile_indexed(record, kind, build)
+
+
+def _compile_indexed(
+    record: TableRecord, kind: Kind, build: Build
+) -> tuple[TableContent, TableNotes]:
+    """One hash file of all entries."""
+    notes = TableNotes()
+    try:
+        with closing(_read(record, kind, record.entries(), notes)) as items:
+            layer, tally = write_table(record.name, items, build, notes.findings)
+    except OutOfOrder:
+        notes = TableNotes()
+        with Sorter(build.scratch) as sorter:
+            for item in _read(record, kind, record.entries(), notes):
+                sorter.add(*item)
+            layer, tally = write_table(record.name, sorter, build, notes.findings)
+    content = TableContent(
+        type=record.type,
+        kind=record.kind,
+        count=tally.count,
+        digest=tally.digest,
+        layers=(layer,),
+    )
+    return content, notes
+
+
+def _extend(
+    record: TableRecord,
+    kind: Kind,
+    known: Known,
+    edits: Edits[EntryKey, EntryRecord],
+    build: Build,
+) -> tuple[TableContent, TableNotes] | None:
+    """What is known with the edits over it; None when that cannot be told."""
+    notes = known.notes.without(edits.rows)
+    now: dict[str, str | None] = {}
+    for text, lookup_key in edits.keys:
+        try:
+            key = _stored_key(kind, text.strip())
+        except TableError:
+            continue  # it never was in the map
+        if key != lookup_key:
+            return None
+        now[key] = None
+    for key, value, _row in _read(record, kind, edits.records(), notes):
+        now[key] = value
+    if notes.irregular:
+        return None
+    return extend(known.content, now, build), notes
+
+
+def _read(
+    record: TableRecord, kind: Kind, entries: Iterable[EntryRecord], notes: TableNotes
+) -> Generator[Item, None, None]:
+    """The entries of an indexed table as they stand in the map."""
+    is_plain_key = PLAIN_ADDRESS.fullmatch if kind.name in ADDRESS_KEYS else _is_never
+    is_plain_value = PLAIN_VALUES[kind.name].fullmatch if kind.name in PLAIN_VALUES else _is_never
+    for text, value, row, _position, lookup_key in entries:
+        key = text
+        if not (is_plain_key(text) and is_plain_value(value)):
+            text, value = text.strip(), value.strip()
+            if not _is_line(record, text, value, row, notes.findings):
                 continue
-            if not (has_addresses and PLAIN_ADDRESS.fullmatch(key)):
-                try:
-                    key = kind.parse_key(key)
-                except TableError as error:
-                    message = f"{_where(record, entry)}: {error} It is left out."
-                    report.warning("entry-key", entry.row, message)
-                    continue
-            _check_value(record, kind, entry, value, report)
-            seen.note(kind, key, value, entry.row)
-            table.put(key, value, entry.row)
-        return table.keep()
+            try:
+                key = _stored_key(kind, text)
+            except TableError as error:
+                message = f"{_where(record, text)}: {error} It is left out."
+                notes.findings.warning("entry-key", row, message)
+                continue
+            _check_value(record, kind, text, value, row, notes.findings)
+            notes.look_at(kind, key, value, row)
+        elif key == value:
+            notes.look_at(kind, key, value, row)
+        if key != lookup_key:
+            notes.irregular = True
+        yield key, value, row
 
 
-def compile_ordered(
-    record: TableRecord, kind: Kind, seen: Seen, build: Build, report: Report
-) -> Layer:
+def _is_never(_text: str) -> None:
+    """No text is plain."""
+
+
+def _stored_key(kind: Kind, text: str) -> str:
+    """The key as it stands in the map. Raises TableError."""
+    if kind.name in ADDRESS_KEYS and PLAIN_ADDRESS.fullmatch(text):
+        return text
+    return fold_key(kind.parse_key(text))
+
+
+def _compile_ordered(
+    record: TableRecord, kind: Kind, build: Build
+) -> tuple[TableContent, TableNotes]:
     """One source text."""
+    notes, report = TableNotes(), Report()
     lines, rows = [], []
     for entry in record.entries():
-        key, value = entry.key.strip(), entry.value.strip()
-        if not _is_line(record, entry, key, value, report):
+        key, value, row = entry.key.strip(), entry.value.strip(), entry.row
+        if not _is_line(record, key, value, row, report):
             continue
         if key.startswith("#"):
-            message = f"{_where(record, entry)}: a line that begins with # is a comment."
-            report.warning("entry-key", entry.row, f"{message} Choose another delimiter.")
+            message = f"{_where(record, key)}: a line that begins with # is a comment."
+            report.warning("entry-key", row, f"{message} Choose another delimiter.")
             continue
         if value and "$" not in value:
-            _check_value(record, kind, entry, value, report)
-        seen.note(kind, key, value, entry.row)
+            _check_value(record, kind, key, value, row, report)
+        notes.look_at(kind, key, value, row)
         lines.append(f"{key} {value}".rstrip() + "\n")
-        rows.append(entry.row)
+        rows.append(row)
     text = "".join(lines)
     for problem in READERS[record.type](text).problems:
         row = rows[min(problem.line, len(rows)) - 1] if problem.line > 0 else record.row
         report.warning("entry-pattern", row, f"Table {record.name}: {problem.message}.")
-    report.counts[record.name] = len(lines)
-    return build.object(text.encode(), count=len(lines))
+    layer = build.object(text.encode(), count=len(lines))
+    content = TableContent(
+        type=record.type,
+        kind=record.kind,
+        count=len(lines),
+        digest=layer.digest,
+        layers=(layer,),
+    )
+    notes.findings = report
+    return content, notes
 
 
-def _is_line(record: TableRecord, entry: EntryRecord, key: str, value: str, report: Report) -> bool:
+def _is_line(record: TableRecord, key: str, value: str, row: str, report: Report) -> bool:
     """True when both sides can stand in a map; else the report says why not."""
     if not key:
         problem = "the key is empty. Fill it in, or remove the entry."
@@ -138,12 +225,12 @@ def _is_line(record: TableRecord, entry: EntryRecord, key: str, value: str, repo
         problem = "there is a line break in it. Write it on one line."
     else:
         return True
-    report.error("entry", entry.row, f"{_where(record, entry)}: {problem}")
+    report.error("entry", row, f"{_where(record, key)}: {problem}")
     return False
 
 
 def _check_value(
-    record: TableRecord, kind: Kind, entry: EntryRecord, value: str, report: Report
+    record: TableRecord, kind: Kind, key: str, value: str, row: str, report: Report
 ) -> None:
     plain = PLAIN_VALUES.get(kind.name)
     if plain is not None and plain.fullmatch(value):
@@ -151,9 +238,9 @@ def _check_value(
     try:
         kind.parse_value(value)
     except EntryError as error:
-        message = f"{_where(record, entry)}: {error} Mail that meets this entry is deferred."
-        report.warning("entry-value", entry.row, message)
+        message = f"{_where(record, key)}: {error} Mail that meets this entry is deferred."
+        report.warning("entry-value", row, message)
 
 
-def _where(record: TableRecord, entry: EntryRecord) -> str:
-    return f"Table {record.name}, entry {entry.key.strip()[:100]!r}"
+def _where(record: TableRecord, key: str) -> str:
+    return f"Table {record.name}, entry {key[:100]!r}"

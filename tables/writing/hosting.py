@@ -1,6 +1,6 @@
 """hosting - domains and mailboxes become lookup tables and the parameters that name them.
 
-SUMMARY      compile_hosting(rows, parameters, build, report) -> tables; `parameters` is added to
+SUMMARY      compile_hosting(rows, parameters, known, build) -> tables, notes; adds to `parameters`
 TABLES       hosting-local-domains            mydestination               domain -> its kind
              hosting-virtual-alias-domains    virtual_alias_domains       domain -> its kind
              hosting-virtual-mailbox-domains  virtual_mailbox_domains     domain -> its kind
@@ -17,22 +17,27 @@ RULES        an empty table is left out. A table is put behind what the paramete
              A path is "domain/user/Maildir/" with the folded local part, in which "/", "%" and a
              leading dot are written as %XX: no address leads out of the directory of its domain,
              and no two share one.
+             Of edited domains and mailboxes only the keys are looked at that they have or had, in
+             all tables (layers.py). A local part stands for all local domains that have it.
 SOURCE       ADDRESS_CLASS_README, postconf(5)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 from tables.addresses import Address, fold
+from tables.formats.base import fold_key
 from tables.manifest import TableContent
 from tables.parameters import REGISTRY
-from tables.writing.indexed import IndexedTable
+from tables.writing.layers import Item, extend, write_table
+from tables.writing.notes import TableNotes
 from tables.writing.report import Report
-from tables.writing.rows import DomainKind, MailboxRecord, Rows
+from tables.writing.rows import DomainKind, DomainRecord, MailboxRecord, Rows
 from tables.writing.sorting import Sorter
 from tables.writing.store import Build
+from tables.writing.tally import NOTHING
 
 PREFIX = "hosting-"  # names that rows of Table cannot have
 DISABLED = "error:5.2.1 Mailbox disabled"  # RFC 3463 3.3: disabled, not accepting messages
@@ -56,28 +61,93 @@ TABLES = {
     "hosting-local-mailboxes": ("mailbox_transport_maps", "transport"),
     "hosting-transport": ("transport_maps", "transport"),
 }
+MAILBOX_TABLES = tuple(name for name in TABLES if name not in DOMAIN_TABLES.values())
 
 
 def compile_hosting(
-    rows: Rows, parameters: dict[str, str], build: Build, report: Report
-) -> dict[str, TableContent]:
-    """The hosting tables that are not empty; `parameters` comes to name them."""
-    contents = {}
+    rows: Rows,
+    parameters: dict[str, str],
+    known: Mapping[str, TableContent] | None,
+    build: Build,
+) -> tuple[dict[str, TableContent], TableNotes]:
+    """The hosting tables that are not empty; `parameters` comes to name them.
+
+    `known` are those of the generation before; None when nothing is known.
+    """
+    notes = TableNotes()
+    tables = None if known is None else _extend(rows, known, build, notes)
+    if tables is None:
+        notes = TableNotes()
+        tables = _compile(rows, build, notes)
+    contents = {name: tables[name] for name in TABLES if name in tables and tables[name].count}
+    for name in contents:
+        _name_table(name, TABLES[name][0], parameters)
+    return contents, notes
+
+
+def _compile(rows: Rows, build: Build, notes: TableNotes) -> dict[str, TableContent]:
+    """All tables out of all rows."""
     with ExitStack() as stack:
-        tables = {name: stack.enter_context(IndexedTable(name, build, report)) for name in TABLES}
+        sorters = {name: stack.enter_context(Sorter(build.scratch)) for name in TABLES}
         with Sorter(build.scratch) as kinds:
             for domain in rows.domains():
-                name = domain.name.lower()
-                kinds.add(name, domain.kind.value, domain.row)
-                tables[DOMAIN_TABLES[domain.kind]].put(name, domain.kind.value, domain.row)
-            _check_kinds(kinds, report)
+                table, name, value = _domain_entry(domain)
+                kinds.add(name, value, domain.row)
+                sorters[table].add(name, value, domain.row)
+            _check_kinds(kinds, notes.findings)
         for mailbox in rows.mailboxes():
-            _put_mailbox(mailbox, tables, report)
-        for name, (parameter, kind) in TABLES.items():
-            if not tables[name].is_empty:
-                contents[name] = TableContent("hash", kind, (tables[name].keep(),))
-                _name_table(name, parameter, parameters)
-    return contents
+            for table, key, value in _mailbox_entries(mailbox, notes):
+                sorters[table].add(key, value, mailbox.row)
+        return {name: _write(name, sorter, build, notes) for name, sorter in sorters.items()}
+
+
+def _write(name: str, items: Iterable[Item], build: Build, notes: TableNotes) -> TableContent:
+    layer, tally = write_table(name, items, build, notes.findings)
+    return TableContent(
+        type="hash",
+        kind=TABLES[name][1],
+        count=tally.count,
+        digest=tally.digest,
+        layers=(layer,),
+    )
+
+
+def _extend(
+    rows: Rows, known: Mapping[str, TableContent], build: Build, notes: TableNotes
+) -> dict[str, TableContent] | None:
+    """The tables before with the edits over them; None when that cannot be told."""
+    if rows.domain_edits is None or rows.mailbox_edits is None:
+        return None
+    edits: dict[str, dict[str, str | None]] = {name: {} for name in TABLES}
+    for name in rows.domain_edits.keys:
+        for table in DOMAIN_TABLES.values():
+            edits[table][name.lower()] = None
+    for text in rows.mailbox_edits.keys:
+        local, _, domain_name = text.rpartition("@")
+        address = Address(local, domain_name)
+        if fold(address) != address:
+            return None
+        for table in MAILBOX_TABLES:
+            edits[table][_mailbox_key(table, address)] = None
+    for domain in rows.domain_edits.records():
+        table, key, value = _domain_entry(domain)
+        if key in edits[table]:
+            edits[table][key] = value
+    for mailbox in rows.mailbox_edits.records():
+        for table, key, value in _mailbox_entries(mailbox, notes):
+            if key in edits[table]:
+                edits[table][key] = value
+    if notes.irregular:
+        return None
+    return {name: _extend_one(name, known.get(name), edits[name], build) for name in TABLES}
+
+
+def _extend_one(
+    name: str, table: TableContent | None, edits: Mapping[str, str | None], build: Build
+) -> TableContent:
+    """A table that was empty before was left out."""
+    empty = TableContent(type="hash", kind=TABLES[name][1], count=0, digest=NOTHING, layers=())
+    return extend(table or empty, edits, build)
 
 
 def mailbox_path(address: Address) -> str:
@@ -88,7 +158,7 @@ def mailbox_path(address: Address) -> str:
     return f"{address.domain}/{local}/Maildir/"
 
 
-def _check_kinds(kinds: Sorter, report: Report) -> None:
+def _check_kinds(kinds: Iterable[Item], report: Report) -> None:
     """A domain has one class: ADDRESS_CLASS_README."""
     last_name = last_kind = last_row = ""
     for name, kind, row in kinds:
@@ -102,12 +172,23 @@ def _check_kinds(kinds: Sorter, report: Report) -> None:
         last_name, last_kind, last_row = name, kind, row
 
 
-def _put_mailbox(
-    mailbox: MailboxRecord, tables: Mapping[str, IndexedTable], report: Report
-) -> None:
+def _domain_entry(domain: DomainRecord) -> tuple[str, str, str]:
+    """(table, key, value)."""
+    return DOMAIN_TABLES[domain.kind], domain.name.lower(), domain.kind.value
+
+
+def _mailbox_key(table: str, address: Address) -> str:
+    """The key of a mailbox in one of its tables; `address` is folded."""
+    return fold_key(address.local if table == "hosting-local-mailboxes" else address.text)
+
+
+def _mailbox_entries(mailbox: MailboxRecord, notes: TableNotes) -> Iterator[tuple[str, str, str]]:
+    """(table, key, value) of all entries of a mailbox."""
     address = fold(mailbox.address)
+    if address != mailbox.address:
+        notes.irregular = True  # written by hand: two rows may have one key
     if mailbox.domain_kind not in (DomainKind.LOCAL, DomainKind.VIRTUAL_MAILBOX):
-        report.error(
+        notes.findings.error(
             "mailbox-domain",
             mailbox.row,
             f"{address.text} cannot have a mailbox, because {address.domain} is a domain of the "
@@ -115,15 +196,16 @@ def _put_mailbox(
             "remove the mailbox.",
         )
         return
-    key, path, row = address.text, mailbox_path(address), mailbox.row
-    tables["hosting-mailboxes"].put(key, path, row)
+    values = {"hosting-mailboxes": mailbox_path(address)}
     if mailbox.quota_bytes is not None:
-        tables["hosting-mailbox-limits"].put(key, str(mailbox.quota_bytes), row)
+        values["hosting-mailbox-limits"] = str(mailbox.quota_bytes)
     if mailbox.domain_kind is DomainKind.LOCAL:
-        tables["hosting-local-recipients"].put(key, path, row)
-        tables["hosting-local-mailboxes"].put(address.local, "virtual:", row)
+        values["hosting-local-recipients"] = mailbox_path(address)
+        values["hosting-local-mailboxes"] = "virtual:"
     if not mailbox.enabled:
-        tables["hosting-transport"].put(key, DISABLED, row)
+        values["hosting-transport"] = DISABLED
+    for table, value in values.items():
+        yield table, _mailbox_key(table, address), value
 
 
 def _name_table(table: str, parameter: str, parameters: dict[str, str]) -> None:

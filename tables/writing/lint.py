@@ -13,7 +13,7 @@ SOURCE       postconf(5), ADDRESS_CLASS_README, SMTPD_ACCESS_README; Postfix smt
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from tables import parametertext, specs
 from tables.domains import parse_network
@@ -24,7 +24,7 @@ from tables.parameters import REGISTRY, ParameterType, check, find
 from tables.restrictions import RELAY_GUARDS, RestrictionCall
 from tables.writing import classes
 from tables.writing.report import Report
-from tables.writing.rows import DomainKind
+from tables.writing.rows import DomainKind, DomainRecord
 from tables.writing.subject import Place, Subject
 
 Check = Callable[[Subject, Report], None]
@@ -266,14 +266,10 @@ CONTRADICTIONS = tuple(
 
 def domain_classes(subject: Subject, report: Report) -> None:
     """No domain is in two address classes."""
-    hosted = {}
     literals = subject.domain_classes.literals
-    named = frozenset().union(*literals.values())
-    for domain in subject.rows.domains():
+    for domain in _domains_to_check(subject):
         name = domain.name.lower()
         kinds = subject.domain_classes.of(name)
-        if name in named:
-            hosted[name] = domain.kind
         for other in sorted(kinds - {domain.kind}, key=lambda kind: kind.value):
             if frozenset((domain.kind, other)) in CONTRADICTIONS:
                 parameter = classes.PARAMETERS[other]
@@ -283,7 +279,9 @@ def domain_classes(subject: Subject, report: Report) -> None:
                     f"Domain {name} is hosted as {domain.kind.value}, but {parameter} has it too. "
                     f"Take it out of {parameter}, or remove the domain here.",
                 )
-    for name in sorted(named - hosted.keys()):
+    for name in sorted(frozenset().union(*literals.values())):
+        if subject.domain_classes.is_hosted(name):
+            continue
         kinds = subject.domain_classes.of(name)
         for pair in CONTRADICTIONS:
             if pair <= kinds:
@@ -296,17 +294,26 @@ def domain_classes(subject: Subject, report: Report) -> None:
                 )
 
 
+def _domains_to_check(subject: Subject) -> Iterable[DomainRecord]:
+    """All of them; the edited ones when what they may contradict is as it was and was good."""
+    before, edits = subject.classes_before, subject.rows.domain_edits
+    if before is None or edits is None or before.given != subject.domain_classes.given:
+        return subject.rows.domains()
+    return edits.records()
+
+
 def own_aliases(subject: Subject, report: Report) -> None:
     """No address of a virtual alias domain has only itself as its destination."""
-    for key, row in subject.seen.own_aliases.items():
-        domain = key.rpartition("@")[2]
-        if subject.domain_classes.of(domain) == {DomainKind.VIRTUAL_ALIAS}:
-            report.warning(
-                "own-alias",
-                row,
-                f"{key} has only itself as its destination, and {domain} has no mailboxes: all its "
-                "mail bounces. Give it an address elsewhere, or remove the entry.",
-            )
+    for notes in subject.notes.values():
+        for row, key in sorted(notes.own_aliases.items()):
+            domain = key.rpartition("@")[2]
+            if subject.domain_classes.of(domain) == {DomainKind.VIRTUAL_ALIAS}:
+                report.warning(
+                    "own-alias",
+                    row,
+                    f"{key} has only itself as its destination, and {domain} has no mailboxes: all "
+                    "its mail bounces. Give it an address elsewhere, or remove the entry.",
+                )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -9,7 +9,7 @@ LIMITS       the first KEPT findings of each level are kept in full, all are cou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -51,6 +51,19 @@ class Report:
         self.warning_count += 1
         if len(self.warnings) < KEPT:
             self.warnings.append(Finding(check, row, message))
+
+    def include(self, other: Report) -> None:
+        """Take over what another one found."""
+        self.error_count += other.error_count
+        self.warning_count += other.warning_count
+        self.errors += other.errors[: KEPT - len(self.errors)]
+        self.warnings += other.warnings[: KEPT - len(self.warnings)]
+
+    def without(self, rows: Collection[str]) -> Report:
+        """The warnings that are not about these rows, as far as they were kept."""
+        warnings = [finding for finding in self.warnings if finding.row not in rows]
+        gone = len(self.warnings) - len(warnings)
+        return Report(warnings=warnings, warning_count=self.warning_count - gone)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""

@@ -8,6 +8,10 @@ RULES        `row` names the row a record came from as "model:pk" ("entry:812"),
              What is switched off (a domain, table or service and all that belongs to it) is left
              out by the caller; the one exception is `MailboxRecord.enabled`, because a disabled
              mailbox is compiled: into a refusal.
+EDITS        an incremental compile gets, beside the passes over all rows, what was edited since the
+             generation before: the rows, the keys they have or had in between, and the records that
+             they give now. What nothing was edited of has Edits without rows; `edits` None means
+             that nothing is known and everything is read.
 ORDER        rows may come in any order, the compiler sorts on disk; it is fastest when entries of
              indexed tables come by folded key, domains by name and mailboxes by address in code
              point order (SQL: ORDER BY lower(key) COLLATE "C").
@@ -19,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Generic, NamedTuple, TypeVar
 
 from tables.addresses import Address
 from tables.services import Service
@@ -50,11 +55,11 @@ class ServiceRecord:
     row: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRecord:
+class EntryRecord(NamedTuple):
     """One entry: both sides as table text.
 
-    In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i",
+    `lookup_key` is the key under which the database lets it stand once in its table, None where it
+    does not. In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i",
     "!10.0.0.0/8"), and the lines "if /x/" and "endif" are entries with an empty value.
     """
 
@@ -62,6 +67,27 @@ class EntryRecord:
     value: str
     row: str
     position: int = 0
+    lookup_key: str | None = None
+
+
+Record = TypeVar("Record")
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edits(Generic[Key, Record]):
+    """What was edited of one kind of rows since the generation before.
+
+    `records` are those of all edited rows that count now, and perhaps others.
+    """
+
+    rows: frozenset[str] = frozenset()
+    keys: frozenset[Key] = frozenset()
+    records: Callable[[], Iterable[Record]] = tuple
+
+
+# key as written, lookup_key; of every enabled state that the row was in
+EntryKey = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +99,7 @@ class TableRecord:
     kind: str  # a name of tables.specs KINDS
     row: str
     entries: Callable[[], Iterable[EntryRecord]]
+    edits: Edits[EntryKey, EntryRecord] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,3 +157,7 @@ class Rows:
     restriction_lists: tuple[RestrictionListRecord, ...] = ()
     domains: Callable[[], Iterable[DomainRecord]] = tuple
     mailboxes: Callable[[], Iterable[MailboxRecord]] = tuple
+    domain_edits: Edits[str, DomainRecord] | None = None  # names
+    # user@domain as joined from two columns. Records include all that share the local part of an
+    # edited mailbox in a domain of the kind local.
+    mailbox_edits: Edits[str, MailboxRecord] | None = None

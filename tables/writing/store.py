@@ -3,8 +3,9 @@
 SUMMARY      begin() -> Build, its object() for each map, its finish() -> Manifest; then switch()
 LAYOUT       objects/<sha256>                    one map file, never changed, shared by generations
              generations/<N>/manifest.json       what generation N consists of
+             generations/<N>/notes.json          what the next compile wants to know: notes.py
              current -> generations/<N>          the generation in force
-             lock                                held (flock) by whoever builds or prunes
+             lock                                held (flock) by whoever publishes or prunes
 RULES        order of a publish, each step durable before the next: object files, their names, the
              manifest (in a directory with a temporary name), the name generations/<N>, the link.
              So a numbered directory always has its manifest and the manifest always its objects;
@@ -12,6 +13,8 @@ RULES        order of a publish, each step durable before the next: object files
              What a killed publisher left half-made has a name that begins with a dot, is looked at
              by nobody and is swept by the next one. One publisher builds at a time; switching and
              reading need no lock against it. Files 0600, directories 0700.
+             Beside the publisher one other may make objects, at leisure (begin with `aside`): no
+             manifest names them before the publisher writes it, and nothing is pruned meanwhile.
 ERRORS       StoreBusy: another publisher builds or prunes; GenerationError: no such generation, or
              not whole, or the number is taken; OSError: the disk (the old one stays in force)
 NOT DONE     choosing numbers: the caller takes one above `latest()` and above all it ever used
@@ -23,6 +26,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +46,14 @@ from tables.manifest import (
 )
 from tables.objects import Objects, file_digest
 from tables.writing.disk import Disk
+from tables.writing.notes import Notes
+
+NOTES_MOST = 64 * 1024 * 1024  # bytes of notes; see LIMITS in notes.py
+PATIENCE_S = 1.0  # how long a publisher waits for one who prunes
+PAUSE_S = 0.01
+
+
+ASIDE = ".aside-"  # begins the temporary names of the one who builds beside the publisher
 
 
 def utc_now() -> datetime:
@@ -61,16 +73,19 @@ class Store:
         self.objects = Objects(root / "objects")
         self.generations = root / "generations"
 
-    def begin(self) -> Build:
-        """Take the store for building; use the result in a `with` statement."""
+    def begin(self, *, aside: bool = False) -> Build:
+        """Take the store for building; use the result in a `with` statement.
+
+        `aside`: beside the publisher, to make objects only.
+        """
         self._make_directories()
-        lock = self._lock()
+        lock = self._lock_aside() if aside else self._lock(patience_s=PATIENCE_S)
         try:
-            self._sweep()
+            self._sweep(aside)
         except BaseException:
             os.close(lock)
             raise
-        return Build(self, lock)
+        return Build(self, lock, ASIDE if aside else ".")
 
     def switch(self, number: int) -> Manifest:
         """Verify generation `number` in full and put it in force; durable on return."""
@@ -91,6 +106,15 @@ class Store:
     def read(self, number: int) -> Manifest:
         """The manifest of generation `number`; its objects are not looked at."""
         return read_manifest(self.root, number)
+
+    def notes(self, number: int) -> Notes | None:
+        """What was noted of generation `number`; None when nothing was, or it cannot be read."""
+        try:
+            with open(generation_path(self.root, number) / "notes.json", "rb") as stream:
+                data = stream.read(NOTES_MOST + 1)
+        except OSError:
+            return None
+        return Notes.from_bytes(data) if len(data) <= NOTES_MOST else None
 
     def verify(self, number: int) -> Manifest:
         """The manifest, after every object of it was verified by digest."""
@@ -118,12 +142,11 @@ class Store:
             raise ValueError("at least one generation must be kept")
         if not self.generations.is_dir():
             return []
-        lock = self._lock()
-        try:
+        with contextlib.ExitStack() as held:
+            held.callback(os.close, self._lock())
+            held.callback(os.close, self._lock_aside())
             with self._link_lock():
                 return self._prune(keep)
-        finally:
-            os.close(lock)
 
     def _prune(self, keep: int) -> list[int]:
         current = current_number(self.root)
@@ -157,11 +180,13 @@ class Store:
             if self.disk.make_directory(path):
                 self.disk.sync_directory(path.parent)
 
-    def _sweep(self) -> None:
-        """Remove what a killed publisher left; only the holder of the lock may."""
+    def _sweep(self, aside: bool) -> None:
+        """Remove what a killed one left; only the holder of the lock may."""
         for name in os.listdir(self.objects.directory):
-            if name.startswith("."):
+            if name.startswith(".") and name.startswith(ASIDE) == aside:
                 self.disk.remove(self.objects.directory / name)
+        if aside:
+            return
         for name in os.listdir(self.generations):
             if name.startswith("."):
                 self.remove_generation(self.generations / name)
@@ -169,21 +194,36 @@ class Store:
     def remove_generation(self, path: Path) -> None:
         """Remove the directory of a generation that has lost its name or never got it."""
         self.disk.remove(path / "manifest.json")
+        self.disk.remove(path / "notes.json")
+        self.disk.remove(path / ".notes")
         self.disk.remove_directory(path)
 
-    def _lock(self) -> int:
+    def _lock(self, *, patience_s: float = 0.0) -> int:
         """The descriptor that holds the store; closing it lets go."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = os.open(self.root / "lock", flags, 0o600)
+        return self._flock(os.open(self.root / "lock", flags, 0o600), patience_s)
+
+    def _lock_aside(self) -> int:
+        """The same for the one who builds beside the publisher."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        return self._flock(os.open(self.objects.directory, flags), 0.0)
+
+    def _flock(self, lock: int, patience_s: float) -> int:
+        deadline = time.monotonic() + patience_s
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(lock)
-            raise StoreBusy("another publisher is at work on the maps; try again") from error
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    if time.monotonic() >= deadline:
+                        message = "another publisher is at work on the maps; try again"
+                        raise StoreBusy(message) from error
+                    time.sleep(PAUSE_S)
+                else:
+                    return lock
         except BaseException:
             os.close(lock)
             raise
-        return lock
 
     @contextlib.contextmanager
     def _link_lock(self) -> Iterator[None]:
@@ -202,11 +242,14 @@ class Store:
 class Build:
     """A generation in the making; leaving the `with` block lets go of the store."""
 
-    def __init__(self, store: Store, lock: int) -> None:
+    def __init__(self, store: Store, lock: int, prefix: str) -> None:
         self._store = store
         self._disk = store.disk
         self._lock = lock
+        self._prefix = prefix
         self._made = 0
+        self.created = store.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.notes: Notes | None = None  # of what was compiled last; kept by finish()
 
     def __enter__(self) -> Self:
         return self
@@ -247,7 +290,7 @@ class Build:
         Content that is in the store already is not stored again: its file is known to the engines.
         """
         self._made += 1
-        aside = self._store.objects.directory / f".{self._made}"
+        aside = self._store.objects.directory / f"{self._prefix}{self._made}"
         try:
             count = write(aside)
             descriptor = os.open(aside, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -285,7 +328,7 @@ class Build:
         place = generation_path(store.root, number)
         manifest = Manifest(
             number=number,
-            created=store.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            created=self.created,
             revision=revision,
             digest=content.digest,
             content=content,
@@ -308,13 +351,29 @@ class Build:
         disk.sync_directory(store.generations)
         return manifest
 
+    def keep_notes(self, number: int) -> None:
+        """Put the notes of this compile in the place of those of a generation that says the same.
+
+        Killed half-way, the older notes or none are there.
+        """
+        if self.notes is not None:
+            place = generation_path(self._store.root, number)
+            aside = place / ".notes"
+            self._disk.remove(aside)
+            self._write_file(aside, self.notes.to_bytes())
+            self._disk.rename(aside, place / "notes.json")
+
     def _write_manifest(self, directory: Path, manifest: Manifest) -> None:
-        disk = self._disk
-        disk.make_directory(directory)
-        descriptor = disk.create(directory / "manifest.json")
+        self._disk.make_directory(directory)
+        if self.notes is not None:
+            self._write_file(directory / "notes.json", self.notes.to_bytes())
+        self._write_file(directory / "manifest.json", print_manifest(manifest))
+        self._disk.sync_directory(directory)
+
+    def _write_file(self, path: Path, data: bytes) -> None:
+        descriptor = self._disk.create(path)
         try:
-            disk.write(descriptor, print_manifest(manifest))
-            disk.sync(descriptor)
+            self._disk.write(descriptor, data)
+            self._disk.sync(descriptor)
         finally:
             os.close(descriptor)
-        disk.sync_directory(directory)

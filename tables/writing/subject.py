@@ -18,7 +18,7 @@ from tables.manifest import Content, TableContent
 from tables.parameters import Parameters, ParameterType, find
 from tables.restrictions import RestrictionCall, parse_restrictions
 from tables.writing.classes import Classes
-from tables.writing.entries import Seen
+from tables.writing.notes import TableNotes
 from tables.writing.rows import Rows
 from tables.writing.store import Build
 
@@ -47,12 +47,13 @@ class Subject:
         rows: Rows,
         content: Content,
         origins: Mapping[str, str],
-        seen: Seen,
+        notes: Mapping[str, TableNotes],
         build: Build,
+        before: Content | None = None,
     ) -> None:
         self.rows = rows
         self.content = content
-        self.seen = seen
+        self.notes = notes  # of each table
         self._origins = origins  # parameter -> row
         parameters = Parameters(content.parameters)
         self.refused_tables = {record.name for record in rows.tables} - content.tables.keys()
@@ -60,6 +61,9 @@ class Subject:
         self.places = (self.main, *self._services(parameters))
         self.classes = frozenset(self.items(self.main, "smtpd_restriction_classes"))
         self.domain_classes = Classes(parameters, content, build)
+        self.classes_before = (
+            None if before is None else Classes(Parameters(before.parameters), before, build)
+        )
 
     def _services(self, parameters: Parameters) -> Iterator[Place]:
         rows = {(item.service.name, item.service.type): item.row for item in self.rows.services}
@@ -157,7 +161,12 @@ class Subject:
             for item in items:
                 for text in _nested(item):
                     yield text, where, row
-        for text, row in self.seen.tables.items():
+        named: dict[str, str] = {}
+        for notes in self.notes.values():
+            for row, words in notes.references.items():
+                for text in words.split():
+                    named[text] = min(row, named.get(text, row))
+        for text, row in sorted(named.items()):
             yield text, "An access rule", row
 
 

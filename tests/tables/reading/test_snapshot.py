@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tables.errors import GenerationError, ParameterError, TableUnavailable
-from tables.manifest import Content, TableContent
+from tables.formats.base import Listing
+from tables.manifest import Content
 from tables.objects import Objects
 from tables.reading.snapshot import Snapshot
 from tables.services import Service
 from tables.writing.store import Store
-from tests.tables.writing.generations import add_cdb, publish
+from tests.tables.writing.generations import add_cdb, one_file, publish
 
 VIRTUAL = {"joe@example.com": "joe@example.net", "@example.com": "all@example.net"}
 TEXTS = {
@@ -157,19 +158,59 @@ def test_it_refuses_what_it_does_not_know(store: Store) -> None:
         layer = add_cdb(build, {"a": "b"})
         text = build.object(b"/x/ \xff\n", count=1)
         for number, table in (
-            (2, TableContent("hash", "virtual", (layer, layer))),
-            (3, TableContent("quark", "virtual", (layer,))),
-            (4, TableContent("static", "virtual", (layer,))),
+            (2, replace(one_file("regexp", "virtual", text), layers=(text, text))),
+            (3, one_file("quark", "virtual", layer)),
+            (4, one_file("static", "virtual", layer)),
         ):
             build.finish(number, 1, Content(tables={"t": table}))
-        build.finish(5, 1, Content(tables={"t": TableContent("hash", "virtual", (text,))}))
-        build.finish(6, 1, Content(tables={"t": TableContent("regexp", "access", (text,))}))
+        build.finish(5, 1, Content(tables={"t": one_file("hash", "virtual", text)}))
+        build.finish(6, 1, Content(tables={"t": one_file("regexp", "access", text)}))
     for number in (2, 3, 4):
         with pytest.raises(GenerationError, match="does not know; update the engine"):
             Snapshot.open(store.root, number)
     for number in (5, 6):
         with pytest.raises(GenerationError, match="cannot be read"):
             Snapshot.open(store.root, number)
+
+
+def publish_layers(store: Store, number: int, *layers: dict[str, str]) -> None:
+    """One table, `virtual`, in these layers, newest first."""
+    with store.begin() as build:
+        files = tuple(add_cdb(build, layer) for layer in layers)
+        table = replace(one_file("hash", "virtual", files[-1]), layers=files)
+        build.finish(number, number, Content(tables={"virtual": table}))
+    store.switch(number)
+
+
+def test_it_asks_layers_from_the_newest_down(store: Store) -> None:
+    publish_layers(
+        store, 2, {"a": "new", "b": ""}, {"b": "x", "c": ""}, {"a": "1", "c": "3", "d": "4"}
+    )
+    table = Snapshot.open(store.root).table("hash:virtual")
+    assert [table.get(key) for key in "abcde"] == ["new", None, None, "4", None]
+    assert isinstance(table, Listing)
+    assert sorted(table.entries()) == [("a", "new"), ("d", "4")]
+
+
+def test_an_edit_opens_the_new_layer_only(store: Store) -> None:
+    base = {str(number): "x" for number in range(1000)}
+    publish_layers(store, 2, {"1": "first"}, base)
+    objects = Objects(store.objects.directory)
+    first = Snapshot.open(store.root, objects=objects)
+    publish_layers(store, 3, {"1": "second"}, base)
+    store.objects.path(first.manifest.content.tables["virtual"].layers[1].digest).unlink()
+    second = Snapshot.open(store.root, objects=objects, previous=first)
+    assert second.table("hash:virtual").get("1") == "second"
+    assert second.table("hash:virtual").get("2") == "x"
+    assert first.table("hash:virtual").get("1") == "first"  # a session that began with it
+
+
+def test_a_damaged_layer_refuses_the_generation(store: Store) -> None:
+    publish_layers(store, 2, {"a": "new"}, {"a": "old"})
+    layer = store.read(2).content.tables["virtual"].layers[0]
+    store.objects.path(layer.digest).write_bytes(b"x" * layer.size)
+    with pytest.raises(GenerationError, match="changed or damaged"):
+        Snapshot.open(store.root)
 
 
 def test_it_takes_over_what_did_not_change(store: Store) -> None:

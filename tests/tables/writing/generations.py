@@ -9,6 +9,13 @@ from tables.manifest import Content, Layer, Manifest, TableContent
 from tables.writing.store import Build, Store
 
 
+def one_file(table_type: str, kind: str, layer: Layer) -> TableContent:
+    """A table in one file."""
+    return TableContent(
+        type=table_type, kind=kind, count=layer.count, digest=layer.digest, layers=(layer,)
+    )
+
+
 def add_cdb(build: Build, entries: dict[str, str]) -> Layer:
     """A hash table in the store."""
 
@@ -29,12 +36,12 @@ def add_content(
 ) -> Content:
     """Content with hash tables, and with text tables given as name -> (type, source)."""
     contents = {
-        name: TableContent("hash", "virtual", (add_cdb(build, entries),))
+        name: one_file("hash", "virtual", add_cdb(build, entries))
         for name, entries in tables.items()
     }
     for name, (kind, source) in (texts or {}).items():
         layer = build.object(source.encode(), count=source.count("\n"))
-        contents[name] = TableContent(kind, "access", (layer,))
+        contents[name] = one_file(kind, "access", layer)
     return Content(parameters=parameters or {}, tables=contents)
 
 

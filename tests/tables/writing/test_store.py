@@ -46,11 +46,12 @@ def test_it_writes_the_manifest_in_the_agreed_form(store: Store) -> None:
     assert data == json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     layer = made.content.tables["virtual"].layers[0]
     assert document == {
-        "format": 1,
+        "format": 2,
         "number": 7,
         "created": "2026-11-22T13:00:00Z",
         "revision": 70,
         "digest": made.content.digest,
+        "seal": document["seal"],
         "content": {
             "parameters": {"virtual_alias_maps": "hash:virtual"},
             "services": [],
@@ -58,6 +59,8 @@ def test_it_writes_the_manifest_in_the_agreed_form(store: Store) -> None:
                 "virtual": {
                     "type": "hash",
                     "kind": "virtual",
+                    "count": 1,
+                    "digest": layer.digest,
                     "layers": [{"digest": layer.digest, "size": layer.size, "count": 1}],
                 }
             },
