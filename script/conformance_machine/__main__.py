@@ -1,0 +1,117 @@
+"""The door of script/conformance."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[0] = str(ROOT / "script")
+
+from conformance_machine.compare import LEVELS  # noqa: E402 - found by the line above
+from conformance_machine.namespaces import NoNamespaces  # noqa: E402
+from conformance_machine.runner import Choices, run  # noqa: E402
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="script/conformance",
+        description="Run every recorded scenario below DIR against Waypost and compare.",
+    )
+    parser.add_argument("directory", type=Path, metavar="DIR")
+    parser.add_argument("--out", type=Path, help="keep the observations, in the same form")
+    parser.add_argument("--level", choices=LEVELS, default="decision", help="how much is compared")
+    parser.add_argument("--batch", type=int, help="only the scenarios of this batch")
+    parser.add_argument("--family", default="", metavar="F,...", help="only these families")
+    parser.add_argument("--scenario", default="", metavar="S,...", help="only these directories")
+    parser.add_argument("--legacy", action="store_true", help="the wordings of the year 2000")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("-v", "--verbose", action="store_true", help="count by family")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave engines' files here")
+    return parser
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    choices = Choices(
+        directory=options.directory.resolve(),
+        out=options.out and options.out.resolve(),
+        level=options.level,
+        batch=options.batch,
+        families=tuple(filter(None, options.family.split(","))),
+        names=tuple(filter(None, options.scenario.split(","))),
+        legacy=options.legacy,
+        jobs=max(options.jobs, 1),
+        keep=options.keep and options.keep.resolve(),
+        verbose=options.verbose,
+    )
+    try:
+        if os.environ.get("DATABASE_URL"):
+            return run(choices)
+        return _with_own_postgres()
+    except NoNamespaces as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return 1
+
+
+def _with_own_postgres() -> int:
+    """Run this program again beside a Postgres that forgets everything."""
+    from machine.addresses import forget_socket_folder, socket_folder
+    from machine.console import for_terminal
+    from machine.environment import MISLEADING
+    from machine.errors import MachineError
+    from machine.guard import guarded
+    from machine.postgres import Postgres, find_binaries
+    from machine.privilege import choose_privilege
+    from machine.program import Program
+    from machine.supervisor import Supervisor
+
+    def both() -> int:
+        console = for_terminal(None)
+        home = Path(tempfile.mkdtemp(prefix="waypost-conformance-db-"))
+        sockets = socket_folder(home, os.environ)
+        supervisor = Supervisor(console, lambda _processes: None)
+        binaries = find_binaries()
+        postgres = Postgres(
+            binaries=binaries,
+            data=home / "postgres",
+            sockets=sockets,
+            privilege=choose_privilege(binaries / "postgres", home),
+            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            durable=False,
+        )
+        try:
+            postgres.prepare()
+            supervisor.start(postgres.program())
+            if supervisor.wait_until_ready(["postgres"], 60.0) and not supervisor.is_stopping:
+                raise MachineError("the database did not start")
+            kept = {name: text for name, text in os.environ.items() if name not in MISLEADING}
+            program = Program(
+                name="conformance",
+                command=(sys.executable, str(Path(__file__)), *sys.argv[1:]),
+                environment={**kept, "DATABASE_URL": postgres.url},
+                directory=Path.cwd(),
+                on_terminal=True,
+                stop_signal=signal.SIGINT,
+            )
+            status = supervisor.complete(program)
+            return 130 if status is None else status
+        except MachineError as error:
+            print(f"waypost: {error}", file=sys.stderr)
+            return 1
+        finally:
+            supervisor.stop()
+            console.close()
+            forget_socket_folder(sockets, home)
+            shutil.rmtree(home, ignore_errors=True)
+
+    return guarded(both)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""engine - the engine of a machine, from outside.
+
+SUMMARY      Engine(...).start(); settle(); events(); ask(...); command(...); left_in_queue();
+             delete_all(); stop()
+RULES        started as `python -m delivery serve` in the server's network; spoken to over its
+             control socket and with its commands, as an operator would; what it did is read in its
+             journal.
+ERRORS       EngineTrouble when it does not start or does not answer
+SOURCE       README, "Commands"; delivery/runtime/control.py, delivery/journal.py
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+START_S = 30.0
+SETTLE_S = 25.0
+POLL_S = 0.01
+QUIET_POLLS = 2
+JOURNAL_S = 2.0  # how late its lines may be
+FINAL_EVENTS = {
+    "delivered": "sent",
+    "deferred": "deferred",
+    "bounced": "bounced",
+    "expired": "expired",
+    "deliverable": "deliverable",
+    "undeliverable": "undeliverable",
+}
+
+
+class EngineTrouble(Exception):
+    """The engine does not do what every engine does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the engine's things are."""
+
+    code: Path  # of the repository
+    python: Path
+    home: Path  # WAYPOST_HOME
+    log: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.home / "run" / "engine.sock"
+
+
+class Engine:
+    """One engine process."""
+
+    def __init__(self, places: Places, enter: Callable[[], None]) -> None:
+        """`enter` puts a process that is about to be into the server's network."""
+        self._places = places
+        self._enter = enter
+        self._process: subprocess.Popen[bytes] | None = None
+        self._read: dict[Path, int] = {}  # journal file -> bytes read
+        self._seen = 0  # final events
+        self._can_delete = True
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the engine is told of its surroundings."""
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            "PYTHONNOUSERSITE": "1",
+            "WAYPOST_HOME": str(self._places.home),
+            "WAYPOST_SMTP": ":25",
+            "WAYPOST_SUBMISSION": ":587",
+            "WAYPOST_SMTPS": ":465",
+            "WAYPOST_RESOLVER": "127.0.0.1:53",
+        }
+
+    def start(self) -> None:
+        """Begin, and wait until it answers. Raises EngineTrouble."""
+        with self._places.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(self._places.python), "-m", "delivery", "serve"],
+                cwd=self._places.code,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=self._enter,
+            )
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise EngineTrouble(f"the engine ended at once: {self.last_words()}")
+            with contextlib.suppress(OSError, EngineTrouble):
+                self.ask({"command": "status"})
+                return
+            time.sleep(POLL_S)
+        raise EngineTrouble(f"the engine does not answer: {self.last_words()}")
+
+    def stop(self) -> None:
+        """End it without ceremony: what it holds is forgotten with the machine."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._places.log.read_bytes()[-1500:].decode("utf-8", "replace").strip()
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One request over the control socket. Raises OSError, EngineTrouble."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self._places.socket))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                line = answers.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {}
+        if not answer.get("ok"):
+            raise EngineTrouble(str(answer.get("error", "it hung up")))
+        return answer
+
+    def command(
+        self, words: Sequence[str], *, said: bytes = b"", user: tuple[str, int, int] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run `python -m delivery WORDS` on the server, as (name, uid, gid) or as root."""
+
+        def become() -> None:
+            self._enter()
+            if user is not None:
+                os.setgroups([])
+                os.setgid(user[2])
+                os.setuid(user[1])
+
+        return subprocess.run(
+            [str(self._places.python), "-m", "delivery", *words],
+            cwd=self._places.code,
+            env={**self.environment, "LOGNAME": user[0] if user else "root"},
+            input=said,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=become,
+            timeout=SETTLE_S,
+            check=False,
+        )
+
+    def delete_all(self) -> None:
+        """Empty the queue; what an engine cannot delete stays, and its traces are passed over."""
+        if self._can_delete:
+            self._can_delete = self.command(["postsuper", "-d", "ALL"]).returncode == 0
+
+    def settle(self) -> None:
+        """Wait until nothing is being received or delivered. Raises EngineTrouble."""
+        deadline = time.monotonic() + SETTLE_S
+        quiet = 0
+        while time.monotonic() < deadline:
+            status = self._status()
+            busy = status["queue"].get("active", 0) or status["queue"].get("incoming", 0)
+            quiet = 0 if busy or status.get("sessions", 0) else quiet + 1
+            if quiet >= QUIET_POLLS:
+                return
+            time.sleep(POLL_S)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it wrote into its journal since the last time; waits for the last lines."""
+        deadline = time.monotonic() + JOURNAL_S
+        found: list[dict[str, Any]] = []
+        while True:
+            wanted = self._counted()
+            new = list(self._new_lines())
+            self._seen += sum(each["event"] in FINAL_EVENTS for each in new)
+            found += new
+            if (self._seen >= wanted and not new) or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_S)
+
+    def left_in_queue(self) -> list[dict[str, Any]]:
+        """The messages that stayed."""
+        found: list[dict[str, Any]] = []
+        after, more = "", True
+        while more:
+            answer = self.ask({"command": "queue", "after": after, "limit": 500})
+            found += answer["messages"]
+            more = answer["more"]
+            after = found[-1]["id"] if found else ""
+        return found
+
+    def _status(self) -> dict[str, Any]:
+        try:
+            return self.ask({"command": "status"})
+        except OSError as error:
+            raise EngineTrouble(f"the engine is gone ({error}): {self.last_words()}") from error
+
+    def _counted(self) -> int:
+        """Deliveries that it has counted since it started."""
+        counters = self._status().get("counters", {})
+        return sum(int(counters.get(name, 0)) for name in FINAL_EVENTS)
+
+    def _new_lines(self) -> Iterator[dict[str, Any]]:
+        for path in sorted((self._places.home / "journal").glob("*.jsonl")):
+            with path.open("rb") as stream:
+                stream.seek(self._read.get(path, 0))
+                data = stream.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            self._read[path] = self._read.get(path, 0) + len(whole)
+            yield from map(json.loads, whole.splitlines())
