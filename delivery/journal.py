@@ -2,11 +2,13 @@
 
 SUMMARY      Journal(directory).write(event, ...); read by the panel's worker, which ships it
 FORM         <directory>/<UTC date>-<n>.jsonl, a JSON object a line; empty values are absent
-RULES        mail never waits for the journal: lines gather in memory and a thread writes them; when
-             more than BACKLOG lines wait (a full disk) new ones are dropped and counted, and the
-             count is the next line written
-             a file ends at FILE_BYTES and at midnight (UTC); whoever shipped a file removes it;
-             beyond KEPT_FILES the oldest are removed
+             names grow: whoever ships takes files in their order, and may remove one as soon as a
+             later one is there, for this one is then closed
+RULES        mail never waits for the journal: lines gather in memory and a thread writes them
+             (linequeue.py). What could not be kept (a full disk) is counted, and the count is the
+             next line written. Only whole lines stay in a file
+             a file ends at FILE_BYTES and at midnight (UTC); beyond KEPT_FILES the oldest go
+ERRORS       trouble with the disk goes to `on_trouble`, once until it is over
 NOT DONE     durability: the spool is what must not lose anything, the journal says what happened
 """
 
@@ -15,21 +17,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
-import threading
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
-BACKLOG = 100_000  # lines in memory at most
+from delivery.linequeue import BACKLOG, LineQueue
+
 FILE_BYTES = 16 * 1024 * 1024
 KEPT_FILES = 64
 VALUE_LIMIT = 1000  # characters of a text value; outsiders choose some of them
 
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,9})\.jsonl\Z")
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
 
 class Journal:
-    """Appends events; all methods may be called from the event loop."""
+    """Appends events; write() may be called from the event loop."""
 
     def __init__(
         self,
@@ -37,93 +41,110 @@ class Journal:
         *,
         clock: Callable[[], float] = time.time,
         on_trouble: Callable[[str], None] = lambda text: None,
+        file_bytes: int = FILE_BYTES,
+        backlog: int = BACKLOG,
     ) -> None:
+        """`on_trouble` is called in the journal's thread."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._directory = directory
         self._clock = clock
+        self._files = _Files(directory, clock, file_bytes)
         self._on_trouble = on_trouble
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._dropped = 0
-        self._file: BinaryIO | None = None
-        self._size = 0
-        self._day = ""
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        self._trouble = ""
+        self._lost = 0
+        self._queue = LineQueue("journal", self._take, backlog=backlog)
 
     def write(self, event: str, **values: object) -> None:
-        """Add one event; empty values are left out."""
-        if self._lines.qsize() >= BACKLOG:
-            self._dropped += 1
-            return
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            self._put({"event": "journal_lines_dropped", "count": dropped})
-        self._put({"event": event, **values})
+        """Add one event; empty values are left out. The values must not change afterwards."""
+        self._queue.put((self._clock(), event, values))
 
     def close(self) -> None:
-        """Write what waits and stop; blocks for as long as that takes."""
-        self._lines.put(None)
-        self._thread.join()
-
-    def _put(self, values: dict[str, object]) -> None:
-        kept = {
-            key: value[:VALUE_LIMIT] if isinstance(value, str) else value
-            for key, value in values.items()
-            if value not in (None, "")
-        }
-        moment = round(self._clock(), 3)
-        line = json.dumps({"time": moment, **kept}, ensure_ascii=True, separators=(",", ":"))
-        self._lines.put(line.encode() + b"\n")
+        """Write what waits and stop; blocks for as long as that takes, within reason."""
+        self._queue.close()
+        self._files.close()
 
     # the thread
 
-    def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            batch = [line]
-            ended = False
-            with contextlib.suppress(queue.Empty):
-                while len(batch) < 1000:
-                    more = self._lines.get_nowait()
-                    if more is None:
-                        ended = True
-                        break
-                    batch.append(more)
-            self._append(batch)
-            if ended:
-                break
-        if self._file is not None:
-            self._file.close()
-
-    def _append(self, batch: list[bytes]) -> None:
-        data = b"".join(batch)
+    def _take(self, events: list[tuple[float, str, Mapping[str, object]]], dropped: int) -> None:
+        self._lost += dropped
+        lines = [_line(*event) for event in events]
+        if self._lost:
+            lines.insert(0, _line(self._clock(), "journal_lines_dropped", {"count": self._lost}))
         try:
-            file = self._open()
-            file.write(data)
-            self._size += len(data)
+            self._files.append(b"".join(lines))
         except OSError as error:
-            self._dropped += len(batch)
-            self._on_trouble(f"journal: {error}")
+            self._lost += len(events)
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                self._on_trouble(f"journal: {error}")
+        else:
+            self._trouble, self._lost = "", 0
 
-    def _open(self) -> BinaryIO:
+
+def _line(moment: float, event: str, values: Mapping[str, object]) -> bytes:
+    kept = {
+        key: value[:VALUE_LIMIT] if isinstance(value, str) else value
+        for key, value in values.items()
+        if value is not None and value != ""
+    }
+    return _encode({"time": round(moment, 3), "event": event, **kept}).encode() + b"\n"
+
+
+class _Files:
+    """The file that is written, and those before it."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float], file_bytes: int) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._file_bytes = file_bytes
+        self._file = -1
+        self._size = 0
+        self._day = ""
+
+    def append(self, data: bytes) -> None:
+        """Write all of it, or none of it but whole lines. Raises OSError."""
+        file = self._open()
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(file, memoryview(data)[written:])
+        except OSError:
+            whole = data.rfind(b"\n", 0, written) + 1
+            self._size += whole
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, self._size)
+            self.close()
+            raise
+        self._size += written
+
+    def close(self) -> None:
+        """The next line begins a new file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _open(self) -> int:
         day = time.strftime("%Y-%m-%d", time.gmtime(self._clock()))
-        if self._file is not None and (day != self._day or self._size >= FILE_BYTES):
-            self._file.close()
-            self._file = None
-        if self._file is None:
-            self._file, self._day, self._size = self._next_file(day), day, 0
+        if self._file >= 0 and (day > self._day or self._size >= self._file_bytes):
+            self.close()
+        if self._file < 0:
+            self._day, number = self._next(day)
+            path = self._directory / f"{self._day}-{number:06}.jsonl"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._file = os.open(path, flags, 0o600)
+            self._size = 0
             self._prune()
         return self._file
 
-    def _next_file(self, day: str) -> BinaryIO:
-        taken = [
-            int(path.stem.rpartition("-")[2]) for path in self._directory.glob(f"{day}-*.jsonl")
-        ]
-        number = max(taken, default=0) + 1
-        path = self._directory / f"{day}-{number:06}.jsonl"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        return os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0)
+    def _next(self, day: str) -> tuple[str, int]:
+        """The name behind all others, also when the clock was set back."""
+        taken = [(match[1], int(match[2])) for match in self._matches()]
+        latest, number = max(taken, default=("", 0))
+        return (latest, number + 1) if latest >= day else (day, 1)
 
     def _prune(self) -> None:
-        files = sorted(self._directory.glob("*.jsonl"))
-        for path in files[:-KEPT_FILES]:
-            path.unlink(missing_ok=True)
+        for match in self._matches()[:-KEPT_FILES]:
+            (self._directory / match[0]).unlink(missing_ok=True)
+
+    def _matches(self) -> list[re.Match[str]]:
+        names = sorted(os.listdir(self._directory))
+        return [match for name in names if (match := _NAME.fullmatch(name))]

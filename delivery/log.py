@@ -1,30 +1,83 @@
 """log - the engine's log: one event, one line, fit for a postmaster's eyes and for grep.
 
 SUMMARY      event(name, key=value ...) writes "name key=value ..." to standard output
+             with background(): lines go by a thread, and nobody waits for who reads them
 RULES        values are made printable, cut at VALUE_LIMIT and quoted when they hold blanks, so that
              no outsider can end a line or fill the disk; None and '' are left out
              never a password, never message content: callers give ids, addresses and reasons only
+             in the background lines that cannot be written are lost, and counted in a later line
 SOURCE       CWE-117
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import TextIO
+
+from delivery.linequeue import LineQueue
 
 VALUE_LIMIT = 512  # characters of one value
 
+_background: list[LineQueue[str]] = []  # the queue in use, if any
+
 
 def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
-    """Write one line."""
+    """Write one line; at once, or by the thread of background()."""
     parts = [name]
     for key, value in values.items():
         if value is None or value == "":
             continue
         parts.append(f"{key}={printable(str(value))}")
+    line = " ".join(parts)
+    if stream is None and _background:
+        _background[-1].put(line)
+        return
     out = sys.stdout if stream is None else stream
-    out.write(" ".join(parts) + "\n")
+    out.write(encodable(line, out) + "\n")
     out.flush()
+
+
+@contextlib.contextmanager
+def background(stream: TextIO | None = None) -> Iterator[None]:
+    """Within it, event() never waits; at its end everything is written."""
+    sink = _Sink(sys.stdout if stream is None else stream)
+    queue = LineQueue("log", sink.take)
+    _background.append(queue)
+    try:
+        yield
+    finally:
+        _background.remove(queue)
+        queue.close()
+
+
+class _Sink:
+    """Where lines go; a stream that fails is tried again with the next ones."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def take(self, lines: list[str], dropped: int) -> None:
+        self._lost += dropped
+        if self._lost:
+            lines = [f"log lines_lost={self._lost}", *lines]
+        try:
+            self._stream.write(encodable("\n".join(lines), self._stream) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: it was closed
+            self._lost += len(lines) - (1 if self._lost else 0)
+        else:
+            self._lost = 0
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """The text as far as the stream can write it; escapes for the rest."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    if encoding.lower() in ("utf-8", "utf8"):
+        return text  # printable() lets no surrogate through
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def printable(text: str) -> str:
