@@ -23,6 +23,7 @@ from delivery.config import Config, ConfigError, read_config
 from delivery.errors import DeliveryError
 from delivery.runtime.control import ControlError, ask
 from delivery.runtime.queuelist import as_text
+from tables.errors import TableError
 
 PAGE = 500  # messages of one question
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ControlError as error:
         print(f"waypost: {error}", file=sys.stderr)
         return os.EX_UNAVAILABLE
-    except DeliveryError as error:
+    except (DeliveryError, TableError) as error:
         print(f"waypost: {error}", file=sys.stderr)
         return os.EX_SOFTWARE
     except BrokenPipeError:

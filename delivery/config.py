@@ -9,6 +9,7 @@ SOURCE       README, "Settings"; DESIGN of the contract: WAYPOST_* variables
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,9 +82,9 @@ class Config:
 def parse_endpoint(name: str, text: str) -> Endpoint:
     """The endpoint that a variable or a service name holds; `name` is for the message."""
     host, colon, port = text.strip().rpartition(":")
-    if not colon and text.strip().isdecimal():
+    if not colon and _is_port(text.strip()):
         host, port = "", text.strip()
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not _is_port(port) or any(character.isspace() for character in host):
         raise ConfigError(f"{name}: {text!r} is no address; write host:port, like 127.0.0.1:2525")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ConfigError(f"{name}: put the IPv6 address of {text!r} in brackets, like [::1]:25")
@@ -100,11 +101,26 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     }
     resolver = given.get("WAYPOST_RESOLVER", "")
     port = given.get("WAYPOST_SMTP_CLIENT_PORT") or "25"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+    if not _is_port(port):
         raise ConfigError(f"WAYPOST_SMTP_CLIENT_PORT: {port!r} is no port; write a number to 65535")
     return Config(
         home=home,
         listeners=listeners,
-        resolver=parse_endpoint("WAYPOST_RESOLVER", resolver) if resolver else None,
+        resolver=_parse_resolver(resolver) if resolver else None,
         smtp_client_port=int(port),
     )
+
+
+def _parse_resolver(text: str) -> Endpoint:
+    """A DNS server must be known by its address: a name would have to be looked up first."""
+    endpoint = parse_endpoint("WAYPOST_RESOLVER", text)
+    try:
+        ipaddress.ip_address(endpoint.host or "127.0.0.1")
+    except ValueError:
+        message = f"WAYPOST_RESOLVER: {endpoint.host!r} is no IP address; write 127.0.0.1:53"
+        raise ConfigError(message) from None
+    return endpoint
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536

@@ -6,8 +6,13 @@ RULES        a message is tried by the rules in force when it is leased
              outcomes of a message that other recipients still wait for are settled at once, so that
              a crash does not deliver them again; the last one ends the lease, together with the
              reports and forwards that it causes, in one transaction
-             a recipient deferred beyond its lifetime is given up (EXPIRED) and reported
-ERRORS       an agent that breaks its contract defers its recipients and is logged
+             what an agent hands on is entered before its recipient is settled, or with it: a crash
+             in between sends it twice, never not at all
+             reports that the disk does not take are tried again; until then the message stays, and
+             what was found out about its recipients is kept
+             the disk is looked at when the next message is due, and every LOOK_S: clocks jump
+ERRORS       an agent that breaks its contract, and any error of ours, defers recipients and is
+             logged; no message stays leased without an attempt going on
 SOURCE       Postfix qmgr(8), bounce(8); docs/QUEUE.md
 """
 
@@ -19,44 +24,45 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from delivery import bounce, log
-from delivery.agents.base import Agent, Delivery, Forward, Result, read_content, settle
-from delivery.bounce import BounceSettings, Report, ReportKind
+from delivery.agents.base import Agent, Delivery, Forward, Result, settle
+from delivery.bounce import ReportKind
 from delivery.errors import SmtpFailure
-from delivery.journal import Journal
-from delivery.routing.resolve import Resolution
 from delivery.runtime import eager
-from delivery.runtime.cleanup import Counters
+from delivery.runtime.outcomes import Outcomes
+from delivery.runtime.reports import Made, Reporter, Subject
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.active import ActiveQueue, Job, TransportLimits
-from delivery.spool.records import Lease, Submission
-from delivery.spool.schedule import QueueTimes
+from delivery.spool.records import Lease
 from delivery.spool.store import Spool
-from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
+from delivery.values import Outcome, Recipient, Route, Status
 from tables.errors import TableError
 
 BATCH = 500  # messages leased in one turn
+ROUTED = 200  # recipients routed before others get their turn
 RETRY_S = 5.0  # after the spool itself failed
-
-WORDS = {
-    Status.SENT: "delivered",
-    Status.DEFERRED: "deferred",
-    Status.BOUNCED: "bounced",
-    Status.EXPIRED: "expired",
-}
+LONGEST_RETRY_S = 300.0
+LOOK_S = 10.0  # the disk is looked at so often, whatever the clock says
+CANCEL_S = 2.0  # for agents to notice that they are to stop
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Work:
     """One leased message."""
 
     lease: Lease
-    content: Content
     rules: Rules
-    outcomes: list[Outcome] = field(default_factory=list)  # of recipients still in the spool
-    reported: list[Outcome] = field(default_factory=list)  # settled, but their report is due
-    forwards: list[Forward] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)  # of the recipients the lease names
+    reported: list[Outcome] = field(default_factory=list)  # settled before, their report is due
+    forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
+    left: int = 0  # recipients in the active queue
+    is_gone: bool = False  # set aside: its content cannot be read
+
+    @property
+    def queue_id(self) -> str:
+        """Its name."""
+        return self.lease.queue_id
 
 
 class Attempts:
@@ -67,8 +73,8 @@ class Attempts:
         spool: Spool,
         rules: Callable[[], Rules | None],
         agent: Callable[[Rules, str], Agent | None],
-        journal: Journal,
-        counters: Counters,
+        outcomes: Outcomes,
+        reporter: Reporter,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -76,13 +82,15 @@ class Attempts:
         self._spool = spool
         self._rules = rules
         self._agent = agent
-        self._journal = journal
-        self._counters = counters
+        self._outcomes = outcomes
+        self._reporter = reporter
         self._clock = clock
         self._active = ActiveQueue(self._limits)
         self._work: dict[str, Work] = {}
+        self._taking = 0  # leases on their way
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred_due = 0.0  # when to look for deferred messages again
+        self._look = False  # now, whatever _deferred_due says
         self._scheduled = False
         self._filling = False
         self._again = False
@@ -102,7 +110,7 @@ class Attempts:
     def flush(self) -> None:
         """Look at deferred messages now, and forget that destinations were dead."""
         self._active.revive(self._clock())
-        self._deferred_due = 0.0
+        self._look = True
         self.wake()
 
     async def stop(self, grace_s: float) -> None:
@@ -110,17 +118,21 @@ class Attempts:
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        if late:
+            _, stubborn = await asyncio.wait(late, timeout=CANCEL_S)
+            log.event("qmgr", interrupted=len(late), stubborn=len(stubborn) or None)
 
     # one turn
 
     def _turn(self) -> None:
         self._scheduled = False
+        if self._stopping:
+            return
         if self._filling:
             self._again = True
             return
@@ -129,9 +141,7 @@ class Attempts:
 
     def _filled(self, error: BaseException | None) -> None:
         self._filling = False
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            log.event("qmgr", problem=f"{type(error).__name__}: {error}")
-            self._deferred_due = self._clock() + RETRY_S
+        self._tell(error)
         self._start_jobs()
         self._set_timer()
         if self._again:
@@ -139,243 +149,252 @@ class Attempts:
             self.wake()
 
     async def _fill(self) -> None:
-        """Lease what is due."""
+        """Lease what is due, as far as there is room."""
         rules = self._rules()
-        if rules is None or self._active.is_full:
+        if rules is None:
             return
+        room = rules.spool_limits.active - len(self._work) - self._taking
+        if room <= 0:
+            self._look = True  # new messages may go to the disk alone meanwhile
+            return
+        limit = min(BATCH, room)
         now = self._clock()
-        ids = self._spool.fresh(BATCH)
-        if len(ids) < BATCH and now >= self._deferred_due:
-            ids = await self._spool.due(now, BATCH)
-            next_due = None if len(ids) >= BATCH else await self._spool.next_due()
-            if len(ids) >= BATCH:
-                self._again = True
-            else:
-                self._deferred_due = float("inf") if next_due is None else max(next_due, now + 0.01)
-        elif len(ids) >= BATCH:
+        ids = self._spool.fresh(limit)
+        if len(ids) >= limit:
             self._again = True
+        elif self._look or now >= self._deferred_due:
+            self._look = False
+            ids = await self._spool.due(now, limit)
+            if len(ids) >= limit:
+                self._again = self._look = True
+            else:
+                due = await self._spool.next_due()
+                self._deferred_due = float("inf") if due is None else max(due, now + 0.01)
         for queue_id in ids:
+            self._taking += 1
             self._keep(eager.run(self._take(queue_id, rules), self._taken))
 
     def _taken(self, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            text = error.cause if isinstance(error, SmtpFailure) else str(error)
-            log.event("qmgr", problem=f"{type(error).__name__}: {text}")
-            self._deferred_due = min(self._deferred_due, self._clock() + RETRY_S)
-            self._set_timer()
+        self._taking -= 1
+        self._tell(error)
         self._start_jobs()
 
     async def _take(self, queue_id: str, rules: Rules) -> None:
         """Lease one message and queue its recipients by route."""
-        backoff = rules.parameters.bind(QueueTimes).minimal_backoff_time
+        backoff = rules.queue_times.minimal_backoff_time
         lease = await self._spool.lease(queue_id, next_attempt=self._clock() + backoff)
         if lease is None:
             return
-        content = await self._spool.content(lease)
-        if content is None:
-            return  # unreadable: the spool has set it aside and said so
-        work = Work(lease, content, rules, reported=list(lease.settled))
+        work = Work(lease, rules, reported=list(lease.settled))
         self._work[queue_id] = work
         await self._route(work)
 
+    # routing
+
     async def _route(self, work: Work) -> None:
         """Hand the recipients of the lease to the active queue; end it when there are none."""
-        lease, envelope = work.lease, work.lease.envelope
+        while True:
+            groups = await self._groups(work)
+            work.left = sum(map(len, groups.values()))
+            for route, recipients in groups.items():
+                self._active.add(work.queue_id, route, recipients)
+            if groups:
+                return
+            if not work.lease.more or not await self._next_window(work):
+                await self._finish(work)
+                return
+
+    async def _groups(self, work: Work) -> dict[Route, list[Recipient]]:
+        """The recipients by route; those whose route cannot be found out are deferred."""
         groups: dict[Route, list[Recipient]] = {}
-        for recipient in envelope.recipients:
+        envelope = work.lease.envelope
+        for number, recipient in enumerate(envelope.recipients, 1):
+            if number % ROUTED == 0:
+                await asyncio.sleep(0)
             try:
                 resolution = work.rules.router.resolve(recipient.address, envelope.sender)
             except TableError as error:
-                reason = f"lookup failure: {error}"
-                self._note(work, settle((recipient,), Status.DEFERRED, "4.3.0", reason))
-                continue
-            groups.setdefault(_route_of(resolution), []).append(recipient)
-        for route, recipients in groups.items():
-            self._active.add(lease.queue_id, route, recipients)
-        if not groups:
-            await self._finish(work)
+                self._defer(work, recipient, f"lookup failure: {error}")
+            except Exception as error:  # noqa: BLE001 - one address must not stop the queue
+                self._tell(error, work.queue_id)
+                self._defer(work, recipient, "internal error; the log says more")
+            else:
+                groups.setdefault(resolution.route, []).append(recipient)
+        return groups
+
+    def _defer(self, work: Work, recipient: Recipient, reason: str) -> None:
+        given = settle((recipient,), Status.DEFERRED, "4.3.0", reason)
+        work.outcomes += self._outcomes.judge(work.lease, work.rules, given, (recipient,))
+
+    async def _next_window(self, work: Work) -> bool:
+        """The recipients of this window were tried: settle them and read the next ones.
+
+        False when they cannot be read: the lease is to end, and the rest is for a later one.
+        """
+        try:
+            await self._spool.settle(work.lease, work.outcomes)
+            lease = await self._spool.window(work.lease)
+        except Exception as error:  # noqa: BLE001 - the lease must end, whatever it was
+            self._tell(error, work.queue_id)
+            return False
+        work.reported += _reportable(work.outcomes, late=self._is_late(work))
+        work.reported += lease.settled
+        work.outcomes.clear()
+        work.lease = lease
+        return True
 
     # jobs
 
     def _start_jobs(self) -> None:
-        if self._stopping:
-            return
-        while (job := self._active.next_job(self._clock())) is not None:
+        while not self._stopping and (job := self._active.next_job(self._clock())) is not None:
             self._keep(eager.run(self._attempt(job), self._attempted))
 
     def _attempted(self, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            log.event("qmgr", problem=f"{type(error).__name__}: {error}")
+        self._tell(error)
         self.wake()
 
     async def _attempt(self, job: Job) -> None:
         work = self._work[job.queue_id]
         result = await self._deliver(work, job)
-        now = self._clock()
-        self._note(work, result.outcomes)
-        work.forwards.extend(result.forwards)
+        outcomes, forwards = result.outcomes, result.forwards
+        if forwards and (work.lease.more or work.left > len(job.recipients)):
+            outcomes = await self._hand_on(work, outcomes, forwards)
+            forwards = ()
+        work.left -= len(job.recipients)
+        is_last = self._active.done(job, self._clock(), unreachable=result.unreachable)
+        if work.is_gone:
+            if is_last:
+                self._work.pop(work.queue_id, None)
+            return
+        judged = self._outcomes.judge(work.lease, work.rules, outcomes, job.recipients)
+        work.outcomes += judged
         work.passed_on.update(result.passed_on)
-        if self._active.done(job, now, unreachable=result.unreachable):
-            await self._window_done(work)
-        elif not result.forwards:
-            await self._spool.settle(work.lease, result.outcomes)
+        if not is_last:
+            await self._spool.settle(work.lease, judged)
+        elif work.lease.more and await self._next_window(work):
+            await self._route(work)
+        else:
+            work.forwards.extend(forwards)
+            await self._finish(work)
 
     async def _deliver(self, work: Work, job: Job) -> Result:
+        """What the agent says; whatever goes wrong inside defers the recipients."""
         if job.suspended:
-            return Result(outcomes=settle(job.recipients, Status.DEFERRED, "4.3.2", job.suspended))
+            return _deferred(job, "4.3.2", job.suspended)
+        if work.is_gone:
+            return Result(outcomes=())
         transport = job.route.transport
-        agent = self._agent(work.rules, transport)
-        if agent is None:
-            reason = f"mail transport unavailable: no service named {transport}"
-            return Result(outcomes=settle(job.recipients, Status.DEFERRED, "4.3.5", reason))
-        delivery = Delivery(
-            queue_id=job.queue_id,
-            envelope=work.lease.envelope,
-            route=job.route,
-            recipients=job.recipients,
-            content=work.content,
-            arrived=work.lease.arrived,
-        )
         try:
+            agent = self._agent(work.rules, transport)
+            if agent is None:
+                reason = f"mail transport unavailable: no service named {transport}"
+                return _deferred(job, "4.3.5", reason)
+            content = await self._spool.content(work.lease)
+            if content is None:  # the spool has set the message aside and said so
+                work.is_gone = True
+                self._active.remove(work.queue_id)
+                return Result(outcomes=())
+            delivery = Delivery(
+                queue_id=job.queue_id,
+                envelope=work.lease.envelope,
+                route=job.route,
+                recipients=job.recipients,
+                content=content,
+                arrived=work.lease.arrived,
+            )
             return await agent.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - one message must not stop the queue
-            log.event("qmgr", queue_id=job.queue_id, transport=transport, problem=repr(error))
-            reason = "internal error of the delivery agent; the log says more"
-            return Result(outcomes=settle(job.recipients, Status.DEFERRED, "4.3.0", reason))
+            self._tell(error, work.queue_id)
+            return _deferred(job, "4.3.0", "internal error of the delivery agent; see the log")
 
-    def _note(self, work: Work, outcomes: tuple[Outcome, ...]) -> None:
-        """Judge lifetimes, remember, log and journal."""
-        lease, now = work.lease, self._clock()
-        times = work.rules.parameters.bind(QueueTimes)
-        expired = lease.expired or schedule.is_expired(
-            times, lease.arrived, now, null_sender=not lease.envelope.sender
+    async def _hand_on(
+        self, work: Work, outcomes: tuple[Outcome, ...], forwards: tuple[Forward, ...]
+    ) -> tuple[Outcome, ...]:
+        """Enter what an agent hands on while other recipients are still being tried.
+
+        What the disk does not take is expanded again later: its recipient is deferred.
+        """
+        failed: set[Recipient] = set()
+        for forward in forwards:
+            try:
+                subject = Subject(work.lease, await self._spool.content(work.lease), work.rules)
+                made = await self._reporter.forward(subject, forward)
+                await self._spool.enter(made.envelope, made.content, queue_id=made.queue_id)
+                self.wake()
+            except Exception as error:  # noqa: BLE001 - one message must not stop the queue
+                self._tell(error, work.queue_id)
+                failed.add(forward.origin)
+        reason = "the queue cannot take what the alias stands for"
+        return tuple(
+            replace(outcome, status=Status.DEFERRED, dsn="4.3.1", reason=reason)
+            if outcome.recipient in failed
+            else outcome
+            for outcome in outcomes
         )
-        for given in outcomes:
-            outcome = given
-            if given.status is Status.DEFERRED and expired:
-                outcome = replace(given, status=Status.EXPIRED)
-            work.outcomes.append(outcome)
-            self._counters.add(WORDS[outcome.status])
-            recipient = outcome.recipient
-            values = {
-                "queue_id": lease.queue_id,
-                "recipient": recipient.address.text,
-                "original_recipient": (
-                    recipient.original.text if recipient.original != recipient.address else ""
-                ),
-                "relay": outcome.relay,
-                "delay_s": round(now - lease.arrived, 2),
-                "dsn": outcome.dsn,
-                "reason": outcome.reason,
-                "generation": work.rules.number,
-            }
-            log.event(WORDS[outcome.status], **values)
-            self._journal.write(
-                WORDS[outcome.status],
-                **values,
-                sender=lease.envelope.sender.text,
-                reply=outcome.reply,
-                delivered_to=outcome.delivered_to,
-            )
 
     # the end
 
-    async def _window_done(self, work: Work) -> None:
-        """Every recipient of this window was tried; go on with the next, or finish."""
-        if not work.lease.more:
-            await self._finish(work)
-            return
-        await self._spool.settle(work.lease, work.outcomes)
-        final = (Status.BOUNCED, Status.EXPIRED, Status.SENT)
-        work.reported += [outcome for outcome in work.outcomes if outcome.status in final]
-        work.outcomes.clear()
-        work.lease = await self._spool.window(work.lease)
-        await self._route(work)
-
     async def _finish(self, work: Work) -> None:
-        lease, now = work.lease, self._clock()
-        times = work.rules.parameters.bind(QueueTimes)
-        late = schedule.is_warning_due(
-            times,
-            lease.arrived,
-            now,
-            null_sender=not lease.envelope.sender,
-            warned=lease.warned,
-        )
-        reports = await self._reports(work, late)
-        forwards = [self._forward(work, forward) for forward in work.forwards]
-        next_attempt = schedule.next_attempt(times, lease.arrived, now)
+        """End the lease; as long as the disk does not take its reports, it does not end."""
+        pause = RETRY_S
+        is_settled = False
+        while True:
+            try:
+                await self._finish_now(work)
+                return
+            except Exception as error:  # noqa: BLE001 - a report that fails must not lose mail
+                self._tell(error, work.queue_id)
+            if not is_settled and not work.forwards:
+                is_settled = await self._settled(work)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_RETRY_S)
+
+    async def _settled(self, work: Work) -> bool:
+        """What was found out must outlive a crash, though the reports have to wait."""
+        try:
+            await self._spool.settle(work.lease, work.outcomes)
+        except Exception as error:  # noqa: BLE001 - tried again with the reports
+            self._tell(error, work.queue_id)
+            return False
+        return True
+
+    async def _finish_now(self, work: Work) -> None:
+        lease, late = work.lease, self._is_late(work)
+        made: list[Made] = []
+        forwards = []
+        told = [*work.reported, *_reportable(work.outcomes, late=late)]
+        if told or work.forwards:
+            subject = Subject(lease, await self._spool.content(lease), work.rules)
+            made = await self._reporter.reports(subject, told, work.passed_on, late=late)
+            try:
+                forwards = [await self._reporter.forward(subject, item) for item in work.forwards]
+            except BaseException:
+                self._reporter.forget(made)
+                raise
+        next_attempt = schedule.next_attempt(work.rules.queue_times, lease.arrived, self._clock())
+        enter = [*(report.submission for report in made), *forwards]
         await self._spool.finish(
-            lease,
-            work.outcomes,
-            next_attempt=next_attempt,
-            enter=[*reports, *forwards],
-            warned=late,
+            lease, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
         )
         self._work.pop(lease.queue_id, None)
-        if any(outcome.status is Status.DEFERRED for outcome in work.outcomes):
+        self._reporter.entered(lease, made)
+        if lease.more or any(item.status is Status.DEFERRED for item in work.outcomes):
             self._deferred_due = min(self._deferred_due, next_attempt)
+            self._set_timer()
         else:
             log.event("removed", queue_id=lease.queue_id)
         self.wake()
 
-    async def _reports(self, work: Work, late: bool) -> list[Submission]:
-        settings = work.rules.parameters.bind(BounceSettings)
-        envelope = work.lease.envelope
-        outcomes = [*work.reported, *work.outcomes]
-        kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
-        found = []
-        for kind in kinds:
-            told = bounce.reportable(kind, outcomes, passed_on=work.passed_on)
-            if not told:
-                continue
-            if not bounce.may_report(envelope, settings):
-                log.event("bounce", queue_id=work.lease.queue_id, problem="nobody to report to")
-                continue
-            found.append(await self._report(work, kind, told, settings))
-        return found
-
-    async def _report(
-        self, work: Work, kind: ReportKind, told: tuple[Outcome, ...], settings: BounceSettings
-    ) -> Submission:
-        writer = self._spool.begin()
+    def _is_late(self, work: Work) -> bool:
+        """True when the sender is to hear of the delay now."""
         lease = work.lease
-        report = Report(
-            kind=kind,
-            queue_id=writer.queue_id,
-            original_id=lease.queue_id,
-            envelope=lease.envelope,
-            outcomes=told,
-            size=lease.size,
-            arrived=lease.arrived,
-            now=self._clock(),
+        return schedule.is_warning_due(
+            work.rules.queue_times,
+            lease.arrived,
+            self._clock(),
+            null_sender=not lease.envelope.sender,
+            warned=lease.warned,
         )
-        await bounce.write_report(report, settings, read_content(work.content), writer.write)
-        envelope = self._expanded(work, bounce.report_envelope(lease.envelope))
-        content = await writer.finish()
-        log.event("bounce", queue_id=lease.queue_id, kind=kind.value, report=writer.queue_id)
-        self._journal.write(
-            "reported",
-            queue_id=lease.queue_id,
-            kind=kind.value,
-            report=writer.queue_id,
-            recipient=lease.envelope.sender.text,
-        )
-        return Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
-
-    def _forward(self, work: Work, forward: Forward) -> Submission:
-        """A message that an agent hands on: the same content, a new envelope."""
-        content = replace(work.content, headers=forward.headers + work.content.headers)
-        return Submission(envelope=self._expanded(work, forward.envelope), content=content)
-
-    def _expanded(self, work: Work, envelope: Envelope) -> Envelope:
-        """Recipients rewritten and expanded, as those of any new message."""
-        try:
-            expansion = work.rules.router.expand(envelope.recipients)
-        except (TableError, SmtpFailure) as error:
-            log.event("cleanup", queue_id=work.lease.queue_id, problem=str(error))
-            return envelope  # unexpanded it is tried, and what is wrong with it comes out then
-        return replace(envelope, recipients=expansion.recipients)
 
     # limits, tasks, the clock
 
@@ -383,43 +402,43 @@ class Attempts:
         rules = self._rules()
         if rules is None:
             return TransportLimits()
-        parameters = rules.parameters
-        service = next(
-            (s for s in rules.snapshot.services if s.name == transport and s.type == "unix"), None
-        )
-        maxproc = -1 if service is None else service.maxproc
-        return TransportLimits(
-            process_limit=parameters.integer("default_process_limit") if maxproc < 0 else maxproc,
-            destination_concurrency_limit=parameters.integer(
-                f"{transport}_destination_concurrency_limit"
-            ),
-            initial_destination_concurrency=parameters.integer(
-                f"{transport}_initial_destination_concurrency"
-            ),
-            destination_recipient_limit=parameters.integer(
-                f"{transport}_destination_recipient_limit"
-            ),
-            failed_cohort_limit=float(
-                parameters.text(f"{transport}_destination_concurrency_failed_cohort_limit")
-            ),
-            retry_after_s=parameters.bind(QueueTimes).minimal_backoff_time,
-            is_deferred=transport in parameters.items("defer_transports"),
-        )
+        try:
+            return rules.transport_limits(transport)
+        except TableError as error:  # a transport that no service has
+            log.event("qmgr", transport=transport, problem=str(error))
+            return TransportLimits()
 
     def _keep(self, task: asyncio.Task[None] | None) -> None:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _tell(self, error: BaseException | None, queue_id: str = "") -> None:
+        """Say what went wrong with us, and look at the disk again before long."""
+        if error is None or isinstance(error, asyncio.CancelledError):
+            return
+        cause = error.cause if isinstance(error, SmtpFailure) else ""
+        problem = f"{type(error).__name__}: {cause or error}"
+        log.event("qmgr", queue_id=queue_id, problem=problem)
+        self._deferred_due = min(self._deferred_due, self._clock() + RETRY_S)
+
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if self._stopping or self._deferred_due == float("inf"):
-            return
-        wait = min(max(self._deferred_due - self._clock(), 0.05), 3600.0)
-        self._timer = self._loop.call_later(wait, self.wake)
+        if not self._stopping:
+            wait = min(max(self._deferred_due - self._clock(), 0.05), LOOK_S)
+            self._timer = self._loop.call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        self._look = True
+        self.wake()
 
 
-def _route_of(resolution: Resolution) -> Route:
-    return resolution.route
+def _deferred(job: Job, dsn: str, reason: str) -> Result:
+    return Result(outcomes=settle(job.recipients, Status.DEFERRED, dsn, reason))
+
+
+def _reportable(outcomes: list[Outcome], *, late: bool) -> list[Outcome]:
+    """Those that a report may be about: not every one of a million needs to be kept."""
+    kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+    return [outcome for kind in kinds for outcome in bounce.reportable(kind, outcomes)]

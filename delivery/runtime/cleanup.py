@@ -2,16 +2,19 @@
 
 SUMMARY      Cleanup.enter(rules, Message) -> queue id, once it is on disk
 RULES        Received is prepended; too many Received headers mean a loop (hopcount_limit)
-             sender and recipients are rewritten and expanded by the routing room
+             sender and recipients are rewritten and expanded by the routing room, copies added
              DISCARD, HOLD, REDIRECT, BCC, PREPEND of access(5) concern the whole message
              one log line and one journal line for each message; one for each refusal
+             ETRN for a site that is being flushed already joins in
 ERRORS       SmtpFailure (storage, limits, loop), TableUnavailable: the client is told, nothing kept
-NOT DONE     header and body checks, missing headers, content filters
+NOT DONE     header and body checks, missing headers, content filters; reports that a list was
+             expanded (RFC 3461 5.2.7.1)
 SOURCE       Postfix cleanup(8); RFC 5321 4.4, 6.3
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +31,8 @@ from delivery.spool.store import Spool
 from delivery.values import Envelope, Recipient
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError
+
+NAMED = 100  # recipients of one message that the journal names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +68,15 @@ class Cleanup:
         journal: Journal,
         counters: Counters,
         queued: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """`queued` is told of every message that came into the spool."""
         self.spool = spool
         self._queued = queued
         self._journal = journal
         self._counters = counters
+        self._clock = clock
+        self._flushes: dict[str, asyncio.Task[int]] = {}
 
     async def enter(self, rules: ServiceRules, message: Message) -> str:
         """Queue the message; its id, when it is on disk."""
@@ -92,7 +100,14 @@ class Cleanup:
 
     async def flush_site(self, domain: str) -> int:
         """ETRN: messages for that domain become due; how many."""
-        count = await self.spool.flush(time.time(), site=domain)
+        site = domain.lower()
+        task = self._flushes.get(site)
+        if task is None:
+            flush = self.spool.flush(self._clock(), site=site)
+            task = asyncio.get_running_loop().create_task(flush)
+            self._flushes[site] = task
+            task.add_done_callback(lambda done: self._flushes.pop(site, None))
+        count = await asyncio.shield(task)
         self._queued()
         return count
 
@@ -114,8 +129,8 @@ class Cleanup:
             "key": decision.key,
             "generation": rules.rules.number,
         }
-        log.event("reject", **values)
-        self._journal.write("rejected", **values)
+        log.event("reject", stage=facts.stage.value, **values)
+        self._journal.write("rejected", stage=facts.stage.value, **values)
 
     # inside
 
@@ -129,9 +144,10 @@ class Cleanup:
             Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
             for target in map(_address, message.effects.bcc)
         )
-        expansion = router.expand((*recipients, *added))
+        sender = router.sender(mail.address)
+        expansion = router.expand((*recipients, *added), copies_for=sender)
         return Envelope(
-            sender=router.sender(mail.address),
+            sender=sender,
             recipients=expansion.recipients,
             client=facts.client,
             helo=facts.helo or "",
@@ -155,7 +171,7 @@ class Cleanup:
             queue_id=message.writer.queue_id,
             myhostname=rules.settings.myhostname,
             mail_name=rules.settings.mail_name,
-            when=time.time(),
+            when=self._clock(),
             recipient=only,
         )
         prepended = "".join(f"{line}\r\n" for line in message.effects.prepend)
@@ -187,9 +203,9 @@ class Cleanup:
             "accepted",
             **values,
             protocol=envelope.protocol if envelope else "",
-            original_recipients=[item.original.text for item in message.recipients[:100]],
+            original_recipients=[item.original.text for item in message.recipients[:NAMED]],
             queued_recipients=[
-                item.address.text for item in (envelope.recipients[:100] if envelope else ())
+                item.address.text for item in (envelope.recipients[:NAMED] if envelope else ())
             ],
         )
 

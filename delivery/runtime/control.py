@@ -1,17 +1,22 @@
 """control - the socket by which operators and the panel reach a running engine.
 
 SUMMARY      ControlServer(path, commands): one JSON object a line in, one a line out
+             ask(path, request): the other side, blocking
 RULES        {"command": "status"} -> {"ok": true, ...}
              anything wrong        -> {"ok": false, "error": "..."}
              the socket is mode 0600 in a directory of mode 0700: who may open it may use it
-             an engine that died leaves its socket; the next one takes its place, unless one answers
-LIMITS       REQUEST_BYTES a request; IDLE_S between requests; CONNECTIONS at once
+             an engine that died leaves its socket; the next one takes its place, once it has the
+             lock of the home (EngineLock): only one engine can be at work in a home
+LIMITS       REQUEST_BYTES a request; IDLE_S between requests, and for an answer to be taken;
+             CONNECTIONS at once
+ERRORS       ControlError, for both sides
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -36,6 +41,23 @@ class ControlError(DeliveryError):
     """A request that cannot be carried out; the text goes to whoever asked."""
 
 
+class EngineLock:
+    """Held by the one engine of a home as long as it runs; released by its death too."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it. Raises ControlError when another engine has it."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise ControlError(f"another engine is running: {path} is locked") from None
+
+    def release(self) -> None:
+        """Let another engine take it."""
+        os.close(self._file)
+
+
 class ControlServer:
     """Serves commands by name."""
 
@@ -46,10 +68,8 @@ class ControlServer:
         self._open = 0
 
     async def start(self) -> None:
-        """Listen; raises ControlError when another engine answers on the same socket."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._path.exists():
-            await self._take_over()
+        """Listen, in place of whatever is there; the caller holds the EngineLock."""
+        self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
             with reachable(self._path) as path:
@@ -60,56 +80,51 @@ class ControlServer:
             os.umask(before)
 
     async def stop(self) -> None:
-        """Stop listening and remove the socket."""
-        if self._server is not None:
-            self._server.close()
+        """Stop listening and remove the socket; harmless a second time."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
             self._path.unlink(missing_ok=True)
-
-    async def _take_over(self) -> None:
-        try:
-            with reachable(self._path) as path:
-                _, writer = await asyncio.open_unix_connection(path)
-        except OSError:
-            self._path.unlink(missing_ok=True)
-            return
-        writer.close()
-        raise ControlError(f"another engine is running: {self._path} answers")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
             if self._open > CONNECTIONS:
-                _say(writer, {"ok": False, "error": "too many connections"})
+                writer.write(_encoded({"ok": False, "error": "too many connections"}))
                 return
             while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-                _say(writer, await self._answer(line))
-                await writer.drain()
-        except ValueError:
-            _say(writer, {"ok": False, "error": f"a request has at most {REQUEST_BYTES} bytes"})
+                writer.write(await self._answer(line))
+                await asyncio.wait_for(writer.drain(), IDLE_S)
+        except ValueError:  # of readline(): beyond the limit
+            error = f"a request has at most {REQUEST_BYTES} bytes"
+            writer.write(_encoded({"ok": False, "error": error}))
         except (OSError, TimeoutError):
             return  # who asked is gone, or has nothing more to ask
         finally:
             self._open -= 1
             writer.close()
 
-    async def _answer(self, line: bytes) -> Answer:
+    async def _answer(self, line: bytes) -> bytes:
+        try:
+            return _encoded({"ok": True, **await self._carry_out(line)})
+        except DeliveryError as error:
+            return _encoded({"ok": False, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 - the engine must outlive a bad command
+            log.event("control", problem=repr(error))
+            return _encoded({"ok": False, "error": "the engine could not do this; see its log"})
+
+    async def _carry_out(self, line: bytes) -> Answer:
         try:
             request = json.loads(line)
-        except ValueError:
-            return {"ok": False, "error": "a request is one JSON object in one line"}
+        except (ValueError, RecursionError):
+            raise ControlError("a request is one JSON object in one line") from None
         if not isinstance(request, dict) or not isinstance(request.get("command"), str):
-            return {"ok": False, "error": 'a request needs "command"'}
+            raise ControlError('a request needs "command"')
         command = self._commands.get(request["command"])
         if command is None:
             known = ", ".join(sorted(self._commands))
-            return {"ok": False, "error": f"no such command; known are {known}"}
-        try:
-            return {"ok": True, **await command(request)}
-        except DeliveryError as error:
-            return {"ok": False, "error": str(error)}
-        except Exception as error:  # noqa: BLE001 - the engine must outlive a bad command
-            log.event("control", command=request["command"], problem=repr(error))
-            return {"ok": False, "error": "the engine could not do this; its log says why"}
+            raise ControlError(f"no such command; known are {known}")
+        return await command(request)
 
 
 @contextlib.contextmanager
@@ -125,8 +140,8 @@ def reachable(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def _say(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    writer.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+def _encoded(answer: Answer) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
 def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = 10.0) -> Answer:
@@ -141,7 +156,12 @@ def ask(path: Path, request: Mapping[str, Any], *, timeout_s: float = 10.0) -> A
                 line = answers.readline()
         except OSError as error:
             raise ControlError(f"no engine answers on {path}: {error}") from error
-    if not line:
+    if not line.endswith(b"\n"):
         raise ControlError(f"the engine on {path} hung up")
-    answer: Answer = json.loads(line)
+    try:
+        answer = json.loads(line)
+    except ValueError:
+        raise ControlError(f"what answers on {path} is no engine") from None
+    if not isinstance(answer, dict):
+        raise ControlError(f"what answers on {path} is no engine")
     return answer

@@ -2,13 +2,16 @@
 
 SUMMARY      Dialogue.greet(), .answer(event), .take(chunk): protocol events in, replies out
 RULES        one set of rules for the whole connection, the one it began with
-             the checks run in Postfix's order (policy.checks); a refusal counts as an error; beyond
-             smtpd_soft_error_limit replies to errors are slowed, at smtpd_hard_error_limit it ends
+             the checks run in Postfix's order (policy.checks); a refusal counts as an error; from
+             smtpd_soft_error_limit on all replies are slowed, at smtpd_hard_error_limit it ends
              commands that do nothing count as junk (smtpd_junk_command_limit)
+             a message that was accepted lets errors and junk be forgotten
              a reply of 250 to a message comes after the spool has it on disk (RFC 5321 4.2.5)
+             where TLS is required nothing is done without it (RFC 3207 4)
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
              session's to answer with 421
-SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461
+NOT DONE     STARTTLS, AUTH, XCLIENT, XFORWARD; limits of rates (anvil(8))
+SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ import asyncio
 import itertools
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from delivery import log
 from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
-from delivery.policy.facts import Facts, Stage
+from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Decision
 from delivery.runtime.cleanup import Cleanup, Message
 from delivery.runtime.rules import ServiceRules
@@ -31,11 +34,21 @@ from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
 from delivery.spool.content import ContentWriter
 from delivery.trace import HeaderScan
-from delivery.values import Recipient
+from delivery.values import Client, Recipient
 from tables.addresses import NULL
 from tables.errors import TableUnavailable
 
 _JUNK = (events.Noop, events.Rset, events.Vrfy, events.Etrn, events.Helo, events.Ehlo)
+_JUNK_VERBS = frozenset({"NOOP", "RSET", "VRFY", "ETRN", "HELO", "EHLO"})
+_WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
+    events.Helo,
+    events.Ehlo,
+    events.Noop,
+    events.Quit,
+    events.StartTls,
+    events.Unknown,
+    events.SyntaxProblem,
+)
 _instances = itertools.count(1)
 
 
@@ -44,7 +57,9 @@ class Transaction:
     """MAIL to the end of the message."""
 
     mail: events.Mail
+    known: dict[str, Any]  # what MAIL adds to the facts
     recipients: list[Recipient] = field(default_factory=list)
+    overshoot: int = 0  # recipients beyond the limit
     writer: ContentWriter | None = None
     scan: HeaderScan = field(default_factory=HeaderScan)
 
@@ -56,19 +71,27 @@ class Dialogue:
         self,
         rules: ServiceRules,
         cleanup: Cleanup,
-        facts: Facts,
-        checks: Checks,
+        ask: Ask,
+        client: Client,
+        server: tuple[str, int],
         keywords: Callable[[], tuple[str, ...]],
     ) -> None:
-        """`keywords()` gives the EHLO lines (ServerProtocol.keywords)."""
+        """`server`: our address and port; `keywords()`: EHLO lines (ServerProtocol.keywords)."""
         self.rules = rules
-        self.facts = facts  # of the session; those of a command are made from it
-        self.errors = 0
+        self.bad_pipelining = False  # ServerProtocol.improper_pipelining; the session keeps it
         self._settings = rules.settings
         self._cleanup = cleanup
-        self._checks = checks
+        self._checks = Checks(rules.policy, ask)
         self._keywords = keywords
+        self._errors = 0
         self._junk = 0
+        self._is_forgiven = False  # this negative reply is no error
+        self._client = f"{client.name}[{client.address}]"
+        self._known: dict[str, Any] = {  # facts of the session
+            "client": client,
+            "server_address": server[0],
+            "server_port": server[1],
+        }
         self._transaction: Transaction | None = None
         self._answers: dict[type, Callable[[Any], Awaitable[Reply]]] = {
             events.Helo: self._helo,
@@ -84,41 +107,52 @@ class Dialogue:
             events.Help: self._help,
             events.Vrfy: self._vrfy,
             events.Etrn: self._etrn,
-            events.StartTls: self._unknown,
+            events.StartTls: self._start_tls,
             events.Auth: self._auth,
             events.Quit: self._quit,
             events.Unknown: self._unknown,
             events.SyntaxProblem: self._syntax_problem,
         }
 
-    # the session's three calls
+    # the session's calls
 
     async def greet(self) -> Reply:
         """220, or the refusal of smtpd_client_restrictions."""
-        decision = await self._checks.client(replace(self.facts, stage=Stage.CONNECT))
+        facts = self._facts(Stage.CONNECT)
+        decision = await self._checks.client(facts)
         if decision.refused:
-            return self._refuse(decision)
+            return self._refuse(decision, facts)
+        self._note(decision, facts)
         return replies.greeting(self._settings.smtpd_banner)
 
     async def answer(self, event: events.Event) -> Reply:
         """The reply to any event but ContentChunk."""
+        if self._errors and self._errors >= self._settings.smtpd_soft_error_limit:
+            await asyncio.sleep(self._settings.smtpd_error_sleep_time)
+        self._is_forgiven = False
         try:
-            reply = await self._answers[type(event)](event)
+            if self._settings.requires_tls and not isinstance(event, _WITHOUT_TLS):
+                reply = replies.reply(530, "5.7.0", "Must issue a STARTTLS command first")
+            else:
+                reply = await self._answers[type(event)](event)
         except SmtpFailure as failure:
             log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
             reply = replies.failure(failure)
         except TableUnavailable as error:
             log.event("smtpd", problem=str(error), client=self._client)
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
-        if isinstance(event, _JUNK):
-            self._junk += 1
+        if not reply.is_positive and not self._is_forgiven:
+            self._errors += 1
+        if _is_junk(event):
             if self._junk > self._settings.smtpd_junk_command_limit:
-                self.errors += 1
-        if not reply.is_positive:
-            self.errors += 1
-        if self.errors:
-            return await self._judge_errors(reply)
+                self._errors += 1
+            self._junk += 1
         return reply
+
+    @property
+    def has_too_many_errors(self) -> bool:
+        """True when the connection is to end now. postconf(5) smtpd_hard_error_limit."""
+        return self._errors > 0 and self._errors >= self._settings.smtpd_hard_error_limit
 
     def take(self, data: bytes) -> None:
         """A piece of the message."""
@@ -142,47 +176,49 @@ class Dialogue:
 
     async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
         stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
-        facts = replace(self.facts, helo=name, protocol=protocol, stage=stage)
+        given = {"helo": name, "protocol": protocol}
+        facts = self._facts(stage, **given)
         decision = await self._checks.helo(facts)
         if decision.refused:
-            return self._refuse(decision)
+            return self._refuse(decision, facts)
+        self._note(decision, facts)
         self._forget()
-        self.facts = facts
+        self._known.update(given)
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
         self._cleanup.spool.check_room(event.size or 0)
-        facts = replace(
-            self.facts,
-            stage=Stage.MAIL,
-            sender=event.address,
-            size=event.size or 0,
-            smtputf8=event.smtputf8,
-            sasl_sender=event.auth or "",
-            instance=f"{os.getpid():x}.{next(_instances):x}",
-        )
+        known = {
+            "sender": event.address,
+            "size": event.size or 0,
+            "smtputf8": event.smtputf8,
+            "sasl_sender": event.auth or "",
+            "instance": f"{os.getpid():x}.{next(_instances):x}",
+        }
+        facts = self._facts(Stage.MAIL, **known)
         decision = await self._checks.mail(facts)
         if decision.refused:
-            return self._refuse(decision)
-        self.facts = facts
-        self._transaction = Transaction(event)
+            self._forget()  # what access tables asked for too
+            return self._refuse(decision, facts)
+        self._note(decision, facts)
+        self._transaction = Transaction(event, known)
         return replies.SENDER_OK
 
     async def _rcpt(self, event: events.Rcpt) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        count = len(transaction.recipients)
-        if count >= self._settings.smtpd_recipient_limit:
-            overshoot = self._settings.smtpd_recipient_overshoot_limit
-            if count < self._settings.smtpd_recipient_limit + overshoot:
-                self.errors -= 1  # RFC 5321 4.5.3.1.10: the client may go on with the rest later
+        count, limit = len(transaction.recipients), self._settings.smtpd_recipient_limit
+        if 0 < limit <= count:
+            # RFC 5321 4.5.3.1.10: the client may go on, and send to the rest later
+            transaction.overshoot += 1
+            allowed = self._settings.smtpd_recipient_overshoot_limit
+            self._is_forgiven = transaction.overshoot <= allowed
             return replies.reply(452, "4.5.3", "Error: too many recipients")
-        facts = replace(
-            self.facts, stage=Stage.RCPT, recipient=event.address, recipient_count=count
-        )
+        facts = self._facts(Stage.RCPT, recipient=event.address, recipient_count=count)
         decision = await self._checks.rcpt(facts)
         if decision.refused:
-            return self._refuse(decision, recipient=event.given)
+            return self._refuse(decision, facts, recipient=event.given)
+        self._note(decision, facts)
         transaction.recipients.append(
             Recipient(
                 address=event.address,
@@ -196,9 +232,11 @@ class Dialogue:
     async def _data(self, event: events.Data | events.Bdat) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        decision = await self._checks.data(self._message_facts(Stage.DATA, self.facts.size))
+        facts = self._message_facts(Stage.DATA)
+        decision = await self._checks.data(facts)
         if decision.refused:
-            return self._refuse(decision)
+            return self._refuse(decision, facts)
+        self._note(decision, facts)
         transaction.writer = self._cleanup.spool.begin()
         return replies.START_CONTENT
 
@@ -212,21 +250,22 @@ class Dialogue:
         try:
             if event.problem is not None:
                 return event.problem
-            facts = self._message_facts(Stage.END_OF_MESSAGE, event.size)
+            facts = self._message_facts(Stage.END_OF_MESSAGE, size=event.size)
             decision = await self._checks.end_of_data(facts)
             if decision.refused:
-                return self._refuse(decision)
+                return self._refuse(decision, facts)
+            self._note(decision, facts)
             message = Message(
                 mail=transaction.mail,
                 recipients=tuple(transaction.recipients),
-                facts=self.facts,
+                facts=facts,
                 effects=self._checks.effects,
                 writer=transaction.writer,
                 scan=transaction.scan,
                 eightbit=event.eightbit,
             )
             queue_id = await self._cleanup.enter(self.rules, message)
-            self.errors = self._junk = 0
+            self._errors = self._junk = 0
             return replies.queued(queue_id, event.chunk_size)
         finally:
             self._forget()
@@ -242,33 +281,35 @@ class Dialogue:
         return replies.NOT_RECOGNIZED
 
     async def _vrfy(self, event: events.Vrfy) -> Reply:
-        facts = replace(
-            self.facts,
-            stage=Stage.VRFY,
-            recipient=event.address,
-            sender=self.facts.sender or NULL,
-            smtputf8=event.smtputf8,
-        )
+        given = {"recipient": event.address, "smtputf8": event.smtputf8}
+        if self._transaction is None:
+            given["sender"] = NULL
+        facts = self._facts(Stage.VRFY, **given)
+        kept = self._checks.effects
         decision = await self._checks.rcpt(facts)
+        self._checks.effects = kept  # a question asks for nothing to be done to the message
         if decision.refused:
-            return self._refuse(decision, recipient=event.given)
+            return self._refuse(decision, facts, recipient=event.given)
         return replies.verified(event.given)
 
     async def _etrn(self, event: events.Etrn) -> Reply:
-        facts = replace(self.facts, stage=Stage.ETRN, etrn_domain=event.domain)
+        facts = self._facts(Stage.ETRN, etrn_domain=event.domain)
         decision = await self._checks.etrn(facts)
         if decision.refused:
-            return self._refuse(decision)
+            return self._refuse(decision, facts)
+        if not self.rules.flush_domains.matches_domain(event.domain):
+            return replies.reply(459, "", f"<{event.domain}>: service unavailable")
         count = await self._cleanup.flush_site(event.domain)
         log.event("etrn", client=self._client, domain=event.domain, messages=count)
-        return replies.reply(250, "2.0.0", "Queuing started")
+        return replies.reply(250, "", "Queuing started")
 
     async def _auth(self, event: events.Auth) -> Reply:
         return replies.NO_AUTHENTICATION
 
-    async def _unknown(self, event: events.Unknown | events.StartTls) -> Reply:
-        if isinstance(event, events.StartTls):
-            return replies.NOT_IMPLEMENTED
+    async def _start_tls(self, event: events.StartTls) -> Reply:
+        return replies.NOT_IMPLEMENTED
+
+    async def _unknown(self, event: events.Unknown) -> Reply:
         return replies.NOT_RECOGNIZED
 
     async def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
@@ -281,45 +322,47 @@ class Dialogue:
 
     # inside
 
-    @property
-    def _client(self) -> str:
-        return self.facts.client_text
+    def _facts(self, stage: Stage, **given: Any) -> Facts:
+        """Facts of the session, of the transaction if there is one, and `given`."""
+        values = {**self._known, "bad_pipelining": self.bad_pipelining}
+        if self._transaction is not None:
+            values.update(self._transaction.known)
+        values.update(given)
+        return Facts(stage=stage, **values)
 
-    def _message_facts(self, stage: Stage, size: int) -> Facts:
-        transaction = self._transaction
-        assert transaction is not None
-        only = transaction.recipients[0].address if len(transaction.recipients) == 1 else None
-        return replace(
-            self.facts,
-            stage=stage,
-            size=size,
-            recipient=only,
-            recipient_count=len(transaction.recipients),
-        )
+    def _message_facts(self, stage: Stage, **given: Any) -> Facts:
+        assert self._transaction is not None
+        recipients = self._transaction.recipients
+        only = recipients[0].address if len(recipients) == 1 else None
+        return self._facts(stage, recipient=only, recipient_count=len(recipients), **given)
 
     def _forget(self) -> None:
-        """The end of a transaction, whatever it came to."""
-        transaction, self._transaction = self._transaction, None
-        if transaction is None:
-            return
-        if transaction.writer is not None:
-            transaction.writer.abandon()
+        """The end of a transaction, whatever it came to. Postfix mail_reset()."""
         self._checks.new_message()
-        self.facts = replace(self.facts, sender=None, size=0, smtputf8=False, sasl_sender="")
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None and transaction.writer is not None:
+            transaction.writer.abandon()
 
-    def _refuse(self, decision: Decision, *, recipient: str = "") -> Reply:
-        reply = replies.reply(decision.code, decision.enhanced, decision.text)
-        self._cleanup.refused(self.rules, self.facts, decision, recipient)
-        return reply
+    def _refuse(self, decision: Decision, facts: Facts, *, recipient: str = "") -> Reply:
+        self._note(decision, facts)
+        self._cleanup.refused(self.rules, facts, decision, recipient)
+        return replies.reply(decision.code, decision.enhanced, decision.text)
 
-    async def _judge_errors(self, reply: Reply) -> Reply:
-        """postconf(5) smtpd_soft_error_limit, smtpd_hard_error_limit."""
-        settings = self._settings
-        if reply.closes:
-            return reply
-        if self.errors >= settings.smtpd_hard_error_limit:
-            log.event("smtpd", problem="too many errors", client=self._client)
-            return replies.too_many_errors(settings.myhostname)
-        if not reply.is_positive and self.errors > settings.smtpd_soft_error_limit:
-            await asyncio.sleep(settings.smtpd_error_sleep_time)
-        return reply
+    def _note(self, decision: Decision, facts: Facts) -> None:
+        """What restrictions had to say beside the decision."""
+        for note in decision.notes:
+            log.event(
+                "policy",
+                kind=note.kind,
+                text=note.text,
+                stage=facts.stage.value,
+                client=self._client,
+                recipient=None if facts.recipient is None else facts.recipient.text,
+            )
+
+
+def _is_junk(event: events.Event) -> bool:
+    """postconf(5) smtpd_junk_command_limit; a mistake in such a command counts like it."""
+    if isinstance(event, events.SyntaxProblem):
+        return event.verb in _JUNK_VERBS
+    return isinstance(event, _JUNK)

@@ -30,7 +30,12 @@ def run(
         on_done(error)
         return None
     task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
-    task.add_done_callback(lambda done: on_done(_outcome(done)))
+
+    def done(task: asyncio.Task[None]) -> None:
+        coroutine.close()  # a task that was cancelled before its first step never told it
+        on_done(_outcome(task))
+
+    task.add_done_callback(done)
     return task
 
 

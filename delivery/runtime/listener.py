@@ -2,9 +2,12 @@
 
 SUMMARY      Listeners.apply(rules) opens and closes sockets as the generation says
 RULES        a service named like a variable of the environment (smtp, submission, smtps) listens
-             where that says; another one at its own name: port, host:port or [v6]:port
+             where that says; another one at its own name: port, host:port or [v6]:port, and without
+             a host on inet_interfaces
              a socket that cannot be opened is reported and tried again at the next generation; the
              others go on
+             a service that needs TLS from the first byte does not listen as long as we have none:
+             nobody shall send a password into it
              one client has at most smtpd_client_connection_count_limit connections
              (smtpd_client_event_limit_exceptions are free of it), all together SESSIONS_LIMIT, less
              where the system gives fewer descriptors: more are told 421, honestly, and hung up on
@@ -15,52 +18,68 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import socket
 from collections import Counter
+from dataclasses import dataclass
 
 from delivery import log
 from delivery.config import Config, ConfigError, Endpoint, parse_endpoint
-from delivery.errors import DeliveryError
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.machine import families, listening_addresses
 from delivery.runtime.rules import DEFAULT_SERVICE, Rules, ServiceRules
 from delivery.runtime.session import Session
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
+from tables.errors import TableError
 
 SESSIONS_LIMIT = 10_000
-SPARE_DESCRIPTORS = 200  # for the spool, tables, deliveries
+SPARE_DESCRIPTORS = 800  # for the spool, tables, deliveries to Maildirs and other servers
 BACKLOG = 1024
+ABORT_S = 2.0  # for sessions that were cut off to let go of the spool
 WELL_KNOWN_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 
 
-class ListenError(DeliveryError):
-    """No socket could be opened at all."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where one service listens: on `hosts` (None: everywhere), in these address families."""
+
+    endpoint: Endpoint
+    hosts: tuple[str, ...] | None
+    families: tuple[str, ...]
 
 
 class Listeners:
     """All listening sockets and the sessions that came through them."""
 
-    def __init__(self, config: Config, cleanup: Cleanup, asker: Asker, counters: Counters) -> None:
+    def __init__(
+        self,
+        config: Config,
+        cleanup: Cleanup,
+        asker: Asker,
+        counters: Counters,
+        *,
+        descriptors: int = SESSIONS_LIMIT,
+    ) -> None:
+        """`descriptors`: how many files and sockets this process may have."""
         self._config = config
         self._cleanup = cleanup
         self._asker = asker
         self._counters = counters
-        self._servers: dict[str, tuple[Endpoint, asyncio.Server]] = {}
+        self._servers: dict[str, tuple[_Place, asyncio.Server]] = {}
         self._rules: dict[str, ServiceRules] = {}
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
         self._by_client: Counter[str] = Counter()
-        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._limit = max(min(SESSIONS_LIMIT, descriptors - SPARE_DESCRIPTORS), 10)
+        spare = min(SPARE_DESCRIPTORS, descriptors // 2)
+        self._limit = max(min(SESSIONS_LIMIT, descriptors - spare), 10)
         self.problems: dict[str, str] = {}  # service -> why it does not listen
 
     @property
     def addresses(self) -> list[str]:
         """What is listened on, by service name."""
-        return [f"{name} {endpoint}" for name, (endpoint, _) in sorted(self._servers.items())]
+        return [f"{name} {place.endpoint}" for name, (place, _) in sorted(self._servers.items())]
 
     @property
     def sessions(self) -> int:
@@ -71,24 +90,19 @@ class Listeners:
         """Listen as this generation says; without one only the usual port answers (with 421)."""
         services = {} if rules is None else rules.services
         self._rules = dict(services)
-        wanted: dict[str, Endpoint] = {}
+        wanted: dict[str, _Place] = {}
         self.problems.clear()
         for name in services or (DEFAULT_SERVICE.name,):
             try:
-                wanted[name] = self._endpoint(name)
+                wanted[name] = self._place(name, services.get(name))
             except ConfigError as error:
                 self._report(name, str(error))
-        for name in [key for key in self._servers if key not in wanted]:
+        for name in [key for key, (place, _) in self._servers.items() if wanted.get(key) != place]:
             _, server = self._servers.pop(name)
             server.close()
-        for name, endpoint in wanted.items():
-            current = self._servers.get(name)
-            if current is not None and current[0] == endpoint:
-                continue
-            if current is not None:
-                current[1].close()
-                del self._servers[name]
-            await self._open(name, endpoint)
+        for name, place in wanted.items():
+            if name not in self._servers:
+                await self._open(name, place)
 
     async def close(self, grace_s: float) -> None:
         """Stop listening, let sessions finish their message for so long, then hang up."""
@@ -97,39 +111,60 @@ class Listeners:
         self._servers.clear()
         for session in list(self._sessions):
             session.shut_down()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), grace_s)
+        if await self._emptied(grace_s):
+            return
+        log.event("smtpd", cut_off=len(self._sessions))
         for session in list(self._sessions):
             session.abort()
+        await self._emptied(ABORT_S)
 
     # inside
+
+    async def _emptied(self, within_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), within_s)
+        return not self._sessions
+
+    def _place(self, name: str, rules: ServiceRules | None) -> _Place:
+        endpoint = self._endpoint(name)
+        if rules is None:
+            return _Place(endpoint, (endpoint.host,) if endpoint.host else None, ("ipv4", "ipv6"))
+        if rules.settings.smtpd_tls_wrappermode:
+            raise ConfigError(f"service {name}: smtpd_tls_wrappermode: TLS is not there yet")
+        parameters = rules.rules.parameters
+        hosts = (endpoint.host,) if endpoint.host else listening_addresses(parameters)
+        if hosts == ():
+            raise ConfigError(f"service {name}: inet_interfaces names no address that is ours")
+        return _Place(endpoint, hosts, families(parameters))
 
     def _endpoint(self, name: str) -> Endpoint:
         configured = self._config.listeners.get(name)
         if configured is not None:
             return configured
-        if name.isdecimal() or ":" in name:
-            return parse_endpoint(f"service {name}", name)
-        try:
-            return Endpoint("", WELL_KNOWN_PORTS.get(name) or socket.getservbyname(name, "tcp"))
-        except OSError:
-            raise ConfigError(f"service {name}: no port has this name; write a number") from None
+        host, colon, port = name.rpartition(":")
+        if not port.isdecimal():
+            port = str(_port_named(name, port))
+        return parse_endpoint(f"service {name}", f"{host}{colon}{port}")
 
-    async def _open(self, name: str, endpoint: Endpoint) -> None:
+    async def _open(self, name: str, place: _Place) -> None:
         loop = asyncio.get_running_loop()
+        family = socket.AF_UNSPEC
+        if len(place.families) == 1:
+            family = socket.AF_INET if "ipv4" in place.families else socket.AF_INET6
         try:
             server = await loop.create_server(
                 lambda: self._session(name),
-                endpoint.host or None,
-                endpoint.port,
+                place.hosts,
+                place.endpoint.port,
+                family=family,
                 backlog=BACKLOG,
                 reuse_address=True,
             )
         except OSError as error:
-            self._report(name, f"cannot listen on {endpoint}: {error.strerror or error}")
+            self._report(name, f"cannot listen on {place.endpoint}: {error.strerror or error}")
             return
-        self._servers[name] = (endpoint, server)
-        log.event("listen", service=name, address=endpoint)
+        self._servers[name] = (place, server)
+        log.event("listen", service=name, address=place.endpoint)
 
     def _report(self, name: str, problem: str) -> None:
         self.problems[name] = problem
@@ -147,16 +182,20 @@ class Listeners:
         self._empty.clear()
         self._by_client[address] += 1
         self._counters.add("connections")
-        if len(self._sessions) > self._limit:
-            return replies.too_many_connections(settings.myhostname, address)
         limit = settings.smtpd_client_connection_count_limit
-        if (
-            limit
-            and self._by_client[address] > limit
-            and not session.rules.unlimited.matches_host("unknown", address)
+        if len(self._sessions) > self._limit or (
+            0 < limit < self._by_client[address] and not self._is_unlimited(session)
         ):
+            self._counters.add("refused_connections")
             return replies.too_many_connections(settings.myhostname, address)
         return None
+
+    def _is_unlimited(self, session: Session) -> bool:
+        try:
+            return session.rules.unlimited.matches_host("unknown", session.client.address)
+        except TableError as error:
+            log.event("smtpd", problem=str(error))
+            return False
 
     def _gone(self, session: Session) -> None:
         if session not in self._sessions:
@@ -178,3 +217,11 @@ class _NotReady(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         transport.write(b"421 4.3.2 Service not yet configured, try again later\r\n")
         transport.close()
+
+
+def _port_named(service: str, port: str) -> int:
+    try:
+        return WELL_KNOWN_PORTS.get(port) or socket.getservbyname(port, "tcp")
+    except OSError:
+        message = f"service {service}: no port has the name {port!r}; write a number"
+        raise ConfigError(message) from None

@@ -1,4 +1,4 @@
-"""machine - what only the running machine knows: its name and its addresses.
+"""machine - what only the running machine knows: its name, its addresses, its descriptors.
 
 SUMMARY      machine_defaults(config) -> defaults for tables.parameters; own_addresses(parameters)
 RULES        a parameter that was set wins over these (tables/parameters.py)
@@ -10,6 +10,7 @@ SOURCE       postconf(5) myhostname, mynetworks, mynetworks_style, inet_interfac
 from __future__ import annotations
 
 import ipaddress
+import resource
 import socket
 from collections.abc import Iterable
 
@@ -17,6 +18,8 @@ import psutil
 
 from delivery.config import Config
 from tables.parameters import Parameters
+
+DESCRIPTORS = 65_536  # more than this is never asked for
 
 
 def host_name() -> str:
@@ -66,3 +69,44 @@ def own_addresses(parameters: Parameters) -> tuple[str, ...]:
             except ValueError:
                 continue  # a host name: resolved by nobody yet, see docs/SPECIFICATIONS.md
     return tuple(dict.fromkeys(own))
+
+
+def listening_addresses(parameters: Parameters) -> tuple[str, ...] | None:
+    """Where services without an address of their own listen; None: on every address."""
+    items = parameters.items("inet_interfaces")
+    if "all" in items:
+        return None
+    found: list[str] = []
+    for item in items:
+        if item == "loopback-only":
+            found += ["127.0.0.1", "::1"]
+        else:
+            found.append(item.strip("[]"))
+    wanted = families(parameters)
+    return tuple(
+        address for address in dict.fromkeys(found) if _family_of(address) in (*wanted, "")
+    )
+
+
+def families(parameters: Parameters) -> tuple[str, ...]:
+    """postconf(5) inet_protocols: of ipv4 and ipv6 those that are spoken."""
+    words = parameters.items("inet_protocols")
+    return ("ipv4", "ipv6") if "all" in words else words
+
+
+def raise_descriptor_limit() -> int:
+    """Take as many file descriptors as the system gives; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _family_of(address: str) -> str:
+    """ipv4 or ipv6; '' for a host name."""
+    try:
+        return f"ipv{ipaddress.ip_address(address).version}"
+    except ValueError:
+        return ""

@@ -2,6 +2,7 @@
 
 SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of mailq(1)
 RULES        times are UTC seconds in JSON; addresses are in external form
+             text for a terminal holds printable characters only: other servers chose some of it
 SOURCE       mailq(1), postqueue(1)
 """
 
@@ -50,14 +51,14 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         size += int(message["size"])
         mark = _MARKS.get(str(message["state"]), " ")
         arrived = time.strftime("%a %b %d %H:%M:%S", time.gmtime(float(message["arrived"])))
-        sender = message["sender"] or "MAILER-DAEMON"
+        sender = _printable(message["sender"]) or "MAILER-DAEMON"
         yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"
         if message["reason"]:
-            yield f"({message['reason']})".rjust(79)
+            yield f"({_printable(message['reason'])})".rjust(79)
         for recipient in message["recipients"]:
             if recipient["reason"]:
-                yield f"({recipient['reason']})".rjust(79)
-            yield " " * 41 + str(recipient["address"])
+                yield f"({_printable(recipient['reason'])})".rjust(79)
+            yield " " * 41 + _printable(recipient["address"])
         hidden = int(message["recipient_count"]) - len(message["recipients"])
         if hidden > 0:
             yield " " * 41 + f"... and {hidden} more"
@@ -66,3 +67,7 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield "Mail queue is empty"
     else:
         yield f"-- {(size + 1023) // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}."
+
+
+def _printable(text: object) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))

@@ -3,11 +3,14 @@
 SUMMARY      Resolver(endpoint).mx/ns/a/aaaa/addresses/ptr/txt(name)
 RULES        () is a definite "no such record"; DnsUnavailable is SERVFAIL, a timeout, an answer
              without sense. Names are A-labels without final dot
-             answers are kept for their time to live, at most TTL_LIMIT; refusals for NEGATIVE_TTL
+             answers are kept for their time to live, at most TTL_LIMIT; refusals for NEGATIVE_TTL;
+             "could not tell" is not kept
              one question on its way serves everybody who asks it meanwhile
              addresses() asks the hosts file first, as nsswitch "files dns" does
-LIMITS       LIFETIME_S for one question; RECORDS records of an answer; CACHE answers
-SOURCE       RFC 1035, 2181 5.4.1, 2308; postconf(5) smtp_host_lookup; hosts(5)
+             the system's list of servers is read again when it changed
+LIMITS       LIFETIME_S for one question; QUESTIONS on their way at once, the others wait their turn
+             within that time; RECORDS records of an answer; the cache: CACHE answers, CACHE_BYTES
+SOURCE       RFC 1035, 2181 5.4.1, 2308; postconf(5) smtp_host_lookup; hosts(5), resolv.conf(5)
 """
 
 from __future__ import annotations
@@ -22,66 +25,64 @@ from pathlib import Path
 import dns.asyncresolver
 import dns.exception
 import dns.name
-import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
 from delivery.config import Endpoint
 from delivery.policy.facts import DnsUnavailable, Mx
+from delivery.runtime.hostsfile import HostsFile
 
 LIFETIME_S = 10.0
 TTL_LIMIT = 3600.0
 NEGATIVE_TTL = 60.0
+QUESTIONS = 200  # each needs a socket
 RECORDS = 100
 CACHE = 20_000
-HOSTS = Path("/etc/hosts")
+CACHE_BYTES = 16 * 1024 * 1024
+ENTRY_BYTES = 200  # of an answer beside its text, roughly
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 Answer = tuple[str, ...]
+Question = tuple[str, str]  # name, type
 
 
-class HostsFile:
-    """/etc/hosts, read again when it changed."""
+class Cache:
+    """Answers with the time they are good for; the oldest go first."""
 
-    def __init__(self, path: Path = HOSTS) -> None:
-        self._path = path
-        self._stamp = (-1, -1)
-        self._addresses: dict[str, list[str]] = {}
-        self._names: dict[str, str] = {}
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._answers: OrderedDict[Question, tuple[float, int, Answer]] = OrderedDict()
+        self._bytes = 0
 
-    def addresses(self, name: str) -> Answer:
-        """Addresses of a host, in the file's order."""
-        self._read()
-        return tuple(self._addresses.get(name.lower(), ()))
+    def __len__(self) -> int:
+        return len(self._answers)
 
-    def name(self, address: str) -> str:
-        """The first name of an address, or ''."""
-        self._read()
-        return self._names.get(address, "")
+    def get(self, question: Question) -> Answer | None:
+        """A good answer, or None."""
+        kept = self._answers.get(question)
+        if kept is None:
+            return None
+        until, _, answer = kept
+        if until > self._clock():
+            return answer
+        self._drop(question)
+        return None
 
-    def _read(self) -> None:
-        try:
-            state = self._path.stat()
-            stamp = (state.st_mtime_ns, state.st_size)
-            if stamp == self._stamp:
-                return
-            text = self._path.read_text(errors="replace")
-        except OSError:
-            return  # no hosts file: the DNS alone
-        self._stamp = stamp
-        self._addresses, self._names = {}, {}
-        for line in text.splitlines():
-            words = line.partition("#")[0].split()
-            if len(words) < 2:
-                continue
-            try:
-                address = str(ipaddress.ip_address(words[0].partition("%")[0]))
-            except ValueError:
-                continue
-            self._names.setdefault(address, words[1])
-            for name in words[1:]:
-                known = self._addresses.setdefault(name.lower(), [])
-                if address not in known:
-                    known.append(address)
+    def put(self, question: Question, answer: Answer, ttl: float) -> None:
+        """Keep an answer for so many seconds."""
+        if ttl <= 0:
+            return
+        self._drop(question)
+        size = ENTRY_BYTES + len(question[0]) + sum(map(len, answer))
+        self._answers[question] = (self._clock() + ttl, size, answer)
+        self._bytes += size
+        while len(self._answers) > CACHE or self._bytes > CACHE_BYTES:
+            self._drop(next(iter(self._answers)))
+
+    def _drop(self, question: Question) -> None:
+        kept = self._answers.pop(question, None)
+        if kept is not None:
+            self._bytes -= kept[1]
 
 
 class Resolver:
@@ -94,27 +95,20 @@ class Resolver:
         hosts: HostsFile | None = None,
         families: Callable[[], Answer] = lambda: ("ipv4", "ipv6"),
         clock: Callable[[], float] = time.monotonic,
+        lifetime_s: float = LIFETIME_S,
+        resolv_conf: Path = RESOLV_CONF,
     ) -> None:
         """`endpoint` None: the system's servers. `families`: inet_protocols at the moment."""
-        self._resolver = dns.asyncresolver.Resolver(configure=False)
-        if endpoint is not None:
-            self._resolver.nameservers = [endpoint.host or "127.0.0.1"]
-            self._resolver.port = endpoint.port
-        else:
-            self._configure_from_system()
-        self._resolver.lifetime = LIFETIME_S
-        self._resolver.timeout = LIFETIME_S / 3
+        self._endpoint = endpoint
+        self._lifetime_s = lifetime_s
+        self._resolv_conf = resolv_conf
+        self._stamp = (-1, -1)  # of resolv.conf
         self._hosts = hosts or HostsFile()
         self._families = families
-        self._clock = clock
-        self._cache: OrderedDict[tuple[str, str], tuple[float, Answer]] = OrderedDict()
-        self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
-
-    def _configure_from_system(self) -> None:
-        try:
-            self._resolver.read_resolv_conf("/etc/resolv.conf")
-        except (OSError, dns.resolver.NoResolverConfiguration):
-            self._resolver.nameservers = ["127.0.0.1"]  # as resolver(3) without a file
+        self._cache = Cache(clock)
+        self._asking: dict[Question, asyncio.Task[Answer]] = {}
+        self._turns = asyncio.Semaphore(QUESTIONS)
+        self._resolver = self._configured()
 
     async def mx(self, name: str) -> tuple[Mx, ...]:
         """Mail exchangers, as the server listed them."""
@@ -162,7 +156,11 @@ class Resolver:
         """Names of an address: the hosts file, else the DNS."""
         if name := self._hosts.name(address):
             return (name,)
-        return await self._ask(dns.reversename.from_address(address).to_text(True), "PTR")
+        try:
+            name = dns.reversename.from_address(address).to_text(omit_final_dot=True)
+        except dns.exception.DNSException:
+            return ()  # not an address that the DNS could hold
+        return await self._ask(name, "PTR")
 
     async def txt(self, name: str) -> Answer:
         """Text records, the strings of each joined."""
@@ -171,49 +169,90 @@ class Resolver:
     # inside
 
     async def _ask(self, name: str, kind: str) -> Answer:
-        key = (name.lower().rstrip("."), kind)
-        kept = self._cache.get(key)
+        question = (name.lower().rstrip("."), kind)
+        if not question[0] or not name.isascii():
+            return ()
+        kept = self._cache.get(question)
         if kept is not None:
-            until, answer = kept
-            if until > self._clock():
-                return answer
-            del self._cache[key]
-        task = self._asking.get(key)
+            return kept
+        task = self._asking.get(question)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._query(*key))
-            self._asking[key] = task
-            task.add_done_callback(lambda done: self._answered(key, done))
+            task = asyncio.get_running_loop().create_task(self._in_turn(question))
+            self._asking[question] = task
+            task.add_done_callback(lambda done: self._answered(question, done))
         return await asyncio.shield(task)
 
-    def _answered(self, key: tuple[str, str], task: asyncio.Task[Answer]) -> None:
-        self._asking.pop(key, None)
+    def _answered(self, question: Question, task: asyncio.Task[Answer]) -> None:
+        self._asking.pop(question, None)
         if not task.cancelled():
             task.exception()  # whoever asked has it; nobody may be waiting any more
 
-    async def _query(self, name: str, kind: str) -> Answer:
+    async def _in_turn(self, question: Question) -> Answer:
+        """Ask when it is our turn; runs as a task of its own."""
+        name, kind = question
+        try:
+            async with asyncio.timeout(self._lifetime_s + 1), self._turns:
+                return await self._query(question)
+        except TimeoutError:
+            raise DnsUnavailable(f"{name} {kind}: too many questions are waiting") from None
+
+    async def _query(self, question: Question) -> Answer:
+        name, kind = question
+        self._follow_system()
         try:
             answer = await self._resolver.resolve(
                 dns.name.from_text(name), kind, raise_on_no_answer=False, search=False
             )
         except dns.resolver.NXDOMAIN:
-            return self._keep((name, kind), NEGATIVE_TTL, ())
-        except (dns.name.LabelTooLong, dns.name.EmptyLabel, dns.name.NameTooLong):
+            return self._keep(question, (), NEGATIVE_TTL)
+        except (
+            dns.name.LabelTooLong,
+            dns.name.EmptyLabel,
+            dns.name.NameTooLong,
+            dns.name.BadEscape,
+        ):
             return ()  # not a name that the DNS could hold
-        except dns.name.BadEscape:
-            return ()
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(f"{name} {kind}: {type(error).__name__}") from error
         if answer.rrset is None:
-            return self._keep((name, kind), NEGATIVE_TTL, ())
+            return self._keep(question, (), NEGATIVE_TTL)
         records = tuple(_text(record, kind) for record in list(answer.rrset)[:RECORDS])
-        return self._keep((name, kind), min(float(answer.rrset.ttl), TTL_LIMIT), records)
+        ttl = min(float(answer.chaining_result.minimum_ttl), TTL_LIMIT)
+        return self._keep(question, records, ttl)
 
-    def _keep(self, key: tuple[str, str], ttl: float, answer: Answer) -> Answer:
-        if ttl > 0:
-            self._cache[key] = (self._clock() + ttl, answer)
-            while len(self._cache) > CACHE:
-                self._cache.popitem(last=False)
+    def _keep(self, question: Question, answer: Answer, ttl: float) -> Answer:
+        self._cache.put(question, answer, ttl)
         return answer
+
+    # servers
+
+    def _configured(self) -> dns.asyncresolver.Resolver:
+        made = dns.asyncresolver.Resolver(configure=False)
+        if self._endpoint is not None:
+            made.nameservers = [self._endpoint.host or "127.0.0.1"]
+            made.port = self._endpoint.port
+        else:
+            self._stamp = _stamp(self._resolv_conf)
+            try:
+                made.read_resolv_conf(str(self._resolv_conf))
+            except (OSError, dns.resolver.NoResolverConfiguration):
+                made.nameservers = ["127.0.0.1"]  # as resolver(3) without a file
+        made.lifetime = self._lifetime_s
+        made.timeout = self._lifetime_s / 3
+        return made
+
+    def _follow_system(self) -> None:
+        """A laptop that moved, a server that got another resolver: no restart for that."""
+        if self._endpoint is None and _stamp(self._resolv_conf) != self._stamp:
+            self._resolver = self._configured()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return (-1, -1)
+    return (state.st_mtime_ns, state.st_size)
 
 
 def _text(record: object, kind: str) -> str:

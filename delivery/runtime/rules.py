@@ -1,6 +1,6 @@
 """rules - one generation made ready to decide: parameters, routing and restriction lists, compiled.
 
-SUMMARY      Rules(snapshot, config) once for each generation; .service(name) for each smtpd service
+SUMMARY      Rules(snapshot, config) once for each generation; .services: those of smtpd by name
 RULES        everything is compiled before the generation is used: a generation whose lists or
              parameters do not hold together is refused here and the one before stays in force
 ERRORS       ParameterError, EntryError, TableUnavailable, all of them TableError
@@ -11,18 +11,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tables.reading.snapshot import Snapshot
-
+from delivery.bounce import BounceSettings
 from delivery.config import Config
 from delivery.policy.checks import Policy
 from delivery.routing.router import Router
 from delivery.runtime.machine import machine_defaults, own_addresses
 from delivery.smtp.settings import ServerSettings
+from delivery.spool.active import TransportLimits
+from delivery.spool.records import SpoolLimits
+from delivery.spool.schedule import QueueTimes
+from tables.errors import ParameterError
 from tables.parameters import Parameters
 from tables.reading.matchlist import MatchList
+from tables.reading.snapshot import Snapshot
 from tables.services import Service
 
 DEFAULT_SERVICE = Service(name="smtp", type="inet", command="smtpd", private=False)
+DELIVERING = ("unix", "fifo")  # types of services that deliver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +47,18 @@ class SessionSettings:
     smtpd_peername_lookup: bool
     smtpd_client_connection_count_limit: int
     smtpd_client_event_limit_exceptions: tuple[str, ...]
+    smtpd_tls_security_level: str
+    smtpd_enforce_tls: bool
+    smtpd_tls_wrappermode: bool
     hopcount_limit: int
-    header_size_limit: int
+    fast_flush_domains: tuple[str, ...]
+    parent_domain_matches_subdomains: tuple[str, ...]
+
+    @property
+    def requires_tls(self) -> bool:
+        """True when no mail is taken without encryption."""
+        level = self.smtpd_tls_security_level
+        return level == "encrypt" or (not level and self.smtpd_enforce_tls)
 
 
 class ServiceRules:
@@ -52,22 +67,25 @@ class ServiceRules:
     def __init__(self, rules: Rules, service: Service) -> None:
         self.rules = rules
         self.service = service
-        parameters = rules.parameters
+        self.parameters = parameters = rules.parameters
+        self.router = rules.router
         if service.overrides:
-            parameters = parameters.with_overrides(service.overrides)
-        self.parameters = parameters
-        self.router = (
-            Router(parameters, rules.snapshot, own_addresses(parameters))
-            if service.overrides
-            else rules.router
-        )
+            self.parameters = parameters = parameters.with_overrides(service.overrides)
+            self.router = Router(parameters, rules.snapshot, rules.own_addresses)
         self.policy = Policy(parameters, rules.snapshot, self.router)
         self.server = parameters.bind(ServerSettings)
-        self.settings = parameters.bind(SessionSettings)
+        self.settings = settings = parameters.bind(SessionSettings)
         self.unlimited = MatchList(
             "smtpd_client_event_limit_exceptions",
-            self.settings.smtpd_client_event_limit_exceptions,
+            settings.smtpd_client_event_limit_exceptions,
             rules.snapshot.maps,
+        )
+        self.flush_domains = MatchList(
+            "fast_flush_domains",
+            settings.fast_flush_domains,
+            rules.snapshot.maps,
+            parent="fast_flush_domains" in settings.parent_domain_matches_subdomains,
+            hosts=False,
         )
 
 
@@ -78,13 +96,63 @@ class Rules:
         self.snapshot = snapshot
         self.number = snapshot.number
         self.parameters: Parameters = snapshot.parameters.with_defaults(machine_defaults(config))
-        self.router = Router(self.parameters, snapshot, own_addresses(self.parameters))
+        self.own_addresses = own_addresses(self.parameters)
+        self.router = Router(self.parameters, snapshot, self.own_addresses)
+        self.queue_times = self.parameters.bind(QueueTimes)
+        self.bounce = self.parameters.bind(BounceSettings)
+        self.spool_limits = SpoolLimits(
+            free_bytes=self.parameters.size("queue_minfree"),
+            active=self.parameters.integer("qmgr_message_active_limit"),
+            recipients=self.parameters.integer("qmgr_message_recipient_limit"),
+        )
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
+        for service in snapshot.services:
+            if service.type in DELIVERING:
+                self.transport_limits(service.name)
+
+    def service_of(self, transport: str) -> Service | None:
+        """The service that delivers for a transport."""
+        for service in self.snapshot.services:
+            if service.name == transport and service.type in DELIVERING:
+                return service
+        return None
+
+    def transport_limits(self, transport: str) -> TransportLimits:
+        """How much of a transport may go on at once. Raises ParameterError."""
+        parameters = self.parameters
+        service = self.service_of(transport)
+        processes = -1 if service is None else service.maxproc
+        if processes < 0:
+            processes = parameters.integer("default_process_limit")
+        return TransportLimits(
+            process_limit=processes,
+            destination_concurrency_limit=parameters.integer(
+                f"{transport}_destination_concurrency_limit"
+            ),
+            initial_destination_concurrency=parameters.integer(
+                f"{transport}_initial_destination_concurrency"
+            ),
+            destination_recipient_limit=parameters.integer(
+                f"{transport}_destination_recipient_limit"
+            ),
+            failed_cohort_limit=self._number(
+                f"{transport}_destination_concurrency_failed_cohort_limit"
+            ),
+            retry_after_s=self.queue_times.minimal_backoff_time,
+            is_deferred=transport in parameters.items("defer_transports"),
+        )
+
+    def _number(self, name: str) -> float:
+        text = self.parameters.text(name)
+        try:
+            return float(text)
+        except ValueError:
+            raise ParameterError(f"{name}: {text!r} is no number", name=name) from None
 
     def _smtpd_services(self) -> tuple[Service, ...]:
-        """The inet services that are smtpd; without any, one on the usual port."""
+        """The inet services that are smtpd; without any service at all, one on the usual port."""
         found = tuple(
             service
             for service in self.snapshot.services

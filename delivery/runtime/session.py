@@ -4,7 +4,10 @@ SUMMARY      Session is an asyncio.Protocol; the listener makes one for each con
 RULES        replies of one read go out in one write (RFC 2920 3.2); while one command waits for the
              DNS or the disk the next ones stay unread
              a session without a word for smtpd_timeout ends with 421; one that does not read its
-             replies is not answered further
+             replies is not answered, nor read from, further
+             a client that has said its last (half-closed) is answered to the end
+             a client that is gone counts as connected while its last command is being worked on:
+             hanging up does not free it from the limits
              whatever goes wrong inside ends in 421 4.3.0 and a log line, never in silence
 LIMITS       READ_AHEAD bytes wait at most before reading from the socket stops
 SOURCE       Postfix smtpd(8); RFC 5321 4.5.3.2.7
@@ -13,16 +16,12 @@ SOURCE       Postfix smtpd(8); RFC 5321 4.5.3.2.7
 from __future__ import annotations
 
 import asyncio
-import socket
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, cast
 
 from delivery import log
-from delivery.policy.checks import Checks
-from delivery.policy.facts import DnsUnavailable, Facts, Stage
-from delivery.runtime import eager
+from delivery.runtime import eager, peername
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
@@ -58,11 +57,14 @@ class Session(asyncio.Protocol):
         self._smtp = ServerProtocol(rules.server)
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._busy = True  # until greeted
+        self._task: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
+        self._out: list[bytes] = []  # replies not written yet
+        self._busy = False
         self._reading = True
         self._unread = False  # bytes came while busy
         self._choked = False  # the client does not read
+        self._half_closed = False  # it will not say any more
+        self._hung_up = False  # we will not
         self._draining = False
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -75,30 +77,36 @@ class Session(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         peer = self._transport.get_extra_info("peername")
         own = self._transport.get_extra_info("sockname")
-        connection = self._transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not peer or not own:  # it has left already
+            self._transport.abort()
+            return
         self.client = Client(address=_plain(peer[0]), port=int(peer[1]))
         self._extend_deadline()
         self._tick()
         refusal = self._admit(self)
         if refusal is not None:
-            self._write(self._smtp.send(refusal))
-            self._hang_up()
-            return
-        self._start(self._greet(_plain(own[0]), int(own[1])))
+            self._say_and_close(refusal)
+        else:
+            self._start(self._greet(_plain(own[0]), int(own[1])))
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
         self._smtp.receive_data(data)
+        if self._busy or self._choked:
+            self._unread = True
+            if self._reading and self._smtp.buffered > READ_AHEAD and self._transport is not None:
+                self._reading = False
+                self._transport.pause_reading()
+            if self._choked:
+                return  # whoever only talks and never listens is not waited for
         self._extend_deadline()
         if not self._busy:
             self._start(self._serve())
-            return
-        self._unread = True
-        if self._reading and self._smtp.buffered > READ_AHEAD and self._transport is not None:
-            self._reading = False
-            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The client will say no more; True: what it said is still to be answered."""
+        self._half_closed = True
+        return self._busy or self._choked
 
     def pause_writing(self) -> None:
         """The client does not read what it was told."""
@@ -108,6 +116,7 @@ class Session(asyncio.Protocol):
         """It reads again."""
         self._choked = False
         if not self._busy:
+            self._read_on()
             self._start(self._serve())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -115,20 +124,27 @@ class Session(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport = None
-        if not self._busy and self._dialogue is not None:
-            self._dialogue.end()  # what is busy is let finish: a message may be on its way to disk
-        self._gone(self)
+        if not self._smtp.closed and not self._hung_up:
+            log.event(
+                "smtpd",
+                problem="lost connection",
+                after=self._smtp.state.value,
+                client=self._client,
+            )
+        if not self._busy:
+            self._end()  # what is busy is let finish: a message may be on its way to disk
 
     # for the listener
 
     def shut_down(self) -> None:
         """Stop: at once between messages, after the message otherwise."""
         self._draining = True
-        if not self._busy and not self._smtp.in_transaction:
-            self._say_and_close(replies.shutting_down(self.rules.settings.myhostname))
+        if not self._busy and self._transport is not None and not self._hung_up:
+            self._go_on()
 
     def abort(self) -> None:
         """Hang up without a word."""
+        self._hung_up = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -136,63 +152,47 @@ class Session(asyncio.Protocol):
 
     async def _greet(self, server_address: str, server_port: int) -> None:
         if self.rules.settings.smtpd_peername_lookup:
-            self.client = await self._named(self.client)
-        facts = Facts(
-            stage=Stage.CONNECT,
-            client=self.client,
-            server_address=server_address,
-            server_port=server_port,
+            self.client = await peername.look_up(self.client, self._asker.resolver)
+        dialogue = Dialogue(
+            self.rules,
+            self._cleanup,
+            self._asker,
+            self.client,
+            (server_address, server_port),
+            lambda: self._smtp.keywords,
         )
-        checks = Checks(self.rules.policy, self._asker)
-        self._dialogue = Dialogue(
-            self.rules, self._cleanup, facts, checks, lambda: self._smtp.keywords
-        )
-        self._write(self._smtp.send(await self._dialogue.greet()))
+        self._out.append(self._smtp.send(await dialogue.greet()))
+        self._dialogue = dialogue
         await self._serve()
-
-    async def _named(self, client: Client) -> Client:
-        """The client with its names. Postfix smtpd_peer.c: a name counts when it leads back."""
-        resolver = self._asker.resolver
-        try:
-            names = await resolver.ptr(client.address)
-        except DnsUnavailable:
-            return Client(address=client.address, port=client.port, forward_error=True)
-        if not names:
-            return client
-        name = names[0]
-        failed = False
-        try:
-            is_verified = client.address in await resolver.addresses(name)
-        except DnsUnavailable:
-            is_verified, failed = False, True
-        return Client(
-            address=client.address,
-            port=client.port,
-            name=name if is_verified else "unknown",
-            reverse_name=name,
-            forward_error=failed,
-        )
 
     async def _serve(self) -> None:
         """Answer what has been received."""
         smtp, dialogue = self._smtp, self._dialogue
         assert dialogue is not None
-        out: list[bytes] = []
         self._unread = False
-        while not self._choked and self._transport is not None:
+        while not (self._choked or smtp.closed or self._transport is None):
             event = smtp.next_event()
             if event is NEED_DATA or event is PAUSED:
                 break
             if type(event) is ContentChunk:
                 dialogue.take(event.data)
                 continue
-            dialogue.facts = _with_pipelining(dialogue.facts, smtp.improper_pipelining)
-            out.append(smtp.send(await dialogue.answer(event)))  # type: ignore[arg-type]
-            if self._draining and not smtp.in_transaction and not smtp.closed:
-                out.append(smtp.send(replies.shutting_down(self.rules.settings.myhostname)))
-        self._write(b"".join(out))
-        if smtp.closed:
-            self._hang_up()
+            dialogue.bad_pipelining = smtp.improper_pipelining
+            self._out.append(smtp.send(await dialogue.answer(event)))  # type: ignore[arg-type]
+            if not smtp.closed and (farewell := self._farewell()) is not None:
+                self._out.append(smtp.send(farewell))
+        self._flush()
+
+    def _farewell(self) -> Reply | None:
+        """The 421 that must follow the last reply, if any."""
+        assert self._dialogue is not None
+        hostname = self.rules.settings.myhostname
+        if self._dialogue.has_too_many_errors:
+            log.event("smtpd", problem="too many errors", client=self._client)
+            return replies.too_many_errors(hostname)
+        if self._draining and not self._smtp.in_transaction:
+            return replies.shutting_down(hostname)
+        return None
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._busy = True
@@ -203,48 +203,74 @@ class Session(asyncio.Protocol):
     def _served(self, error: BaseException | None) -> None:
         self._task = None
         self._busy = False
-        if self._transport is None:
-            if self._dialogue is not None:
-                self._dialogue.end()
-            return
         if error is not None:
             self._broke(error)
+        if self._transport is None:
+            self._end()
             return
-        if self._smtp.closed:
+        if self._hung_up:
             return
         self._extend_deadline()
-        if not self._reading:
-            self._reading = True
-            self._transport.resume_reading()
-        if self._draining and not self._smtp.in_transaction:
+        self._read_on()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Nothing is being worked on: what comes next."""
+        if self._draining and not self._smtp.in_transaction and not self._choked:
             self._say_and_close(replies.shutting_down(self.rules.settings.myhostname))
+        elif self._choked:
+            return  # resume_writing() goes on, or the clock ends it
         elif self._unread:
             self._start(self._serve())
+        elif self._half_closed:
+            self._hang_up()
+
+    def _read_on(self) -> None:
+        if not self._reading and not self._choked and self._transport is not None:
+            self._reading = True
+            self._transport.resume_reading()
 
     def _broke(self, error: BaseException) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = f"{where[0].filename}:{where[0].lineno}" if where else ""
         log.event(
             "smtpd",
             problem=f"{type(error).__name__}: {error}",
-            at=place,
-            client=f"{self.client.name}[{self.client.address}]",
+            at=f"{where[0].filename}:{where[0].lineno}" if where else "",
+            client=self._client,
         )
+        if self._transport is not None and not self._smtp.closed:
+            self._say_and_close(replies.local_error(self.rules.settings.myhostname))
+
+    def _end(self) -> None:
+        """The connection is gone and nothing is being worked on."""
         if self._dialogue is not None:
             self._dialogue.end()
-        self._say_and_close(replies.local_error(self.rules.settings.myhostname))
+        self._gone(self)
 
     def _say_and_close(self, reply: Reply) -> None:
-        self._write(self._smtp.send(reply))
-        self._hang_up()
+        self._out.append(self._smtp.send(reply))
+        self._flush()
 
-    def _write(self, data: bytes) -> None:
-        if data and self._transport is not None:
+    def _flush(self) -> None:
+        """Write the replies gathered; the last one may end the connection."""
+        data = b"".join(self._out)
+        self._out.clear()
+        if self._transport is None or self._hung_up:
+            return
+        if data:
             self._transport.write(data)
+        if self._smtp.closed:
+            self._hang_up()
 
     def _hang_up(self) -> None:
+        """Close, once the client has read; the clock ends it when it never does."""
+        self._hung_up = True
         if self._transport is not None:
             self._transport.close()
+
+    @property
+    def _client(self) -> str:
+        return f"{self.client.name}[{self.client.address}]"
 
     # the clock
 
@@ -254,24 +280,19 @@ class Session(asyncio.Protocol):
     def _tick(self) -> None:
         """One timer for the whole session, moved only when it rings."""
         left = self._deadline - self._loop.time()
-        if left > 0 or self._busy:
+        if left > 0 or (self._busy and not self._hung_up):
             self._timer = self._loop.call_later(max(left, 1.0), self._tick)
-            return
-        client = f"{self.client.name}[{self.client.address}]"
-        log.event("smtpd", problem="timeout", client=client)
-        if self._choked:
+        elif self._hung_up or self._choked:
+            log.event("smtpd", problem="the client does not read", client=self._client)
             self.abort()
         else:
+            log.event("smtpd", problem="timeout", client=self._client)
             self._say_and_close(replies.timeout(self.rules.settings.myhostname))
+            self._extend_deadline()
+            self._tick()
 
 
 def _plain(address: str) -> str:
     """Without zone, and an IPv4 address in its own form."""
     text = address.partition("%")[0]
     return text.removeprefix("::ffff:") if "." in text else text
-
-
-def _with_pipelining(facts: Facts, bad: bool) -> Facts:
-    if facts.bad_pipelining == bad:
-        return facts
-    return replace(facts, bad_pipelining=bad)

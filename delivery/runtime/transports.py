@@ -3,36 +3,61 @@
 SUMMARY      Transports.agent(rules, "virtual") -> Agent | None
 RULES        a transport is a unix service of the generation, and its daemon says which agent; a
              generation without services has those of Postfix's own master.cf
-             agents are made once for each generation and transport; what outlives a generation
-             (threads, connections) is kept here and shared
-SOURCE       master(5), transport(5)
+             agents are made once for each generation and transport, and live as long as its rules;
+             what outlives a generation (threads, connections) is kept here and shared
+             lmtp reads the lmtp_ twin of each smtp_ parameter
+ERRORS       agent(): ParameterError, ValueError: the service has parameters that cannot be
+NOT DONE     pipe; unix: sockets of lmtp
+SOURCE       master(5), transport(5), lmtp(8)
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import fields
+from weakref import WeakKeyDictionary, ref
 
 from delivery.agents.base import Agent
+from delivery.agents.connection import Timeouts
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
+from delivery.agents.idle import IdleConnections
+from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
 from delivery.agents.maildir import MaildirWriter
+from delivery.agents.remote import RemoteAgent, RemoteSettings
 from delivery.config import Config
 from delivery.runtime.machine import host_name
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
+from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
-from tables.parameters import Parameters
+from tables.parameters import REGISTRY, Parameters
 
 # name -> daemon; Postfix's master.cf as shipped
 STANDARD = {
     "smtp": "smtp",
     "relay": "smtp",
+    "lmtp": "lmtp",
     "local": "local",
     "virtual": "virtual",
     "error": "error",
     "retry": "error",
     "discard": "discard",
+}
+SYSTEM_CONNECT_TIMEOUT = "180s"
+
+# what the SMTP client reads -> the parameter of the LMTP client
+_LMTP_TWINS = {
+    field.name: field.name.replace("smtp_", "lmtp_", 1)
+    for settings in (RemoteSettings, ClientSettings, Timeouts)
+    for field in fields(settings)
+    if field.name.startswith("smtp_")
+} | {
+    "smtp_helo_name": "lmtp_lhlo_name",
+    "smtp_helo_timeout": "lmtp_lhlo_timeout",
+    "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
 }
 
 
@@ -43,35 +68,40 @@ class Transports:
         self._config = config
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
-        self._rules: Rules | None = None
-        self._agents: dict[str, Agent | None] = {}
+        self._idle = IdleConnections()
+        self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
+            "local": self._local,
+            "smtp": self._smtp,
+            "lmtp": self._lmtp,
             "error": self._error,
             "discard": self._discard,
         }
 
     def agent(self, rules: Rules, transport: str) -> Agent | None:
         """The agent of a transport; None when there is no such service, or nobody to run it."""
-        if rules is not self._rules:
-            self._rules, self._agents = rules, {}
-        if transport not in self._agents:
-            self._agents[transport] = self._make(rules, transport)
-        return self._agents[transport]
+        agents = self._agents.setdefault(rules, {})
+        if transport not in agents:
+            agents[transport] = self._make(rules, transport)
+        return agents[transport]
 
     async def close(self) -> None:
-        """Let running deliveries into Maildirs end."""
-        self._maildirs.close()
+        """Say goodbye to other servers, and let running deliveries into Maildirs end."""
+        self._idle.close()
+        await asyncio.to_thread(self._maildirs.close)
 
     # inside
 
     def _make(self, rules: Rules, transport: str) -> Agent | None:
         parameters = rules.parameters
-        daemon = None if rules.snapshot.services else STANDARD.get(transport)
-        for service in rules.snapshot.services:
-            if service.name == transport and service.type in ("unix", "fifo"):
-                daemon = service.daemon
+        service = rules.service_of(transport)
+        if service is not None:
+            daemon: str | None = service.daemon
+            if service.overrides:
                 parameters = parameters.with_overrides(service.overrides)
+        else:
+            daemon = None if rules.snapshot.services else STANDARD.get(transport)
         maker = self._makers.get(daemon or "")
         return None if maker is None else maker(rules, parameters, transport)
 
@@ -82,6 +112,49 @@ class Transports:
             parameters.bind(MailboxSettings),
             maps(parameters.text("virtual_mailbox_maps")),
             maps(parameters.text("virtual_mailbox_limit_maps")),
+        )
+
+    def _local(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
+        maps = rules.snapshot.maps
+        weak = ref(rules)  # what an agent holds on to would keep old rules for ever
+
+        def other(name: str) -> Agent | None:
+            living = weak()
+            return None if living is None else self.agent(living, name)
+
+        return LocalAgent(
+            parameters.bind(LocalSettings),
+            maps(parameters.text("alias_maps")),
+            maps(parameters.text("mailbox_transport_maps")),
+            is_local=rules.router.is_local,
+            agent=other,
+        )
+
+    def _smtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
+        return self._remote(rules, parameters, self._config.smtp_client_port)
+
+    def _lmtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
+        port = parameters.text("lmtp_tcp_port")
+        twins = {
+            name: parameters.text(twin) for name, twin in _LMTP_TWINS.items() if twin in REGISTRY
+        }
+        if not parameters.seconds("lmtp_connect_timeout"):  # 0: as long as the system tries
+            twins["smtp_connect_timeout"] = SYSTEM_CONNECT_TIMEOUT
+        of_lmtp = parameters.with_overrides(twins)
+        return self._remote(rules, of_lmtp, int(port) if port.isdecimal() else 24, lmtp=True)
+
+    def _remote(
+        self, rules: Rules, parameters: Parameters, port: int, *, lmtp: bool = False
+    ) -> Agent:
+        return RemoteAgent(
+            parameters.bind(RemoteSettings),
+            parameters.bind(ClientSettings),
+            parameters.bind(Timeouts),
+            self._resolver,
+            self._idle,
+            own_addresses=rules.own_addresses,
+            default_port=port,
+            lmtp=lmtp,
         )
 
     def _error(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:

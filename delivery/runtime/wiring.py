@@ -1,11 +1,14 @@
 """wiring - the one place where everything meets; read it from top to bottom.
 
 SUMMARY      Engine(config).run() serves until it is told to stop
-START        generation -> rules -> spool (recovered) -> attempts -> listeners -> control socket
-STOP         listeners closed, sessions finish their message, deliveries end, spool closed
-RULES        the newest generation that is whole and compiles is in force; a bad one changes nothing
-             and is told in status. A poll each POLL_S finds what a lost hint left (the link is the
-             truth). Sessions and deliveries keep the rules they began with
+START        lock of the home -> control socket -> generation and rules -> spool (recovered) ->
+             attempts -> listeners
+STOP         control socket, listeners, sessions (they finish their message), deliveries,
+             connections and Maildirs, spool, journal, lock: what each of them needs is still there
+RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
+             each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
+             began with
+ERRORS       DeliveryError when it cannot begin
 SOURCE       docs/OVERVIEW.md, "The way of a message"
 """
 
@@ -15,32 +18,34 @@ import asyncio
 import gc
 import os
 import signal
-import time
-from collections.abc import Mapping
-from typing import Any
+import sqlite3
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
-from delivery import __version__, log
+from delivery import log
 from delivery.config import Config
 from delivery.errors import DeliveryError
 from delivery.journal import Journal
+from delivery.runtime import machine
 from delivery.runtime.ask import Asker
 from delivery.runtime.attempts import Attempts
 from delivery.runtime.cleanup import Cleanup, Counters
-from delivery.runtime.control import ControlError, ControlServer
+from delivery.runtime.commands import Commands, Parts
+from delivery.runtime.control import ControlServer, EngineLock
+from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
-from delivery.runtime.queuelist import listed
+from delivery.runtime.outcomes import Outcomes
+from delivery.runtime.reports import Reporter
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
 from delivery.runtime.transports import Transports
 from delivery.spool.records import SpoolLimits
 from delivery.spool.store import Spool
-from tables.errors import TableError
-from tables.reading.watch import Watcher
 
 POLL_S = 1.0
 SESSION_GRACE_S = 5.0
 DELIVERY_GRACE_S = 5.0
-LISTED = 1000  # messages of one queue answer at most
 
 
 class Engine:
@@ -48,118 +53,88 @@ class Engine:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._started = time.time()
-        self._watcher = Watcher(config.maps)
-        self._rules: Rules | None = None
-        self._error: str | None = None  # of a generation that is whole but cannot be used
-        self._polling = asyncio.Lock()
-        self._stop = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises DeliveryError when it cannot begin."""
-        for directory in (self._config.home, self._config.home / "run", self._config.mail):
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGTERM, SIGINT or stop(); `ready` is called once clients can connect."""
+        config = self._config
+        for directory in (config.home, config.home / "run", config.mail):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        counters = Counters()
-        self._counters = counters
-        self._journal = Journal(
-            self._config.journal, on_trouble=lambda text: log.event("journal", problem=text)
-        )
-        self._resolver = Resolver(self._config.resolver, families=self._families)
-        self._transports = Transports(self._config, self._resolver)
-        control = ControlServer(self._config.control_socket, self._commands())
-        await control.start()  # first: it tells whether another engine is at work here
-        await self._poll()
-        self._spool = await self._open_spool()
-        self._attempts = Attempts(
-            self._spool, lambda: self._rules, self._transports.agent, self._journal, counters
-        )
-        cleanup = Cleanup(self._spool, self._journal, counters, queued=self._attempts.wake)
-        self._listeners = Listeners(self._config, cleanup, Asker(self._resolver), counters)
-        await self._listeners.apply(self._rules)
-        self._listen_to_signals()
-        self._attempts.wake()
-        gc.collect()
-        gc.freeze()  # what start made stays: the collector need not look at it again
-        log.event("engine", state="ready", pid=os.getpid(), generation=self._number)
-        try:
+        async with AsyncExitStack() as stack:  # its end is STOP: the last one pushed goes first
+            lock = EngineLock(config.control_socket.with_name("engine.lock"))
+            stack.callback(lock.release)
+            commands = Commands()
+            control = ControlServer(config.control_socket, commands.table())
+            await control.start()
+            stack.push_async_callback(control.stop)
+            await self._build(stack, commands)
+            stack.push_async_callback(control.stop)
+            self._listen_to_signals()
+            gc.collect()
+            gc.freeze()  # what start made stays: the collector need not look at it again
+            log.event("engine", state="ready", pid=os.getpid(), generation=self._generations.number)
+            ready()
             await self._follow()
-        finally:
             log.event("engine", state="stopping")
-            await control.stop()
-            await self._listeners.close(SESSION_GRACE_S)
-            await self._attempts.stop(DELIVERY_GRACE_S)
-            await self._transports.close()
-            await self._spool.close()
-            await asyncio.to_thread(self._journal.close)
-            log.event("engine", state="stopped")
+        log.event("engine", state="stopped")
 
-    # generations
+    def stop(self) -> None:
+        """Stop as by SIGTERM."""
+        self._stopping.set()
 
-    @property
-    def _number(self) -> int | None:
-        return None if self._rules is None else self._rules.number
+    async def _build(self, stack: AsyncExitStack, commands: Commands) -> None:
+        config, counters = self._config, Counters()
+        journal = Journal(
+            config.journal, on_trouble=lambda text: log.event("journal", problem=text)
+        )
+        stack.push_async_callback(asyncio.to_thread, journal.close)
+        self._generations = generations = Generations(config.maps, config)
+        await generations.poll()
+        self._spool = spool = await self._open_spool(stack)
+        resolver = Resolver(config.resolver, families=self._families)
+        transports = Transports(config, resolver)
+        stack.push_async_callback(transports.close)
+        self._attempts = attempts = Attempts(
+            spool,
+            lambda: generations.rules,
+            transports.agent,
+            Outcomes(journal, counters),
+            Reporter(spool, journal),
+        )
+        stack.push_async_callback(attempts.stop, DELIVERY_GRACE_S)
+        cleanup = Cleanup(spool, journal, counters, queued=attempts.wake)
+        self._listeners = listeners = Listeners(
+            config,
+            cleanup,
+            Asker(resolver),
+            counters,
+            descriptors=machine.raise_descriptor_limit(),
+        )
+        stack.push_async_callback(listeners.close, SESSION_GRACE_S)
+        await listeners.apply(generations.rules)
+        attempts.wake()
+        commands.attach(
+            Parts(
+                spool=spool,
+                attempts=attempts,
+                listeners=listeners,
+                generations=generations,
+                counters=counters,
+                reload=self._reload,
+            )
+        )
 
-    def _families(self) -> tuple[str, ...]:
-        if self._rules is None:
-            return ("ipv4", "ipv6")
-        words = self._rules.parameters.items("inet_protocols")
-        return ("ipv4", "ipv6") if "all" in words else words
-
-    async def _follow(self) -> None:
-        """Look for a new generation each POLL_S until it is time to stop."""
-        while not self._stop.is_set():
-            try:
-                await asyncio.wait_for(self._stop.wait(), POLL_S)
-            except TimeoutError:
-                if await self._poll():
-                    await self._put_in_force()
-
-    async def _poll(self, *, again: bool = False) -> bool:
-        """True when other rules are in force now."""
-        async with self._polling:
-            snapshot = await asyncio.to_thread(self._watcher.poll, again=again)
-            if snapshot is None:
-                if self._watcher.error:
-                    self._say(self._watcher.error)
-                elif self._error and self._is_current():
-                    self._error = None
-                return False
-            try:
-                rules = await asyncio.to_thread(Rules, snapshot, self._config)
-            except TableError as error:
-                kept = f"generation {self._number} stays in force" if self._rules else "none is"
-                self._say(f"generation {snapshot.number} cannot be used: {error}; {kept}")
-                return False
-            self._rules, self._error = rules, None
-            log.event("generation", number=rules.number, digest=snapshot.digest)
-            return True
-
-    def _is_current(self) -> bool:
-        snapshot = self._watcher.snapshot
-        return snapshot is not None and snapshot.number == self._number
-
-    def _say(self, error: str) -> None:
-        if error != self._error:
-            self._error = error
-            log.event("generation", problem=error)
-
-    async def _put_in_force(self) -> None:
-        await self._listeners.apply(self._rules)
-        self._attempts.wake()
-
-    # start
-
-    async def _open_spool(self) -> Spool:
-        limits = SpoolLimits()
-        if self._rules is not None:
-            limits = SpoolLimits(free_bytes=self._rules.parameters.size("queue_minfree"))
+    async def _open_spool(self, stack: AsyncExitStack) -> Spool:
+        rules = self._generations.rules
         spool = await asyncio.to_thread(
             Spool.open,
             self._config.spool,
-            limits=limits,
+            limits=SpoolLimits() if rules is None else rules.spool_limits,
             on_trouble=lambda text: log.event("spool", problem=text),
         )
         await spool.start()
+        stack.push_async_callback(spool.close)
         found = spool.recovery
         log.event(
             "spool",
@@ -172,76 +147,55 @@ class Engine:
         await spool.adopt_shards()
         return spool
 
+    # while it runs
+
+    def _families(self) -> tuple[str, ...]:
+        rules = self._generations.rules
+        return ("ipv4", "ipv6") if rules is None else machine.families(rules.parameters)
+
+    async def _follow(self) -> None:
+        """Look for a new generation each POLL_S until it is time to stop."""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.wait_for(self._stopping.wait(), POLL_S)
+            except TimeoutError:
+                await self._look(again=False)
+
+    async def _reload(self) -> None:
+        await self._look(again=True)
+
+    async def _look(self, *, again: bool) -> None:
+        """Put a newer generation in force, if there is one."""
+        try:
+            if await self._generations.poll(again=again):
+                assert self._generations.rules is not None
+                await self._put_in_force(self._generations.rules)
+        except Exception as error:  # noqa: BLE001 - mail goes on by the rules there are
+            log.event("generation", problem=f"{type(error).__name__}: {error}")
+
+    async def _put_in_force(self, rules: Rules) -> None:
+        kept = self._spool.limits
+        self._spool.limits = replace(kept, free_bytes=rules.spool_limits.free_bytes)
+        await self._listeners.apply(rules)
+        self._attempts.wake()
+
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._reload({})))
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
 
-    def _background(self, coroutine: Any) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._reloading = task  # kept: the loop itself holds tasks only weakly
-
-    # the control socket
-
-    def _commands(self) -> dict[str, Any]:
-        return {
-            "status": self._status,
-            "reload": self._reload,
-            "flush": self._flush,
-            "queue": self._queue,
-        }
-
-    def _require_ready(self) -> None:
-        if not hasattr(self, "_listeners"):
-            raise ControlError("the engine is starting; try again in a moment")
-
-    async def _status(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._require_ready()
-        counts = await self._spool.counts()
-        snapshot = None if self._rules is None else self._rules.snapshot
-        return {
-            "pid": os.getpid(),
-            "version": __version__,
-            "started": self._started,
-            "generation": self._number,
-            "generation_digest": None if snapshot is None else snapshot.digest,
-            "generation_error": self._error,
-            "listeners": self._listeners.addresses,
-            "listener_errors": self._listeners.problems,
-            "sessions": self._listeners.sessions,
-            "queue": {state.name.lower(): count for state, count in counts.items()},
-            "counters": self._counters.values,
-        }
-
-    async def _reload(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._require_ready()
-        if await self._poll(again=True):
-            await self._put_in_force()
-        return await self._status(request)
-
-    async def _flush(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._require_ready()
-        site = request.get("site", "")
-        ids = request.get("ids")
-        if not isinstance(site, str) or not (ids is None or isinstance(ids, list)):
-            raise ControlError('"site" is a domain, "ids" a list of queue ids')
-        count = await self._spool.flush(time.time(), ids=ids, site=site)
-        self._attempts.flush()
-        return {"scheduled": count}
-
-    async def _queue(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._require_ready()
-        after, limit = request.get("after", ""), request.get("limit", 100)
-        if not isinstance(after, str) or not isinstance(limit, int) or not 0 < limit <= LISTED:
-            raise ControlError(f'"after" is a queue id, "limit" a number from 1 to {LISTED}')
-        found = await self._spool.listing(after=after, limit=limit + 1)
-        return {"messages": [listed(item) for item in found[:limit]], "more": len(found) > limit}
+    def _reload_soon(self) -> None:
+        self._reloading = asyncio.get_running_loop().create_task(self._reload())
 
 
 async def serve(config: Config) -> None:
-    """Run an engine; what __main__ calls."""
-    try:
-        await Engine(config).run()
-    except OSError as error:
-        raise DeliveryError(f"{error.strerror or error}: {error.filename or ''}") from error
+    """Run an engine; what __main__ calls. Raises DeliveryError when it cannot begin."""
+    with log.background():
+        try:
+            await Engine(config).run()
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            raise DeliveryError(f"{error.strerror or error}{where}") from error
+        except sqlite3.Error as error:
+            raise DeliveryError(f"the queue database cannot be opened: {error}") from error

@@ -1,0 +1,171 @@
+"""reports - messages that the queue itself makes: delivery reports, and what aliases hand on.
+
+SUMMARY      await Reporter.reports(subject, outcomes, late) -> Made for Spool.finish()
+             await Reporter.forward(subject, forward) -> Submission
+             entered(lease, made) once they are on disk, or forget(made)
+RULES        recipients are rewritten and expanded like those of any new message
+             what is handed on gets a Received header of its own: loops can be counted
+             a message whose content cannot be read is reported without it
+ERRORS       SmtpFailure 452: the disk does not take it; nothing of it is left behind, the caller
+             keeps the original and tries again
+SOURCE       RFC 3461, 3464; Postfix bounce(8), local(8) forward.c
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from delivery import bounce, log, trace
+from delivery.agents.base import Forward, read_content
+from delivery.bounce import Report, ReportKind
+from delivery.errors import SmtpFailure
+from delivery.journal import Journal
+from delivery.runtime.rules import Rules
+from delivery.spool.records import Lease, Submission
+from delivery.spool.store import Spool
+from delivery.values import Content, Envelope, Outcome, Recipient
+from tables.errors import TableError
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The message that a report is about, or that is handed on."""
+
+    lease: Lease
+    content: Content | None  # None: it cannot be read
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A report that is written, and not yet entered."""
+
+    kind: ReportKind
+    submission: Submission
+
+
+class Reporter:
+    """Makes submissions for one spool."""
+
+    def __init__(
+        self, spool: Spool, journal: Journal, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._spool = spool
+        self._journal = journal
+        self._clock = clock
+
+    async def reports(
+        self,
+        subject: Subject,
+        outcomes: Sequence[Outcome],
+        passed_on: Collection[Recipient],
+        *,
+        late: bool,
+    ) -> list[Made]:
+        """The reports that these outcomes call for; `late`: a delay warning is due."""
+        kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+        made: list[Made] = []
+        try:
+            for kind in kinds:
+                told = bounce.reportable(kind, outcomes, passed_on=passed_on)
+                if not told:
+                    continue
+                if bounce.may_report(subject.lease.envelope, subject.rules.bounce):
+                    made.append(Made(kind, await self._report(subject, kind, told)))
+                else:
+                    self._undeliverable(subject, told)
+        except BaseException:
+            self.forget(made)
+            raise
+        return made
+
+    def forget(self, made: Sequence[Made]) -> None:
+        """They will not be entered."""
+        for report in made:
+            self._spool.forget(report.submission.content)
+
+    def entered(self, lease: Lease, made: Sequence[Made]) -> None:
+        """They are on disk: tell."""
+        for report in made:
+            values = {"queue_id": lease.queue_id, "report": report.submission.queue_id}
+            log.event("bounce", kind=report.kind.value, **values)
+            self._journal.write(
+                "reported",
+                kind=report.kind.value,
+                recipient=lease.envelope.sender.text,
+                **values,
+            )
+
+    async def forward(self, subject: Subject, forward: Forward) -> Submission:
+        """A message that an agent hands on: the same content, a new envelope."""
+        if subject.content is None:
+            raise SmtpFailure(451, "4.3.0", "the message cannot be read")
+        writer = self._spool.begin()  # for its name alone: the content is shared
+        writer.abandon()
+        received = trace.received_locally(
+            queue_id=writer.queue_id,
+            myhostname=subject.rules.bounce.myhostname,
+            mail_name=subject.rules.bounce.mail_name,
+            when=self._clock(),
+        )
+        headers = received + forward.headers + subject.content.headers
+        return Submission(
+            envelope=self._expanded(subject, forward.envelope),
+            content=replace(subject.content, headers=headers),
+            queue_id=writer.queue_id,
+        )
+
+    async def _report(
+        self, subject: Subject, kind: ReportKind, told: tuple[Outcome, ...]
+    ) -> Submission:
+        lease = subject.lease
+        writer = self._spool.begin()
+        report = Report(
+            kind=kind,
+            queue_id=writer.queue_id,
+            original_id=lease.queue_id,
+            envelope=lease.envelope,
+            outcomes=told,
+            size=lease.size,
+            arrived=lease.arrived,
+            now=self._clock(),
+        )
+        try:
+            async with aclosing(_readable(subject)) as pieces:
+                await bounce.write_report(report, subject.rules.bounce, pieces, writer.write)
+            content = await writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+        envelope = self._expanded(subject, bounce.report_envelope(lease.envelope))
+        return Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
+
+    def _undeliverable(self, subject: Subject, told: Sequence[Outcome]) -> None:
+        """Nobody is to be told: never a report about a report. RFC 5321 6.1."""
+        values = {"queue_id": subject.lease.queue_id, "recipients": len(told)}
+        log.event("bounce", problem="nobody to report to", **values)
+        self._journal.write("unreported", **values)
+
+    def _expanded(self, subject: Subject, envelope: Envelope) -> Envelope:
+        """Recipients rewritten and expanded, as those of any new message."""
+        try:
+            expansion = subject.rules.router.expand(envelope.recipients)
+        except (TableError, SmtpFailure) as error:
+            log.event("cleanup", queue_id=subject.lease.queue_id, problem=str(error))
+            return envelope  # unexpanded it is tried, and what is wrong with it comes out then
+        return replace(envelope, recipients=expansion.recipients)
+
+
+async def _readable(subject: Subject) -> AsyncGenerator[bytes, None]:
+    """The message, as far as it can be read."""
+    if subject.content is None:
+        return
+    try:
+        async with aclosing(read_content(subject.content)) as pieces:
+            async for piece in pieces:
+                yield piece
+    except OSError as error:
+        log.event("bounce", queue_id=subject.lease.queue_id, problem=str(error))
