@@ -50,7 +50,7 @@ class Operation:
 
 @dataclass(slots=True)
 class Edited:
-    """A row that was there, with its columns before."""
+    """A row that is written: its columns before, if it was there, and the values given."""
 
     row: Any
     before: dict[str, Any]
@@ -74,8 +74,8 @@ class Bulk:
         self.operations = [self._read(index, item) for index, item in enumerate(_items(body))]
         self.present: dict[int, Any] = {}  # rows that were there and are still, by id
         self.by_key: dict[Key, list[Any]] = {}
-        self.created: list[tuple[Any, Mapping[str, Any], int]] = []
-        self.edited: dict[int, Edited] = {}
+        self.created: dict[int, Edited] = {}  # by id() of the row: it has no other yet
+        self.edited: dict[int, Edited] = {}  # by id of the row
         self.removed: set[int] = set()
 
     def run(self) -> dict[str, Any]:
@@ -83,6 +83,7 @@ class Bulk:
         self._stop_at_errors()
         for action in sorted({a for each in self.operations for a in NEEDS[each.op]}):
             demand(self.view.request, self.view.permission_model, action)
+        self.view.check_bulk(each.values for each in self.operations)
         self._find_rows()
         for operation in self.operations:
             if len(self.errors) >= ERRORS_LIMIT:
@@ -201,7 +202,7 @@ class Bulk:
         attrs = form.run_validation(operation.values)
         self._demand_free(form, form.row)
         operation.row, operation.did = form.row, "create"
-        self.created.append((form.row, attrs, operation.index))
+        self.created[id(form.row)] = Edited(form.row, {}, dict(attrs))
         self._place(form.row)
 
     def _edit(self, operation: Operation, row: Any) -> None:
@@ -214,15 +215,15 @@ class Bulk:
             self._demand_free(form, row)
         finally:
             self._place(row)
-        if row.pk is not None:
-            self.edited[row.pk].form_values.update(attrs)
+        edited = self.created[id(row)] if row.pk is None else self.edited[row.pk]
+        edited.form_values.update(attrs)
         operation.row, operation.did = row, "update"
 
     def _delete(self, operation: Operation, row: Any) -> None:
         self._displace(row)
         operation.row, operation.did = row, "delete"
         if row.pk is None:
-            self.created = [each for each in self.created if each[0] is not row]
+            del self.created[id(row)]
             return
         operation.pk = row.pk
         self.removed.add(row.pk)
@@ -275,12 +276,10 @@ class Bulk:
         for some in _chunks(sorted(self.removed)):
             self.model._default_manager.filter(pk__in=some).delete()
         self._write_edited()
-        rows = [row for row, _attrs, _index in self.created]
+        rows = [each.row for each in self.created.values()]
         self.model._default_manager.bulk_create(rows, batch_size=CHUNK)
         form = self._form(None)
-        for row, attrs, _index in self.created:
-            form.after_save(row, attrs)
-        for edited in self.edited.values():
+        for edited in (*self.created.values(), *self.edited.values()):
             form.after_save(edited.row, edited.form_values)
 
     def _write_edited(self) -> None:

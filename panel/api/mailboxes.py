@@ -7,7 +7,7 @@ LIMITS       hashing a password is slow on purpose: PASSWORDS_AT_ONCE in one bul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as ModelError
@@ -68,7 +68,6 @@ class MailboxForm(RowForm):
         if address is not None:
             self._place(row, address)
         if password is not None and not (password and row.check_password(password)):
-            self._count_password()
             row.set_password(password)
 
     def _place(self, row: Mailbox, text: str) -> None:
@@ -91,12 +90,6 @@ class MailboxForm(RowForm):
         if name not in known:
             known[name] = Domain.objects.filter(name=name).first()
         return known[name]
-
-    def _count_password(self) -> None:
-        count = self.context["passwords"] = self.context.get("passwords", 0) + 1
-        if count > PASSWORDS_AT_ONCE:
-            message = _("At most %d passwords can be set in one request; send several.")
-            raise Problem(413, message % PASSWORDS_AT_ONCE)
 
 
 class MailboxFilter(filters.FilterSet):
@@ -143,3 +136,9 @@ class MailboxView(RowView):
     def hidden_part(self, row: Mailbox) -> str:
         """A new password is a new version."""
         return row.password
+
+    def check_bulk(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Raises Problem 413 before the first of too many passwords is hashed."""
+        if sum(1 for body in bodies if body.get("password")) > PASSWORDS_AT_ONCE:
+            message = _("At most %d passwords can be set in one request; send several.")
+            raise Problem(413, message % PASSWORDS_AT_ONCE)

@@ -17,12 +17,15 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as ModelError
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models.deletion import ProtectedError, RestrictedError
 from django.http import Http404
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.fields import get_error_detail
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 log = logging.getLogger("panel.api")
@@ -56,6 +59,10 @@ class Problem(APIException):
 def answer(exception: Exception, context: dict[str, Any]) -> Response:
     """The problem document for whatever a view raised."""
     problem = as_problem(exception)
+    request = context.get("request")
+    if request is not None:  # whatever the view would have answered in
+        request.accepted_renderer = JSONRenderer()
+        request.accepted_media_type = JSONRenderer.media_type
     status = HTTPStatus(problem.status_code)
     document = {
         "type": "about:blank",
@@ -74,6 +81,8 @@ def as_problem(exception: Exception) -> Problem:
             return exception
         case ValidationError():
             return validation_problem(exception)
+        case ModelError():  # a filter's value, read by a parser of tables/
+            return validation_problem(ValidationError(get_error_detail(exception)))
         case APIException():
             return _framework_problem(exception)
         case Http404():

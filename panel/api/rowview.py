@@ -9,7 +9,7 @@ ERRORS       problem documents: problems.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as ModelError
@@ -187,6 +187,9 @@ class RowView(WriteView):
     def unique_key(self, row: Any) -> tuple[tuple[str, Any], ...] | None:
         """The key, where no other row may have it."""
         return self.key_of(row)
+
+    def check_bulk(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """For views to which some bulk edits are too much. Raises Problem."""
 
     def by_address(self, key: str) -> dict[str, Any]:
         """The columns for the key in the address. Raises Http404 when it cannot be one."""

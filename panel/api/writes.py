@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -64,13 +64,14 @@ def _run(view: Any, request: Request, handler: Callable[[], Response]) -> Respon
             response = idempotency.replay(record)
             revisions = [int(record.headers["Waypost-Revision"])]
         else:
-            changes = _changes_from_here()
+            before = set(_own_changes())  # empty, but where this is part of a larger transaction
             response = handler()
+            made = [pk for pk in _own_changes() if pk not in before]
             if dry:
-                response = _preview(response, changes)
+                response = _preview(response, made)
                 transaction.set_rollback(True)
                 return response
-            revisions = _revisions(changes)
+            revisions = _revisions(made)
             response["Waypost-Revision"] = str(revisions[0])
             if record is not None:
                 idempotency.remember(record, response, getattr(view, "secret_fields", ()))
@@ -100,16 +101,20 @@ def wait_of(request: Request) -> float | None:
     return min(float(text), WAIT_LIMIT_S) if re.fullmatch(r"\d{1,6}", text) else WAIT_S
 
 
-def _changes_from_here() -> Callable[[], QuerySet[Change]]:
-    """A function that gives the changes made in this transaction after this call."""
-    mine = Change.objects.filter(revision=current_revision())
-    before = mine.aggregate(last=Max("id"))["last"] or 0
-    return lambda: mine.filter(id__gt=before)
+def _own_changes() -> list[int]:
+    """The ids of the change records that this transaction has written so far.
+
+    They are at the end of the index of revisions. Asked for by "equal", the planner may take a
+    revision with ten thousand records for the usual, and read the whole table instead.
+    """
+    mine = current_revision()
+    found = Change.objects.filter(revision__gte=mine).order_by("pk").values_list("pk", "revision")
+    return [pk for pk, revision in found if revision == mine]
 
 
-def _revisions(changes: Callable[[], QuerySet[Change]]) -> Sequence[int]:
+def _revisions(made: Collection[int]) -> Sequence[int]:
     """The revision to answer, and what else must be live before the edit is."""
-    if changes().exists():
+    if made:
         return [current_revision()]
     # Nothing to do: the rows are as wanted, but perhaps by an edit that is still on its way.
     pending = pending_changes().values_list("revision", flat=True).order_by("-revision").distinct()
@@ -117,16 +122,16 @@ def _revisions(changes: Callable[[], QuerySet[Change]]) -> Sequence[int]:
     return list(pending[:PENDING_LIMIT]) or [newest]
 
 
-def _preview(response: Response, changes: Callable[[], QuerySet[Change]]) -> Response:
+def _preview(response: Response, made: Sequence[int]) -> Response:
     """What was done, before it is undone."""
-    made = changes()
+    shown = Change.objects.filter(pk__in=made[:CHANGES_SHOWN]).order_by("pk")
     return Response(
         {
             "dry_run": True,
             "status": response.status_code,
             "result": response.data,
-            "change_count": made.count(),
-            "changes": ChangeForm(made.order_by("id")[:CHANGES_SHOWN], many=True).data,
+            "change_count": len(made),
+            "changes": ChangeForm(shown, many=True).data,
             "lint": lint_rows().to_dict(),
         }
     )

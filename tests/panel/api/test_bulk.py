@@ -1,0 +1,160 @@
+"""Bulk edits: many rows, one transaction, errors that point at their operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from panel.api.bulk import OPERATIONS_LIMIT
+from panel.models import Change, Domain, VirtualEntry
+from tests.panel.api.client import Api
+
+
+def entries(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"pattern": f"u{n}@example.com", "destinations": [f"v{n}@example.org"], **more}
+        for n in range(count)
+    ]
+
+
+def test_it_works(api: Api) -> None:
+    response = api("POST", "virtual-entries/bulk/", entries(3))
+    assert response.status_code == 200, response.content
+    said = response.json()
+    assert (said["count"], said["created"]) == (3, 3)
+    ids = list(VirtualEntry.objects.order_by("pk").values_list("pk", flat=True))
+    assert said["results"] == [{"op": "create", "id": pk} for pk in ids]
+    assert response["Waypost-Revision"] == str(Change.objects.first().revision)
+
+
+def test_ten_thousand_take_few_statements(api: Api) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        assert api.add("virtual-entries/bulk/", entries(10_000))["created"] == 10_000
+    assert len(queries) < 60
+    with CaptureQueriesContext(connection) as queries:
+        said = api.add("virtual-entries/bulk/", entries(10_000, op="upsert", comment="new"))
+    assert (said["created"], said["updated"]) == (0, 10_000)
+    assert len(queries) < 80
+    assert VirtualEntry.objects.filter(comment="new").count() == 10_000
+
+
+def test_operations_count_one_after_the_other(api: Api) -> None:
+    api.add("domains/bulk/", [{"name": f"{name}.test", "kind": "relay"} for name in "abc"])
+    body = [
+        {"op": "delete", "name": "a.test"},
+        {"op": "update", "name": "b.test", "description": "was b"},
+        {"op": "update", "name": "B.test", "enabled": False},
+        {"op": "create", "name": "a.test", "kind": "local"},
+        {"op": "upsert", "name": "d.test", "kind": "relay"},
+        {"op": "upsert", "name": "d.test", "kind": "local"},
+        {"op": "create", "name": "e.test", "kind": "relay"},
+        {"op": "delete", "name": "e.test"},
+    ]
+    said = api.add("domains/bulk/", body)
+    assert (said["created"], said["updated"], said["deleted"]) == (2, 1, 1)
+    assert [each["op"] for each in said["results"]] == [
+        "delete", "update", "update", "create", "create", "update", "create", "delete",
+    ]  # fmt: skip
+    rows = {row.name: (row.kind, row.enabled, row.description) for row in Domain.objects.all()}
+    assert rows == {
+        "a.test": ("local", True, ""),
+        "b.test": ("relay", False, "was b"),
+        "c.test": ("relay", True, ""),
+        "d.test": ("local", True, ""),
+    }
+
+
+def test_a_freed_key_may_be_taken(api: Api) -> None:
+    api.add("domains/bulk/", [{"name": f"{name}.test", "kind": "relay"} for name in "ab"])
+    ids = {row.name: row.pk for row in Domain.objects.all()}
+    api.add(
+        "domains/bulk/",
+        [
+            {"op": "update", "id": ids["a.test"], "name": "c.test"},
+            {"op": "update", "id": ids["b.test"], "name": "a.test"},
+            {"name": "b.test", "kind": "local"},
+        ],
+    )
+    assert Domain.objects.get(name="c.test").pk == ids["a.test"]
+    assert Domain.objects.get(name="a.test").pk == ids["b.test"]
+    taken = api("POST", "domains/bulk/", [{"op": "update", "name": "a.test"}] * 2)
+    assert taken.status_code == 200
+    taken = api("POST", "domains/bulk/", [{"op": "update", "id": ids["a.test"], "name": "b.test"}])
+    assert taken.status_code == 409, taken.content
+
+
+def test_an_upsert_is_a_put(api: Api) -> None:
+    api.add("virtual-entries/", {**entries(1)[0], "comment": "old", "enabled": False})
+    api.add("virtual-entries/bulk/", entries(1, op="upsert"))
+    row = VirtualEntry.objects.get()
+    assert (row.comment, row.enabled) == ("", True)
+
+
+def test_what_stays_the_same_is_not_written(api: Api) -> None:
+    api.add("virtual-entries/bulk/", entries(5))
+    records = Change.objects.count()
+    said = api.add("virtual-entries/bulk/", entries(5, op="upsert"))
+    assert (said["created"], said["updated"]) == (0, 0)
+    assert Change.objects.count() == records
+
+
+@pytest.mark.parametrize(
+    "operation, field",
+    [
+        (7, ""),
+        ({"op": "drop", "name": "a.test"}, "op"),
+        ({"op": ["create"]}, "op"),
+        ({"op": "update"}, "name"),
+        ({"op": "delete", "name": ["a.test"]}, "name"),
+        ({"op": "delete", "name": "a b"}, "name"),
+        ({"op": "upsert", "name": "a\x00.test", "kind": "relay"}, "name"),
+        ({"op": "delete", "id": "1"}, "id"),
+        ({"op": "delete", "id": True}, "id"),
+        ({"op": "delete", "id": 10**30}, "id"),
+        ({"op": "delete", "id": 987654}, ""),
+        ({"op": "delete", "name": "b.test"}, ""),
+        ({"op": "delete", "name": "a.test", "kind": "relay"}, ""),
+        ({"op": "update", "name": "a.test", "nonsense": 1}, "nonsense"),
+        ({"name": "new.test", "kind": "imaginary"}, "kind"),
+        ({"kind": "relay"}, "name"),
+    ],
+)
+def test_errors_point_at_the_operation(api: Api, operation: Any, field: str) -> None:
+    api.add("domains/", {"name": "a.test", "kind": "relay"})
+    body = [{"name": "good.test", "kind": "relay"}, operation]
+    response = api("POST", "domains/bulk/", body)
+    assert response.status_code == 400, response.content
+    places = [(error["index"], error["field"]) for error in response.json()["errors"]]
+    assert places == [(1, field)]
+    assert list(Domain.objects.values_list("name", flat=True)) == ["a.test"]
+
+
+def test_errors_are_bounded(api: Api) -> None:
+    response = api("POST", "domains/bulk/", [{"nonsense": n} for n in range(2000)])
+    assert len(response.json()["errors"]) == 100
+
+
+def test_it_takes_lists_of_bounded_length(api: Api) -> None:
+    assert api("POST", "domains/bulk/", [7] * (OPERATIONS_LIMIT + 1)).status_code == 413
+    assert api("POST", "domains/bulk/", {"name": "a.test"}).status_code == 400
+    assert api.add("domains/bulk/", [])["count"] == 0
+
+
+def test_lists_with_members(api: Api) -> None:
+    body = [
+        {"name": "guests", "is_class": True, "members": [{"name": "reject"}]},
+        {
+            "op": "upsert",
+            "name": "smtpd_helo_restrictions",
+            "members": [{"name": "permit_mynetworks"}, {"name": "reject"}],
+        },
+    ]
+    api.add("restriction-lists/bulk/", body)
+    rows = api.get("restriction-lists/?ordering=-id")["results"]
+    assert [[each["name"] for each in row["members"]] for row in rows] == [
+        ["permit_mynetworks", "reject"],
+        ["reject"],
+    ]
