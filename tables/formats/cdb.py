@@ -99,8 +99,10 @@ class CdbMap:
 
     def get(self, key: str, /) -> str | None:
         """Return the value of `key`, which is folded here; None when absent."""
+        tail = self._tail
         try:
-            value = self._get(key.casefold().encode() + self._tail)
+            wanted = key.casefold().encode()
+            value = self._get(wanted + tail if tail else wanted)
             if value is None:
                 return None
             text: str = value.decode()
@@ -108,7 +110,7 @@ class CdbMap:
             return None  # a lone surrogate: no UTF-8 key can equal it (dict_utf8(3))
         except (OSError, UnicodeDecodeError) as error:
             raise TableUnavailable(f"{self._path.name}: {error}") from error
-        return text.removesuffix("\0") if self._tail else text
+        return text.removesuffix("\0") if tail else text
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield all entries in the order they were added, duplicates included (postmap -s)."""

@@ -16,8 +16,7 @@ SOURCE       Postfix maps_find(3), mail_addr_find(3)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tables.errors import TableUnavailable
 from tables.formats.base import Map
@@ -36,13 +35,17 @@ class LookupKey(Protocol):
     def partial(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):  # a tuple, because one is made for every answer
     """The answer: the key that hit, its value, and the table ("type:name") that held it."""
 
     key: str
     value: str
     table: str
+
+
+_new_tuple = (
+    tuple.__new__
+)  # Found() costs as much as all the rest of a look-up but the table's part
 
 
 class Maps:
@@ -51,7 +54,7 @@ class Maps:
     __slots__ = ("_tables",)
 
     def __init__(self, tables: Sequence[tuple[str, Map]]) -> None:
-        self._tables = tuple(tables)
+        self._tables = tuple((name, table.get, table.is_pattern) for name, table in tables)
 
     def __bool__(self) -> bool:
         return bool(self._tables)
@@ -59,7 +62,7 @@ class Maps:
     @property
     def names(self) -> tuple[str, ...]:
         """The tables in order, as "type:name"."""
-        return tuple(name for name, _ in self._tables)
+        return tuple(name for name, _, _ in self._tables)
 
     def find(self, keys: Iterable[str | LookupKey], trace: Trace | None = None) -> Found | None:
         """Return the first answer, None when no table knows any key; raise TableUnavailable.
@@ -73,19 +76,20 @@ class Maps:
                 text, partial = key.text, key.partial
             if not text:
                 continue
-            for name, table in self._tables:
-                if partial and table.is_pattern:
+            for name, get, is_pattern in self._tables:
+                if partial and is_pattern:
                     continue
                 try:
-                    value = table.get(text)
+                    value = get(text)
                 except TableUnavailable as error:
                     raise TableUnavailable(f"{name}: {error}") from error
                 if trace is not None:
                     trace(name, text, value)
-                if value == "":
+                if value is None:
+                    continue
+                if not value:
                     raise TableUnavailable(f"{name}: empty result for {text!r}")
-                if value is not None:
-                    return Found(text, value, name)
+                return _new_tuple(Found, (text, value, name))
         return None
 
     def get(self, key: str, trace: Trace | None = None) -> str | None:
