@@ -56,6 +56,15 @@ class BaseAdmin(ModelAdmin):
             return HttpResponseRedirect(request.path)
         return response
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address proposes, but no key that cannot be one."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        for field in self.model._meta.fields:
+            key = str(given.get(field.name, "0"))
+            if field.is_relation and not (key.isascii() and key.isdigit() and len(key) < 19):
+                del given[field.name]
+        return given
+
 
 class RowAdmin(BaseAdmin):
     """Rows that are compiled into a generation."""
@@ -101,20 +110,8 @@ class RowAdmin(BaseAdmin):
     ) -> None:
         """After a success: from which generation on it is so."""
         if level == messages.SUCCESS:
-            message = format_html("{} {}", message, self._liveness())
+            message = format_html("{} {}", message, liveness(request))
         super().message_user(request, message, level, extra_tags, fail_silently)
-
-    def _liveness(self) -> str:
-        """A link that the page turns into "live in generation 7"; '' when nothing was changed."""
-        revision = current_revision()
-        if not Change.objects.filter(revision=revision).exists():
-            return ""
-        return format_html(
-            '<a class="wp-edit" data-revision="{}" href="{}">{}</a>',
-            revision,
-            reverse("admin:panel_generation_changelist"),
-            _("Not live yet …"),
-        )
 
     # -- history ------------------------------------------------------------------------------
 
@@ -210,6 +207,20 @@ class RowAdmin(BaseAdmin):
             *actions,
             (type(self).delete_rows, "delete_selected", gettext_lazy("Delete")),
         ]
+
+
+def liveness(request: HttpRequest) -> str:
+    """A link that the page turns into "Live in generation 7"; '' when nothing was changed."""
+    revision = current_revision()
+    who = request.user.get_username()
+    if not Change.objects.filter(revision=revision, actor=who).exists():
+        return ""
+    return format_html(
+        '<a class="wp-edit" data-revision="{}" href="{}">{}</a>',
+        revision,
+        reverse("admin:panel_generation_changelist"),
+        _("Not live yet …"),
+    )
 
 
 class ReadOnlyAdmin(BaseAdmin):

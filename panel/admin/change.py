@@ -26,6 +26,7 @@ from panel.services.changes import pending_changes
 SHOWN = 100  # characters of the differences in a list
 KEY_DIGITS = 18
 QUIET = frozenset({"id", "lookup_key"})  # columns that say nothing to people
+TELLING = frozenset({"value", "kind", "type", "argument", "command", "full_name", "description"})
 
 
 class WhatFilter(DropdownFilter):
@@ -130,13 +131,16 @@ class ChangeAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("change"))
     def summary(self, change: Change) -> str:
         """What differs, shortened."""
+        told = {n: pair for n, pair in change.differences.items() if n not in QUIET}
+        parts = [
+            f"{name}: {shown(before)} → {shown(after)}" for name, (before, after) in told.items()
+        ]
         if change.operation != "update":
-            return ""
-        parts = (
-            f"{name}: {shown(before)} → {shown(after)}"
-            for name, (before, after) in change.differences.items()
-            if name not in QUIET
-        )
+            parts = [
+                f"{name}: {shown(said)}"
+                for name, pair in told.items()
+                if name in TELLING and (said := pair[change.operation == "insert"])
+            ]
         return Truncator("; ".join(parts)).chars(SHOWN)
 
 

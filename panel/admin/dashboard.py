@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from panel.admin.change import label_of, link_of
-from panel.admin.generation import findings
+from panel.admin.generation import findings, report_of
 from panel.admin.paging import COUNT_LIMIT
 from panel.choices import GenerationState
 from panel.models import Alias, Change, Domain, Generation, Mailbox, Node, VirtualEntry
@@ -57,11 +57,11 @@ def _trouble() -> dict[str, Any] | None:
     last = Generation.objects.first()
     if last is None or last.state not in (GenerationState.REFUSED, GenerationState.FAILED):
         return None
-    errors = findings(last.report or {}, "errors")
+    report = report_of(last)
     return {
         "generation": last,
-        "errors": errors[:FINDINGS],
-        "more": max(0, int((last.report or {}).get("error_count", 0)) - FINDINGS),
+        "errors": findings(report, "errors")[:FINDINGS],
+        "more": max(0, report.error_count - FINDINGS),
     }
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -26,6 +25,7 @@ from panel.admin.status import status_view
 from panel.constants import PUBLISH_QUEUE
 from panel.models import Generation, Node
 from panel.services.announce import ring
+from tables.writing.report import Report
 
 LEVELS = {
     "building": "info",
@@ -44,13 +44,15 @@ class Said:
     row: RowLink
 
 
-def findings(report: dict[str, Any], level: str) -> list[Said]:
+def findings(report: Report, level: str) -> list[Said]:
     """The errors or warnings of a report."""
-    return [
-        Said(str(each.get("check", "")), str(each.get("message", "")), row_link(str(each["row"])))
-        for each in report.get(level, [])
-        if isinstance(each, dict) and "row" in each
-    ]
+    found = report.errors if level == "errors" else report.warnings
+    return [Said(each.check, each.message, row_link(each.row)) for each in found]
+
+
+def report_of(generation: Generation) -> Report:
+    """What the publish said; nothing yet while it is at work."""
+    return Report.from_dict(generation.report) if generation.report else Report()
 
 
 @admin.register(Generation)
@@ -113,11 +115,6 @@ class GenerationAdmin(ReadOnlyAdmin):
             self.message_user(request, said, messages.WARNING)
         return HttpResponseRedirect(reverse("admin:panel_generation_changelist"))
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
-        """Without the reports' text where only their counts are shown."""
-        rows: QuerySet[Generation] = super().get_queryset(request)
-        return rows
-
     def changeform_view(
         self,
         request: HttpRequest,
@@ -129,14 +126,14 @@ class GenerationAdmin(ReadOnlyAdmin):
         extra = dict(extra_context or {})
         generation = self.get_object(request, object_id or "")
         if generation is not None:
-            report = generation.report or {}
+            report = report_of(generation)
             extra |= {
                 "generation": generation,
                 "level": LEVELS.get(generation.state, "info"),
                 "errors_found": findings(report, "errors"),
                 "warnings_found": findings(report, "warnings"),
-                "error_count": report.get("error_count", 0),
-                "warning_count": report.get("warning_count", 0),
+                "error_count": report.error_count,
+                "warning_count": report.warning_count,
                 "counts": sorted((generation.counts or {}).items()),
                 "running": running_nodes(generation),
                 "duration": duration_text(generation),
@@ -166,10 +163,10 @@ class GenerationAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("report"))
     def said(self, generation: Generation) -> str:
         """How many errors and warnings."""
-        report = generation.report or {}
+        report = report_of(generation)
         return _("%(errors)s errors, %(warnings)s warnings") % {
-            "errors": report.get("error_count", 0),
-            "warnings": report.get("warning_count", 0),
+            "errors": report.error_count,
+            "warnings": report.warning_count,
         }
 
     @display(description=gettext_lazy("runs on"))

@@ -13,14 +13,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from panel.admin.base import BaseAdmin
-from panel.admin.queue import queue_page
+from panel.admin.queue import as_time, queue_page
 from panel.models import Generation, Node
 from panel.services.engine import EngineError
 from panel.services.nodes import engine_control
@@ -42,6 +44,21 @@ class NodeAdmin(BaseAdmin):
         """With what is known of each."""
         rows: QuerySet[Node] = super().get_queryset(request)
         return rows.select_related("state")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """With what its engine said of itself."""
+        extra = dict(extra_context or {})
+        node = self.get_object(request, object_id) if object_id else None
+        state = getattr(node, "state", None)
+        if state is not None:
+            extra["engine_facts"] = engine_facts(state.engine or {})
+        return super().changeform_view(request, object_id, form_url, extra)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """The name is that of its Celery queue: it stays."""
@@ -131,3 +148,34 @@ class NodeAdmin(BaseAdmin):
         """When its worker last asked the engine."""
         state = getattr(node, "state", None)
         return state.checked_at if state else None
+
+
+def engine_facts(engine: dict[str, Any]) -> list[tuple[str, str]]:
+    """What an engine says of itself, in words; what is empty is left out."""
+    titles = {
+        "version": _("Version"),
+        "pid": _("Process"),
+        "started": _("Running since"),
+        "listeners": _("Listens on"),
+        "listener_errors": _("Cannot listen on"),
+        "generation_error": _("Generation"),
+        "queue": _("Queue"),
+        "sessions": _("Sessions"),
+        "counters": _("Since its start"),
+    }
+    return [
+        (title, said)
+        for name, title in titles.items()
+        if (said := in_words(name, engine.get(name)))
+    ]
+
+
+def in_words(name: str, value: Any) -> str:
+    """One answer as text."""
+    if name == "started" and (at := as_time(value)):
+        return str(date_format(timezone.localtime(at), "DATETIME_FORMAT"))
+    if isinstance(value, dict):
+        return ", ".join(f"{each} {said}" for each, said in value.items())
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return "" if value is None else str(value)

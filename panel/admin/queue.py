@@ -21,8 +21,8 @@ def queue_page(control: EngineControl, after: str) -> dict[str, Any]:
         reply = control.queue(limit=PAGE, after=after)
     except EngineError as error:
         return {"messages_queued": [], "trouble": str(error), "next": ""}
-    given = reply.get("messages")
-    messages = [_message(each) for each in given or [] if isinstance(each, dict)]
+    given = _list(reply.get("messages"))
+    messages = [_message(each) for each in given if isinstance(each, dict)]
     more = bool(reply.get("more")) and bool(messages)
     return {
         "messages_queued": messages,
@@ -32,23 +32,27 @@ def queue_page(control: EngineControl, after: str) -> dict[str, Any]:
 
 
 def _message(given: dict[str, Any]) -> dict[str, Any]:
-    recipients = [each for each in given.get("recipients") or [] if isinstance(each, dict)]
+    recipients = [each for each in _list(given.get("recipients")) if isinstance(each, dict)]
     return {
         "id": _text(given.get("id")),
         "sender": _text(given.get("sender")) or "<>",
         "size": given.get("size") if isinstance(given.get("size"), int) else 0,
-        "arrived": _time(given.get("arrived")),
+        "arrived": as_time(given.get("arrived")),
         "recipients": [
             {
                 "address": _text(each.get("address")),
                 "status": _text(each.get("status")),
                 "reason": _text(each.get("reason")),
-                "next_attempt": _time(each.get("next_attempt")),
+                "next_attempt": as_time(each.get("next_attempt")),
             }
             for each in recipients[:RECIPIENTS]
         ],
         "more": max(0, len(recipients) - RECIPIENTS),
     }
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:
@@ -57,11 +61,12 @@ def _text(value: Any) -> str:
     return printable + ("…" if len(text) > TEXT else "")
 
 
-def _time(value: Any) -> Any:
+def as_time(value: Any) -> Any:
     """A time as the engine writes it: seconds since 1970, or RFC 3339; None when it is neither."""
     try:
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value, UTC)
-        return datetime.fromisoformat(str(value)) if value else None
+        read = datetime.fromisoformat(str(value)) if value else None
+        return read.replace(tzinfo=UTC) if read and read.tzinfo is None else read
     except (ValueError, OverflowError, OSError):
         return None

@@ -35,8 +35,10 @@ class RestrictionInline(TabularInline):
     fields = ("position", "name", "table", "argument", "warn_if_reject")
     autocomplete_fields = ("table",)
     ordering_field = "position"
+    hide_title = True
     extra = 0
     max_num = 500
+    verbose_name = _("member")
     verbose_name_plural = _("members, in the order in which they are asked")
 
     # Members are part of the list: who may change the list may change them.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.forms import PaginationInlineFormSet
@@ -143,6 +144,12 @@ class RestrictionListForm(RowForm):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
+        validators=[
+            RegexValidator(
+                r"^[A-Za-z0-9_.-]+$",
+                gettext_lazy("Use letters, digits, dots, hyphens and underscores, without spaces."),
+            )
+        ],
         widget=UnfoldAdminTextInputWidget({**KEY_WIDGET, "list": "restriction-lists"}),
         help_text=gettext_lazy(
             "smtpd_recipient_restrictions or one of its like: it is asked at that stage of the "

@@ -5,15 +5,20 @@ RULES        `checked` are fields that are not on the form but take part in vali
              so that the unique constraints are asked before the database has to.
              `shown_as` maps a field of the model to the form's field beside which its errors are
              shown; the error of a field that the form does not have at all stands above the form.
+             No text holds control characters: they would reach logs, terminals and SMTP replies.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and line end
 
 
 class RowForm(forms.ModelForm):
@@ -32,6 +37,14 @@ class RowForm(forms.ModelForm):
         for name, text in self.helps.items():
             if name in self.fields:
                 self.fields[name].help_text = text
+
+    def clean(self) -> dict[str, Any] | None:
+        """Refuses control characters."""
+        data = super().clean() or self.cleaned_data
+        for name, value in list(data.items()):
+            if isinstance(value, str) and CONTROL.search(value):
+                self.add_error(name, _("There is a control character in this text."))
+        return data
 
     def _get_validation_exclusions(self) -> set[str]:
         wrong = self.errors

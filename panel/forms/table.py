@@ -10,10 +10,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from panel.forms.rows import RowForm
-from panel.forms.views import KEY_WIDGET
+from panel.forms.views import KEY_WIDGET, POSITION_LIMIT, placed
 from panel.models import Entry, Table
 from tables import specs
 
@@ -24,6 +28,7 @@ class EntryForm(RowForm):
     checked = ("lookup_key",)
     helps: ClassVar[dict[str, str | Promise]] = {
         "table": _("The table decides what key and value mean."),
+        "position": _("Patterns and networks are tried in this order. Exact keys have none."),
     }
     key = forms.CharField(
         label=_("Key"), max_length=8192, widget=UnfoldAdminTextInputWidget(KEY_WIDGET)
@@ -33,6 +38,13 @@ class EntryForm(RowForm):
         max_length=1024 * 1024,
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 3, "spellcheck": "false"}),
+    )
+    position = forms.IntegerField(
+        label=_("Position"),
+        required=False,
+        min_value=0,
+        max_value=POSITION_LIMIT,
+        widget=UnfoldAdminIntegerFieldWidget(),
     )
 
     class Meta:
@@ -46,6 +58,10 @@ class EntryForm(RowForm):
             for name, text in (("key", kind.key_help), ("value", kind.value_help)):
                 if name in self.fields:
                     self.fields[name].help_text = text
+
+    def clean_position(self) -> int:
+        """Without a number: where it was, or the beginning."""
+        return placed(self)
 
     def _kind(self) -> str:
         """The kind of the entry's table, or of the one it is going to be added to."""

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from panel.forms.fields import LinesField
 from panel.forms.rows import RowForm
 from panel.models import AccessRule, Alias, Service, Transport, VirtualEntry
 
 KEY_WIDGET = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}
+POSITION_LIMIT = 2**31 - 1  # fits the column
 # services of master.cf that deliver mail (transport(5), master(5)); an installation may have others
 TRANSPORTS = ("smtp", "lmtp", "local", "virtual", "relay", "pipe", "error", "retry", "discard")
 
@@ -32,6 +33,19 @@ class WellKnownForm(RowForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk and "value" in self.fields:
             self.initial["value"] = self.instance.destinations
+
+    def _post_clean(self) -> None:
+        """Asks the model, then whether what it reads is what was meant."""
+        super()._post_clean()
+        written = self.cleaned_data.get("value", "")
+        if self.errors or '"' in written:
+            return
+        for read in self.instance.destinations:
+            if read.startswith('"') and read[1] not in "|/":
+                # Postfix takes a@@b for "a@"@b; here it is more likely a slip
+                slip = _("%(read)s is what this would mean; write it so if it is meant.")
+                self.add_error("value", slip % {"read": read[:200]})
+                return
 
 
 class AliasForm(WellKnownForm):
@@ -150,6 +164,13 @@ class AccessRuleForm(RowForm):
         ),
         "position": _("Rules of cidr, regexp and pcre tables are tried in this order."),
     }
+    position = forms.IntegerField(
+        label=_("Position"),
+        required=False,
+        min_value=0,
+        max_value=POSITION_LIMIT,
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
     key = forms.CharField(
         max_length=8192, widget=UnfoldAdminTextInputWidget(KEY_WIDGET), strip=True
     )
@@ -160,3 +181,13 @@ class AccessRuleForm(RowForm):
     class Meta:
         model = AccessRule
         fields = ("table", "key", "value", "position", "enabled", "comment")
+
+    def clean_position(self) -> int:
+        """Without a number: where it was, or the beginning."""
+        return placed(self)
+
+
+def placed(form: forms.ModelForm) -> int:
+    """The position that was written, or the one that the row has."""
+    position = form.cleaned_data["position"]
+    return int(form.instance.position if position is None else position)

@@ -1,0 +1,61 @@
+"""Pages of domains."""
+
+from __future__ import annotations
+
+from django.test import Client
+
+from panel.models import Domain, Mailbox
+from tests.panel.admin.suite import MARKUP, RowSuite
+
+
+class TestDomain(RowSuite):
+    page = "domain"
+    word = "one.ex"
+    new = {"name": "New.Example", "kind": "relay", "enabled": "on"}
+    changed = {"kind": "local"}
+    bad = {
+        "name": {"name": "no spaces.example"},
+        "name empty": {"name": ""},
+        "name long": {"name": "x" * 300},
+        "name control": {"name": "a\x01b.example"},
+        "name nul": {"name": "a\x00b.example"},
+        "name markup": {"name": MARKUP},
+        "kind": {"kind": "imaginary"},
+    }
+    hostile = {"name": "markup.example", "description": MARKUP}
+
+    def make(self, number: int) -> Domain:
+        name = {1: "one"}.get(number, f"n{number}")
+        return Domain.objects.create(name=f"{name}.example")
+
+    def test_it_shows_and_takes_unicode(self, admin: Client) -> None:
+        admin.post(self.url("add"), {**self.new, "name": "bücher.example"})
+        domain = Domain.objects.get(name="xn--bcher-kva.example")
+        assert "bücher.example (xn--bcher-kva.example)" in admin.get(self.list_url).text
+        assert self.filled(domain, admin)["name"] == "bücher.example"
+
+    def test_it_tells_how_many_mailboxes_go_along(self, admin: Client) -> None:
+        domain = self.make(1)
+        for number in range(30):
+            Mailbox.objects.create(domain=domain, local_part=f"m{number}")
+        page = admin.get(self.url("delete", domain.pk)).text
+        assert "Mailboxes: 30" in page
+        assert "m7@" not in page
+        assert f'domain__id__exact={domain.pk}">30</a>' in admin.get(self.list_url).text
+
+    def test_who_may_not_delete_mailboxes_deletes_no_domain_with_some(self, staff) -> None:
+        domain = self.make(1)
+        Mailbox.objects.create(domain=domain, local_part="joe")
+        client = staff("view_domain", "delete_domain")
+        assert client.post(self.url("delete", domain.pk), {"post": "yes"}).status_code == 403
+        page = self.act(client, "delete_selected", [domain], confirmed="yes")
+        assert "You may not delete what would go along: mailbox." in page.text
+        assert Domain.objects.filter(pk=domain.pk).exists()
+
+    def test_a_domain_with_mailboxes_keeps_its_kind(self, admin: Client) -> None:
+        domain = self.make(1)
+        Mailbox.objects.create(domain=domain, local_part="joe")
+        response = admin.post(
+            self.url("change", domain.pk), {**self.filled(domain, admin), "kind": "relay"}
+        )
+        assert "This domain has mailboxes" in self.errors(response)["kind"][0]
