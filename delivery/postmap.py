@@ -84,7 +84,8 @@ def _run(argv: Sequence[str], source: IO[str], target: IO[str]) -> int:
     headers, body = "-h" in options, "-b" in options
     if (headers or body) and key != "-":
         raise DeliveryError('specify -b or -h only with "-q -"')
-    gets = [_get(name, table, fold="-f" not in options) for name, table in tables]
+    exactly = "-f" in options
+    gets = [(name, _exactly(table) if exactly else table.get) for name, table in tables]
     if key != "-":
         value = _first(gets, key)
         if value is not None:
@@ -116,38 +117,37 @@ def _say(text: str) -> None:
     sys.stderr.write(f"postmap: {text}\n")
 
 
-def _get(name: str, table: Map, *, fold: bool) -> Get:
-    """The question to one table; without folding a folded key can only be found as it is."""
-    ask = table.get
+def _exactly(table: Map) -> Get:
+    """The question without folding: a folded key can only be found as it is."""
 
     def get(key: str) -> str | None:
-        if not fold and not table.is_pattern and fold_key(key) != key:
-            return None
-        try:
-            value = ask(key)
-        except TableUnavailable as error:
-            raise TableUnavailable(f"table {name}: query error: {error}") from error
-        if value == "":
-            _say(f"warning: table {name}: key {key}: empty string result is not allowed")
-        return value
+        return table.get(key) if table.is_pattern or fold_key(key) == key else None
 
     return get
 
 
-def _first(gets: Sequence[Get], key: str) -> str | None:
-    for get in gets:
-        if (value := get(key)) is not None:
+def _first(tables: Sequence[tuple[str, Get]], key: str) -> str | None:
+    """The first answer of the tables in order."""
+    for name, get in tables:
+        try:
+            value = get(key)
+        except TableUnavailable as error:
+            raise TableUnavailable(f"table {name}: query error: {error}") from error
+        if value is not None:
+            if not value:
+                _say(f"warning: table {name}: key {key}: empty string result is not allowed")
             return value
     return None
 
 
-def _answer(gets: Sequence[Get], keys: Iterable[str], target: IO[str], batch: int) -> int:
+def _answer(
+    tables: Sequence[tuple[str, Get]], keys: Iterable[str], target: IO[str], batch: int
+) -> int:
     """Answer all keys; 0 when any was found."""
-    ask = gets[0] if len(gets) == 1 else lambda key: _first(gets, key)
     found = False
     waiting: list[str] = []
     for key in keys:
-        value = ask(key)
+        value = _first(tables, key)
         if value is None:
             continue
         waiting.append(f"{key}\t{value}\n")
