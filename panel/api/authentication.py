@@ -16,7 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import NoReturn
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
@@ -78,7 +78,7 @@ class BearerAuthentication(BaseAuthentication):
         return 'Bearer realm="Waypost"' + (', error="invalid_token"' if given else "")
 
 
-def _refuse(client: str) -> Any:
+def _refuse(client: str) -> NoReturn:
     wait_s = FAILED.note(client)
     if wait_s > 0:
         raise Problem(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
@@ -31,7 +31,7 @@ class JsonBody(BaseParser):
 
     def parse(
         self,
-        stream: BinaryIO,
+        stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
@@ -49,11 +49,11 @@ class JsonBody(BaseParser):
         return value
 
 
-def _read(stream: BinaryIO, declared: str, limit: int) -> bytes:
+def _read(stream: IO[Any], declared: str, limit: int) -> bytes:
     too_large = Problem(413, _("The body is larger than %d bytes.") % limit)
     if declared.isdigit() and int(declared) > limit:
         raise too_large
-    raw = stream.read(limit + 1)
+    raw: bytes = stream.read(limit + 1)
     if len(raw) > limit:
         raise too_large
     return raw

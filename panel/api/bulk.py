@@ -29,8 +29,12 @@ from panel.api.rowform import RowForm
 
 OPERATIONS_LIMIT = 20_000
 CHUNK = 1000  # rows asked for or written by one statement
-NEEDS = {"create": ("add",), "update": ("change",), "delete": ("delete",)}
-NEEDS["upsert"] = ("add", "change")
+NEEDS: dict[str, tuple[str, ...]] = {
+    "create": ("add",),
+    "update": ("change",),
+    "delete": ("delete",),
+    "upsert": ("add", "change"),
+}
 
 Key = tuple[tuple[str, Any], ...]  # (column, value), ...
 

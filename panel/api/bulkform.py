@@ -29,14 +29,14 @@ BULK_BODY: dict[str, Any] = {
 }
 
 
-class DoneForm(serializers.Serializer):
+class DoneForm(serializers.Serializer[Any]):
     """What became of one operation."""
 
     op = serializers.CharField(help_text="create, update or delete")
     id = serializers.IntegerField(allow_null=True)
 
 
-class BulkForm(serializers.Serializer):
+class BulkForm(serializers.Serializer[Any]):
     """What was done, in the order of the operations."""
 
     count = serializers.IntegerField()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from panel.models import Change
 
 
-class ChangeForm(serializers.ModelSerializer):
+class ChangeForm(serializers.ModelSerializer[Any]):
     """Who changed which row, when, from what to what; secrets are "***"."""
 
     class Meta:

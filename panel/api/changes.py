@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
-from django_filters import rest_framework as filters
 
 from panel.api.changeform import ChangeForm
+from panel.api.filters import BooleanFilter, CharFilter, FilterSet, IsoDateTimeFilter
 from panel.api.rowview import ReadView
 from panel.models import Change
 from panel.services.changes import pending_changes
 
 
-class ChangeFilter(filters.FilterSet):
+class ChangeFilter(FilterSet):
     """?model=mailbox&row=7&actor=amy&since=2026-01-01T00:00:00Z&pending=true"""
 
-    model = filters.CharFilter()
-    actor = filters.CharFilter()
-    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
-    pending = filters.BooleanFilter(
-        method="is_pending", label="In no published generation yet, or in one."
-    )
+    model = CharFilter()
+    actor = CharFilter()
+    since = IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    until = IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    pending = BooleanFilter(method="is_pending", label="In no published generation yet, or in one.")
 
     class Meta:
         model = Change

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django_filters import rest_framework as filters
 from rest_framework import serializers
 
+from panel.api.filters import FilterSet
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
 from panel.models import Domain
@@ -26,7 +26,7 @@ class DomainForm(RowForm):
         fields = ("id", "name", "display_name", "kind", "enabled", "description")
 
 
-class DomainFilter(filters.FilterSet):
+class DomainFilter(FilterSet):
     """?kind=relay&enabled=true&name=example.com"""
 
     class Meta:

@@ -12,39 +12,39 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 
 from panel.api import entryform
+from panel.api.filters import BooleanFilter, CharFilter, FilterSet
 from panel.api.rowview import RowView
 from panel.models import AccessRule, AccessTable, Alias, Entry, Table, Transport, VirtualEntry
 from panel.validators import as_key
 
 
-class EntryFilter(filters.FilterSet):
+class EntryFilter(FilterSet):
     """?table=virtual&enabled=true"""
 
-    table = filters.CharFilter(field_name="table__name", label="The name of the table.")
-    enabled = filters.BooleanFilter()
+    table = CharFilter(field_name="table__name", label="The name of the table.")
+    enabled = BooleanFilter()
 
 
 class PatternFilter(EntryFilter):
     """?pattern=joe@example.com: as written"""
 
-    pattern = filters.CharFilter(field_name="key", lookup_expr="iexact", label="As written.")
+    pattern = CharFilter(field_name="key", lookup_expr="iexact", label="As written.")
 
 
 class NameFilter(EntryFilter):
     """?name=postmaster: as written"""
 
-    name = filters.CharFilter(field_name="key", lookup_expr="iexact", label="As written.")
+    name = CharFilter(field_name="key", lookup_expr="iexact", label="As written.")
 
 
-class InTableFilter(filters.FilterSet):
+class InTableFilter(FilterSet):
     """?enabled=true"""
 
-    enabled = filters.BooleanFilter()
+    enabled = BooleanFilter()
 
 
 class EntriesView(RowView):
@@ -85,7 +85,7 @@ class WellKnownView(EntriesView):
     """Entries of the tables of one kind, which has a well-known table."""
 
     kind: ClassVar[str]
-    filterset_class: ClassVar[type[filters.FilterSet]] = PatternFilter
+    filterset_class: ClassVar[type[FilterSet]] = PatternFilter
     model: ClassVar[Any]
 
     def table_of(self, values: Mapping[str, Any]) -> Table:
@@ -98,7 +98,8 @@ class WellKnownView(EntriesView):
 
     def _table(self, name: Any) -> Table:
         if not name:
-            return self.model.well_known_table()
+            usual: Table = self.model.well_known_table()
+            return usual
         found = None
         if isinstance(name, str) and name.isprintable():
             found = Table.objects.filter(name=name, kind=self.kind).first()
@@ -159,12 +160,13 @@ class InTableView(EntriesView):
 
     def table(self) -> Table:
         """The table of the address. Raises Http404."""
-        if "_table" not in self.__dict__:
-            found = self.tables.filter(pk=self.kwargs["table_pk"]).first()
-            if found is None:
-                raise Http404
-            self._table = found
-        return self._table
+        known: dict[str, Table | None] = self.__dict__.setdefault("_tables", {})
+        if "" not in known:
+            known[""] = self.tables.filter(pk=self.kwargs["table_pk"]).first()
+        table = known[""]
+        if table is None:
+            raise Http404
+        return table
 
     def table_of(self, values: Mapping[str, Any]) -> Table:
         """That of the address."""

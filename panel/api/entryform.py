@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from panel.api.fields import Number, Text
-from panel.api.rowform import RowForm
+from panel.api.rowform import RowForm, memory_of
 from panel.constants import PATTERN_LENGTH, VALUE_LENGTH
 from panel.models import AccessRule, Alias, Entry, Table, Transport, VirtualEntry
 
@@ -23,7 +23,7 @@ DESTINATIONS_LIMIT = 10_000
 POSITION_LIMIT = 2**31 - 1  # of the column
 
 
-class TableName(serializers.SlugRelatedField):
+class TableName(serializers.SlugRelatedField[Table]):
     """A table by its name; asked once for each name in one request."""
 
     default_error_messages = {
@@ -33,17 +33,19 @@ class TableName(serializers.SlugRelatedField):
 
     def __init__(self, kind: str = "", **kwargs: Any) -> None:
         self.kind = kind
-        tables = Table.objects.filter(kind=kind) if kind else Table.objects.all()
-        super().__init__(slug_field="name", queryset=tables, **kwargs)
+        self.tables = Table.objects.filter(kind=kind) if kind else Table.objects.all()
+        super().__init__(slug_field="name", queryset=self.tables, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         """The table."""
         if not isinstance(data, str):
             self.fail("invalid")
-        known: dict[tuple[str, str], Any] = self.context.setdefault("tables", {})
+        known: dict[tuple[str, str], Any] = memory_of(self).setdefault("tables", {})
         if (self.kind, data) not in known:
-            found = self.get_queryset().filter(name=data[:200]).first()
-            if found is None or "\0" in data:
+            found = None
+            if data.isprintable():
+                found = self.tables.filter(name=data[:200]).first()
+            if found is None:
                 self.fail("does_not_exist", value=data[:100])
             known[self.kind, data] = found
         return known[self.kind, data]
@@ -58,7 +60,9 @@ class EntryForm(RowForm):
         max_value=POSITION_LIMIT,
         help_text="Patterns and networks are tried in this order; exact keys have none.",
     )
-    table = serializers.SlugRelatedField(slug_field="name", read_only=True)
+    table: serializers.SlugRelatedField[Table] = serializers.SlugRelatedField(
+        slug_field="name", read_only=True
+    )
 
     api_names: ClassVar[dict[str, str]] = {"lookup_key": "key"}
     kept = frozenset({"table", "position"})
@@ -71,7 +75,7 @@ class EntryForm(RowForm):
         """With the well-known table where the view has one, asked for once."""
         row = super().new_row()
         if row.table_id is None and hasattr(row, "well_known_table"):
-            tables = self.context.setdefault("tables", {})
+            tables = self.memory.setdefault("tables", {})
             if "" not in tables:
                 tables[""] = row.well_known_table()
             row.table = tables[""]
@@ -85,7 +89,7 @@ class EntryForm(RowForm):
 
     def _end_of(self, table: Table) -> int:
         """The next place in the table; the rows of one request come one after the other."""
-        ends: dict[int, int] = self.context.setdefault("ends", {})
+        ends: dict[int, int] = self.memory.setdefault("ends", {})
         if table.pk not in ends:
             last = table.entries.aggregate(last=Max("position"))["last"]
             ends[table.pk] = 0 if last is None else last + 1

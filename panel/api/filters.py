@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from django_filters import rest_framework as django_filters  # type: ignore[import-untyped]
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
@@ -21,11 +22,21 @@ from rest_framework.request import Request
 SEARCH_LIMIT = 200  # characters
 WORDS_LIMIT = 5
 
+BooleanFilter = django_filters.BooleanFilter
+CharFilter = django_filters.CharFilter
+IsoDateTimeFilter = django_filters.IsoDateTimeFilter
+
+
+class FilterSet(django_filters.FilterSet):  # type: ignore[misc]
+    """What a list can be narrowed by."""
+
 
 class Search(BaseFilterBackend):
     """?search="""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
         """The rows that contain every word."""
         text = request.query_params.get("search", "").strip()
         fields = getattr(view, "search_fields", ())
@@ -50,7 +61,9 @@ class Search(BaseFilterBackend):
 class Ordering(BaseFilterBackend):
     """?ordering="""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
         """The rows in the order asked for."""
         text = request.query_params.get("ordering", "").strip()
         if not text:

@@ -11,14 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from panel.api.filters import FilterSet
 from panel.api.problems import Problem
 from panel.api.reportform import ReportForm
+from panel.api.rowform import memory_of
 from panel.api.rowview import ReadView
 from panel.api.writes import wait_for_live, wait_of
 from panel.constants import PUBLISH_QUEUE
@@ -30,7 +31,7 @@ from panel.services.live import answer_to, enabled_nodes, running_nodes
 ANSWER_S = 10.0
 
 
-class GenerationForm(serializers.ModelSerializer):
+class GenerationForm(serializers.ModelSerializer[Any]):
     """One attempt to publish."""
 
     id = serializers.IntegerField(source="number", read_only=True)
@@ -79,19 +80,21 @@ class GenerationForm(serializers.ModelSerializer):
 
     def _running(self) -> dict[int, list[str]]:
         """Asked once for a whole list."""
-        if "running" not in self.context:
-            self.context["running"] = running_nodes()
-        found: dict[int, list[str]] = self.context["running"]
+        memory = memory_of(self)
+        if "running" not in memory:
+            memory["running"] = running_nodes()
+        found: dict[int, list[str]] = memory["running"]
         return found
 
     def _every_node(self) -> list[str]:
-        if "nodes" not in self.context:
-            self.context["nodes"] = enabled_nodes()
-        found: list[str] = self.context["nodes"]
+        memory = memory_of(self)
+        if "nodes" not in memory:
+            memory["nodes"] = enabled_nodes()
+        found: list[str] = memory["nodes"]
         return found
 
 
-class GenerationFilter(filters.FilterSet):
+class GenerationFilter(FilterSet):
     """?state=published"""
 
     class Meta:

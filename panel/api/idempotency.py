@@ -46,11 +46,12 @@ def key_of(request: Request) -> str | None:
 
 def claim(request: Request, key: str) -> IdempotentRequest:
     """The record of this key: with the answer, or a new one without. Raises Problem 422."""
-    mine = IdempotentRequest.objects.filter(user=request.user)
+    user_id = int(request.user.pk or 0)
+    mine = IdempotentRequest.objects.filter(user_id=user_id)
     mine.filter(key=key, created__lt=timezone.now() - KEPT).delete()
     digest = _digest(request)
     record, _made = mine.get_or_create(
-        user=request.user, key=key, defaults={"request_digest": digest}
+        user_id=user_id, key=key, defaults={"request_digest": digest}
     )
     if not hmac.compare_digest(record.request_digest, digest):
         raise Problem(422, _("This Idempotency-Key was used for another request."))

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as ModelError
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from rest_framework import serializers
 
 from panel.api.fields import Text
+from panel.api.filters import CharFilter, FilterSet
 from panel.api.problems import Problem
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
@@ -38,7 +38,7 @@ class MailboxForm(RowForm):
         max_length=PASSWORD_LIMIT,
         help_text="Never shown. Empty: no login.",
     )
-    domain = serializers.SlugRelatedField(
+    domain: serializers.SlugRelatedField[Domain] = serializers.SlugRelatedField(
         slug_field="name", read_only=True, help_text="The domain of the address."
     )
 
@@ -86,17 +86,17 @@ class MailboxForm(RowForm):
 
     def _domain(self, name: str) -> Domain | None:
         """The domain; asked once for each name in one request."""
-        known: dict[str, Domain | None] = self.context.setdefault("domains", {})
+        known: dict[str, Domain | None] = self.memory.setdefault("domains", {})
         if name not in known:
             known[name] = Domain.objects.filter(name=name).first()
         return known[name]
 
 
-class MailboxFilter(filters.FilterSet):
+class MailboxFilter(FilterSet):
     """?domain=example.com&address=joe@example.com&enabled=true"""
 
-    domain = filters.CharFilter(method="of_domain", label="The name of the domain.")
-    address = filters.CharFilter(method="of_address", label="The whole address.")
+    domain = CharFilter(method="of_domain", label="The name of the domain.")
+    address = CharFilter(method="of_address", label="The whole address.")
 
     class Meta:
         model = Mailbox

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from panel.api.rowview import ReadView
 from panel.models import Node, NodeState
 
 
-class NodeStateForm(serializers.ModelSerializer):
+class NodeStateForm(serializers.ModelSerializer[Any]):
     """What was last found on a node."""
 
     class Meta:
@@ -26,7 +28,7 @@ class NodeStateForm(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class NodeForm(serializers.ModelSerializer):
+class NodeForm(serializers.ModelSerializer[Any]):
     """One engine host."""
 
     state = NodeStateForm(read_only=True, allow_null=True, default=None)

@@ -41,7 +41,7 @@ class LintView(APIView):
         return Response(lint_rows().to_dict())
 
 
-class QueuedRecipientForm(serializers.Serializer):
+class QueuedRecipientForm(serializers.Serializer[Any]):
     """One recipient of a queued message."""
 
     address = serializers.CharField()
@@ -50,7 +50,7 @@ class QueuedRecipientForm(serializers.Serializer):
     next_attempt = serializers.CharField(allow_null=True)
 
 
-class QueuedForm(serializers.Serializer):
+class QueuedForm(serializers.Serializer[Any]):
     """One message in the queue."""
 
     id = serializers.CharField()
@@ -60,14 +60,14 @@ class QueuedForm(serializers.Serializer):
     recipients = QueuedRecipientForm(many=True)
 
 
-class QueueForm(serializers.Serializer):
+class QueueForm(serializers.Serializer[Any]):
     """A part of the queue; `more` says that there is more after the last one."""
 
     messages = QueuedForm(many=True)
     more = serializers.BooleanField()
 
 
-class FlushedForm(serializers.Serializer):
+class FlushedForm(serializers.Serializer[Any]):
     """How many messages are tried now."""
 
     scheduled = serializers.IntegerField()

@@ -10,9 +10,9 @@ from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from rest_framework import serializers
 
+from panel.api.filters import FilterSet
 from panel.api.problems import Problem
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
@@ -23,7 +23,9 @@ from tables import parameters
 class ParameterForm(RowForm):
     """One parameter that is set."""
 
-    default = serializers.SerializerMethodField(help_text="What it would be without this row.")
+    default = serializers.SerializerMethodField(
+        method_name="get_usual", help_text="What it would be without this row."
+    )
     type = serializers.SerializerMethodField(help_text="bool, int, time, tables ...")
     help = serializers.SerializerMethodField(help_text="What it does.")
 
@@ -32,7 +34,7 @@ class ParameterForm(RowForm):
         fields = ("id", "name", "value", "default", "type", "help")
         extra_kwargs = {"value": {"required": True}}
 
-    def get_default(self, row: Parameter) -> str | None:
+    def get_usual(self, row: Parameter) -> str | None:
         """None for a name of the administrator's own."""
         known = parameters.find(row.name)
         return known.default if known else None
@@ -48,7 +50,7 @@ class ParameterForm(RowForm):
         return known.help if known else ""
 
 
-class ParameterFilter(filters.FilterSet):
+class ParameterFilter(FilterSet):
     """?name=myhostname"""
 
     class Meta:

@@ -143,9 +143,10 @@ def _framework_problem(exception: APIException) -> Problem:
 
 
 def _in_use(exception: ProtectedError | RestrictedError) -> str:
-    rows: set[Any] = getattr(exception, "protected_objects", None) or getattr(
-        exception, "restricted_objects", set()
-    )
+    if isinstance(exception, ProtectedError):
+        rows = exception.protected_objects
+    else:
+        rows = exception.restricted_objects
     names = ", ".join(sorted(f"{row._meta.verbose_name} {row}" for row in list(rows)[:5]))
     return _("This is in use by: %s. Remove it there first.") % names
 

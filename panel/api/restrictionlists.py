@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django_filters import rest_framework as filters
-
 from panel.api.entryform import TableName
+from panel.api.filters import FilterSet
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
 from panel.models import Restriction, RestrictionList
@@ -39,7 +38,7 @@ class RestrictionForm(RowForm):
 class RestrictionListForm(RowForm):
     """A list of restrictions, or a restriction class."""
 
-    members = RestrictionForm(many=True, max_length=MEMBERS_LIMIT)
+    members = RestrictionForm(many=True, max_length=MEMBERS_LIMIT)  # type: ignore[call-arg]
 
     class Meta:
         model = RestrictionList
@@ -64,10 +63,10 @@ class RestrictionListForm(RowForm):
             member.save()
         for member in before[len(attrs["members"]) :]:
             member.delete()
-        row._prefetched_objects_cache = {}
+        setattr(row, "_prefetched_objects_cache", {})  # noqa: B010 - Django's own
 
 
-class RestrictionListFilter(filters.FilterSet):
+class RestrictionListFilter(FilterSet):
     """?is_class=true"""
 
     class Meta:

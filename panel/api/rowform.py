@@ -14,7 +14,7 @@ RULES        types are checked here (fields.py), everything else by the model: f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelError
@@ -26,10 +26,15 @@ from panel.api.fields import Number, Text, Truth
 from panel.api.problems import FIELD_LIMIT, conflict
 
 
-class RowForm(serializers.ModelSerializer):
+def memory_of(field: serializers.Field[Any, Any, Any, Any]) -> dict[str, Any]:
+    """The context: all forms of one request share it, and remember in it what they asked."""
+    return cast(dict[str, Any], field.context)
+
+
+class RowForm(serializers.ModelSerializer[Any]):
     """One row in JSON. After is_valid(), `row` is the row as it would be saved."""
 
-    serializer_field_mapping: ClassVar[dict[type[models.Field], type[serializers.Field]]] = {
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.CharField: Text,
         models.TextField: Text,
@@ -42,6 +47,16 @@ class RowForm(serializers.ModelSerializer):
     set_elsewhere: ClassVar[frozenset[str]] = frozenset()  # model fields that are not set yet
 
     row: Any
+
+    @property
+    def model(self) -> Any:
+        """The rows' class."""
+        return self.Meta.model
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """memory_of this form."""
+        return memory_of(self)
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         """Without the model's validators: full_clean() runs them."""
@@ -79,7 +94,7 @@ class RowForm(serializers.ModelSerializer):
 
     def new_row(self) -> Any:
         """An empty row, with what the address of the request says about it."""
-        return self.Meta.model(**self.context.get("fixed", {}))
+        return self.model(**self.context.get("fixed", {}))
 
     def assign(self, row: Any, attrs: dict[str, Any]) -> None:
         """Puts the values into the row."""
@@ -139,7 +154,7 @@ class RowForm(serializers.ModelSerializer):
 
     def default_of(self, source: str) -> Any:
         """The value of a field that nobody gave."""
-        return self.Meta.model._meta.get_field(source).get_default()
+        return self.model._meta.get_field(source).get_default()
 
     def _check_constraints(self, row: Any) -> None:
         conflicts = list(dict.fromkeys(self._conflicts(row)))

@@ -32,14 +32,13 @@ from panel.api.fields import CONTROL
 from panel.api.filters import refuse_unknown
 from panel.api.permissions import demand
 from panel.api.problems import Problem
-from panel.api.rowform import RowForm
 from panel.api.writes import write
 
 LIST_PARAMETERS = ("page", "page_size", "search", "ordering")
 BY_KEY = r"by-key/(?P<key>.+)"
 
 
-class ReadView(GenericViewSet):
+class ReadView(GenericViewSet[Any]):
     """Lists and single rows, to be read."""
 
     metadata_class = None  # OPTIONS would tell what OpenAPI tells, to those who may not write
@@ -139,7 +138,7 @@ class WriteView(ReadView):
 
     def store(self, data: Any, row: Any = None, *, partial: bool = False) -> Any:
         """Checks and saves."""
-        form: RowForm = self.get_serializer(row, data=data, partial=partial)
+        form = self.get_serializer(row, data=data, partial=partial)
         form.is_valid(raise_exception=True)
         return form.save()
 
@@ -248,8 +247,9 @@ class RowView(WriteView):
                 try:
                     with transaction.atomic():
                         return self.show(self.store(data), 201)
-                except IntegrityError:
-                    if last:
+                except (IntegrityError, Problem) as error:
+                    taken = isinstance(error, IntegrityError) or error.status_code == 409
+                    if last or not taken:
                         raise
                     continue  # somebody else made it in this moment
             demand(self.request, self.permission_model, "change")

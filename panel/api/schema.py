@@ -16,7 +16,7 @@ from rest_framework import serializers
 from panel.api.rowview import WriteView
 
 
-class ErrorForm(serializers.Serializer):
+class ErrorForm(serializers.Serializer[Any]):
     """One thing that is wrong."""
 
     field = serializers.CharField()
@@ -24,7 +24,7 @@ class ErrorForm(serializers.Serializer):
     index = serializers.IntegerField(required=False, help_text="Of an operation in a bulk edit.")
 
 
-class ProblemForm(serializers.Serializer):
+class ProblemForm(serializers.Serializer[Any]):
     """A problem document: RFC 9457."""
 
     type = serializers.CharField()
@@ -34,7 +34,7 @@ class ProblemForm(serializers.Serializer):
     errors = ErrorForm(many=True)  # type: ignore[assignment]
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Authorization: Bearer wp_..."""
 
     target_class = "panel.api.authentication.BearerAuthentication"
@@ -67,7 +67,7 @@ REVISION = OpenApiParameter(
 class RowSchema(AutoSchema):
     """As drf-spectacular's, with what all operations share."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """The parameters of writes."""
         if self.method == "GET" or not isinstance(self.view, WriteView):
             return []
@@ -76,7 +76,7 @@ class RowSchema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         """Every operation may answer a problem."""
         bodies = super()._get_response_bodies(direction)
-        problem = self._get_response_for_code(
+        problem = self._get_response_for_code(  # type: ignore[no-untyped-call]
             ProblemForm, "default", media_types=["application/problem+json"]
         )
         return {**bodies, "default": problem}

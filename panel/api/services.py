@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django_filters import rest_framework as filters
 from rest_framework import serializers
 
 from panel.api.fields import Text
+from panel.api.filters import FilterSet
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
 from panel.constants import VALUE_LENGTH
@@ -45,7 +45,7 @@ class ServiceForm(RowForm):
         )
 
 
-class ServiceFilter(filters.FilterSet):
+class ServiceFilter(FilterSet):
     """?type=inet&enabled=true"""
 
     class Meta:

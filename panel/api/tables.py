@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django_filters import rest_framework as filters
-
+from panel.api.filters import FilterSet
 from panel.api.rowform import RowForm
 from panel.api.rowview import RowView
 from panel.models import AccessTable, Table
@@ -27,7 +26,7 @@ class AccessTableForm(RowForm):
         read_only_fields = ("reference",)
 
 
-class TableFilter(filters.FilterSet):
+class TableFilter(FilterSet):
     """?kind=virtual&type=hash"""
 
     class Meta:
@@ -35,7 +34,7 @@ class TableFilter(filters.FilterSet):
         fields = ("name", "type", "kind")
 
 
-class AccessTableFilter(filters.FilterSet):
+class AccessTableFilter(FilterSet):
     """?type=cidr"""
 
     class Meta:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
 from rest_framework import serializers
 
+from panel.api.filters import FilterSet
 from panel.api.rowform import RowForm
 from panel.api.rowview import WriteView
 from panel.models import ApiToken
@@ -25,13 +26,24 @@ from panel.services.tokens import issue_token
 class TokenForm(RowForm):
     """A token; its text is in the answer to the POST that makes it, and nowhere else."""
 
-    user = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    user: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
+        slug_field="username", read_only=True
+    )
     token = serializers.SerializerMethodField(help_text="Shown once, to the one who made it.")
 
     class Meta:
         model = ApiToken
-        fields = ("id", "user", "name", "prefix", "scope", "created", "expires", "last_used")
-        fields += ("token",)
+        fields = (
+            "id",
+            "user",
+            "name",
+            "prefix",
+            "scope",
+            "created",
+            "expires",
+            "last_used",
+            "token",
+        )
         read_only_fields = ("user", "prefix", "created", "last_used")
 
     def get_token(self, row: ApiToken) -> str | None:
@@ -59,10 +71,10 @@ class TokenForm(RowForm):
 
     def save(self, **kwargs: Any) -> ApiToken:
         """Makes the text of a new token."""
-        if self.row.pk is None:
-            self.instance = self._issue(self.row)
-        else:
+        if self.row.pk is not None:
             super().save()
+            return self.row  # type: ignore[no-any-return]
+        self.instance = self._issue(self.row)
         return self.instance
 
     def _issue(self, wanted: ApiToken) -> ApiToken:
@@ -75,7 +87,7 @@ class TokenForm(RowForm):
         return token
 
 
-class TokenFilter(filters.FilterSet):
+class TokenFilter(FilterSet):
     """?scope=read"""
 
     class Meta:

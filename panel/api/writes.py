@@ -62,7 +62,7 @@ def _run(view: Any, request: Request, handler: Callable[[], Response]) -> Respon
         record = idempotency.claim(request, key) if key else None
         if record is not None and record.status is not None:
             response = idempotency.replay(record)
-            revisions = [int(record.headers["Waypost-Revision"])]
+            revisions: Sequence[int] = [int(record.headers["Waypost-Revision"])]
         else:
             before = set(_own_changes())  # empty, but where this is part of a larger transaction
             response = handler()

@@ -63,7 +63,7 @@ def running_nodes() -> dict[int, list[str]]:
     """number of a generation -> the enabled nodes whose engines run that very generation."""
     nodes = Node.objects.filter(enabled=True).exclude(state__digest="")
     running = list(nodes.values_list("name", "state__generation", "state__digest"))
-    numbers = [number for _name, number, _digest in running]
+    numbers = [number for _name, number, _digest in running if number is not None]
     digests = dict(Generation.objects.filter(number__in=numbers).values_list("number", "digest"))
     found: dict[int, list[str]] = {}
     for name, number, digest in running:
