@@ -116,9 +116,6 @@ RESTRICTIONS: dict[str, Restriction] = {
                 "Refuse clients whose address has no name that leads back to the address."
             ),
             "reject_unknown_reverse_client_hostname": "Refuse clients whose address has no name.",
-            "reject_unknown_forward_client_hostname": (
-                "Refuse clients whose name has no address at all."
-            ),
             "reject_unauth_pipelining": (
                 "Refuse clients that send commands ahead where they must wait."
             ),

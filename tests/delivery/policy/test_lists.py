@@ -41,7 +41,6 @@ def test_old_names_become_new_ones() -> None:
     ("text", "said"),
     [
         ("reject_unauth_destinaton", "reject_unauth_destination"),
-        ("reject_unknown_forward_client_hostname", "not available"),
         ("check_sender_access", "a table"),
         ("reject_rbl_client list.test=127.0", "four numbers"),
         ("reject_rbl_client list.test=127.0.0.[1..300]", "0..255"),

@@ -9,20 +9,12 @@ import delivery.policy.lists  # noqa: F401 - fills the registry
 from delivery.policy.registry import implemented
 from tables.restrictions import RESTRICTIONS
 
-# Known to the forms, but a list that names one of them does not load.
-NOT_YET: set[str] = {"reject_unknown_forward_client_hostname"}  # never was in a Postfix release
-
 DOCUMENT = Path(__file__).parents[3] / "docs" / "RESTRICTIONS.md"
 
 
 def test_it_works() -> None:
-    known = {name: entry.argument for name, entry in RESTRICTIONS.items() if name not in NOT_YET}
-    assert implemented() == known
-
-
-def test_what_is_not_yet_implemented_is_known() -> None:
-    assert NOT_YET.isdisjoint(implemented())
-    assert set(RESTRICTIONS) >= NOT_YET
+    """A form takes what the engine has, and nothing else."""
+    assert implemented() == {name: entry.argument for name, entry in RESTRICTIONS.items()}
 
 
 def sections() -> dict[str, str]:
