@@ -21,6 +21,7 @@ import contextlib
 import socket
 from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 from delivery import log
 from delivery.config import Config, ConfigError, Endpoint, parse_endpoint
@@ -214,9 +215,9 @@ class _NotReady(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say so and hang up."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(b"421 4.3.2 Service not yet configured, try again later\r\n")
-        transport.close()
+        connection = cast(asyncio.Transport, transport)  # uvloop's is of no class of asyncio
+        connection.write(b"421 4.3.2 Service not yet configured, try again later\r\n")
+        connection.close()
 
 
 def _port_named(service: str, port: str) -> int:

@@ -22,6 +22,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 from delivery import log
 from delivery.config import Config
@@ -181,12 +182,20 @@ class Engine:
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_say)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
 
     def _reload_soon(self) -> None:
         self._reloading = asyncio.get_running_loop().create_task(self._reload())
+
+
+def _say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the event loop met, a callback that failed or sockets that ran out, is one line."""
+    error = context.get("exception")
+    kind = "" if error is None else f" {type(error).__name__}: {error}"
+    log.event("engine", problem=f"{context.get('message', '')}{kind}")
 
 
 async def serve(config: Config) -> None:

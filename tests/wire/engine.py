@@ -1,0 +1,187 @@
+"""engine - the real engine as a process of its own, with a home that holds generations.
+
+house = Home(tmp_path); house.publish(values={...}, mailboxes=[...])
+with Running(house) as engine: ...
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from delivery.runtime.control import ControlError, ask
+from tables.writing.compiler import compile_rows
+from tables.writing.rows import DomainRecord, MailboxRecord, TableRecord
+from tables.writing.store import Store
+from tests.tables.writing.records import domain, mailbox, rows, service, table
+from tests.wire.dnsserver import free_port
+from tests.wire.polling import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULTS = {
+    "myhostname": "mx.test.example",
+    "mydestination": "",
+    "mynetworks": "127.0.0.1/32",
+    "virtual_alias_maps": "hash:virtual",
+    "smtpd_peername_lookup": "no",
+    "smtpd_error_sleep_time": "0s",
+}
+
+
+class Home:
+    """A directory as WAYPOST_HOME: what a panel would have published, and what came out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store = Store(path / "maps")
+        path.mkdir(exist_ok=True)
+
+    def publish(
+        self,
+        *,
+        values: Mapping[str, str] | None = None,
+        mailboxes: Iterable[str] = ("joe@example.com", "ann@example.com"),
+        virtual: Mapping[str, str] | None = None,
+        tables: Iterable[TableRecord] = (),
+        services: Iterable[str] = (),
+        domains: Iterable[DomainRecord] = (),
+        guard: bool = True,
+    ) -> int:
+        """Build a generation and switch to it; its number."""
+        boxes: list[MailboxRecord] = [mailbox(address) for address in mailboxes]
+        names = dict.fromkeys(box.address.domain for box in boxes)
+        with self.store.begin() as build:
+            content, report = compile_rows(
+                rows(
+                    values={**DEFAULTS, **(values or {})},
+                    tables=[table("virtual", virtual or {}), *tables],
+                    services=[service(line) for line in services],
+                    domains=[*map(domain, names), *domains],
+                    mailboxes=boxes,
+                    guard=guard,
+                ),
+                build,
+            )
+            assert not report.errors, report.errors
+            number = self.store.latest() + 1
+            build.finish(number, number, content)
+        self.store.switch(number)
+        return number
+
+    def letters(self, address: str) -> list[bytes]:
+        """Messages in the mailbox, oldest first."""
+        local, _, name = address.partition("@")
+        new = self.path / "mail" / name / local / "Maildir" / "new"
+        return [path.read_bytes() for path in sorted(new.glob("*"))]
+
+    def letter(self, address: str, *, within_s: float = 20.0) -> bytes:
+        """The only message in the mailbox, once it is there."""
+        eventually(lambda: self.letters(address), within_s=within_s, what=f"mail for {address}")
+        [found] = self.letters(address)
+        return found
+
+
+class Running:
+    """An engine at work in a home."""
+
+    def __init__(self, home: Home, **environment: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.log = home.path / "engine.log"
+        self._environment = environment
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and wait until it is ready."""
+        self.spawn()
+        eventually(self._is_ready, within_s=60, what="an engine that is ready")
+        return self
+
+    def spawn(self) -> None:
+        """Start it."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("WAYPOST")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "delivery", "serve"],
+                cwd=ROOT,
+                env={
+                    **clean,
+                    "WAYPOST_HOME": str(self.home.path),
+                    "WAYPOST_SMTP": f"127.0.0.1:{self.port}",
+                    **self._environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the engine ended with {self.process.returncode}:\n{self.tail()}")
+        try:
+            return bool(self.ask("status").get("ok"))
+        except ControlError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        if error is not None:
+            print(self.tail())
+
+    def ask(self, command: str, **values: Any) -> dict[str, Any]:
+        """An answer of the control socket."""
+        socket = self.home.path / "run" / "engine.sock"
+        return ask(socket, {"command": command, **values})
+
+    def reload(self) -> dict[str, Any]:
+        """Put the current generation in force."""
+        return self.ask("reload")
+
+    def is_idle(self) -> bool:
+        """True when nothing is queued."""
+        return not any(self.ask("status")["queue"].values())
+
+    def kill(self) -> None:
+        """As by kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM; the process may go on for a while."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, within_s: float = 30) -> int:
+        """Its exit status."""
+        assert self.process is not None
+        return self.process.wait(within_s)
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        assert self.process is not None
+        size: int = psutil.Process(self.process.pid).memory_info().rss
+        return size
+
+    def tail(self, lines: int = 60) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,143 @@
+"""Starting, stopping, dying, and changing the rules while mail moves."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from tables.manifest import read_manifest
+from tests.wire.engine import Home, Running
+from tests.wire.polling import eventually
+from tests.wire.talk import Talk, mail
+
+
+def test_a_session_keeps_the_rules_it_began_with(home: Home) -> None:
+    home.publish(virtual={"info@example.com": "joe@example.com"})
+    with Running(home) as engine, Talk(engine.port) as old:
+        old.greet().begin("a@sender.example", "info@example.com")
+        home.publish(virtual={})
+        assert engine.reload()["generation"] == 2
+        old.say("RCPT TO:<info@example.com>", "250 *")
+        old.message("Subject: old", "", "x")
+        with Talk(engine.port) as new:
+            new.greet().say("MAIL FROM:<>", "250 *")
+            new.say("RCPT TO:<info@example.com>", "550 5.1.1 *")
+        home.letter("joe@example.com")
+
+
+def test_a_lost_hint_costs_a_moment(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine:
+        home.publish()
+        eventually(lambda: engine.ask("status")["generation"] == 2, within_s=10)
+
+
+def test_it_answers_later_while_there_is_no_generation(home: Home) -> None:
+    with Running(home) as engine:
+        with Talk(engine.port) as talk:
+            talk.expect("421 4.3.2 Service not yet configured*")
+            talk.expect_end()
+        assert engine.ask("status")["generation"] is None
+        home.publish()
+        engine.reload()
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        home.letter("joe@example.com")
+
+
+def test_a_bad_generation_leaves_the_old_one_in_force(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine:
+        _publish_unchecked(home, {"smtpd_timeout": "soon"})
+        status = engine.reload()
+        assert status["generation"] == 1
+        assert "generation 2 cannot be used" in status["generation_error"]
+        assert "smtpd_timeout" in status["generation_error"]
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        home.publish(values={"smtpd_timeout": "100s"})
+        status = engine.reload()
+        assert (status["generation"], status["generation_error"]) == (3, None)
+
+
+def test_a_bad_generation_at_start_means_the_one_before(home: Home) -> None:
+    home.publish()
+    _publish_unchecked(home, {"smtpd_timeout": "soon"})
+    with Running(home) as engine:
+        status = engine.ask("status")
+        assert status["generation"] == 1
+        assert "generation 1 stays in force" in status["generation_error"]
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        home.letter("joe@example.com")
+
+
+def test_what_was_acknowledged_survives_kill_9(home: Home) -> None:
+    home.publish()
+    engine = Running(home)
+    with engine:
+        for round_ in range(3):
+            with Talk(engine.port) as talk:
+                talk.greet()
+                for number in range(20):
+                    talk.begin("a@sender.example", "joe@example.com")
+                    talk.message(f"Subject: {round_}.{number}", "", "x")
+                engine.kill()
+            engine.start()
+        eventually(engine.is_idle, within_s=30)
+    subjects = {letter.partition(b"Subject: ")[2][:5] for letter in home.letters("joe@example.com")}
+    expected = {f"{round_}.{number}".encode() for round_ in range(3) for number in range(20)}
+    assert {subject.split()[0] for subject in subjects} == expected
+
+
+def test_sigterm_lets_a_message_end(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine, Talk(engine.port) as busy, Talk(engine.port) as idle:
+        idle.greet()
+        busy.greet().begin("a@sender.example", "joe@example.com").say("DATA", "354 *")
+        engine.terminate()
+        idle.expect("421 4.3.2 *")
+        idle.expect_end()
+        busy.send("Subject: last", "", "x", ".")
+        busy.expect("250 2.0.0 Ok: queued as *")
+        busy.expect("421 4.3.2 *")
+        busy.expect_end()
+        assert engine.wait() == 0
+    with Running(home) as engine:
+        home.letter("joe@example.com")
+
+
+def test_sigterm_does_not_wait_for_ever(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine, Talk(engine.port) as stuck:
+        stuck.greet().begin("a@sender.example", "joe@example.com").say("DATA", "354 *")
+        engine.terminate()
+        assert engine.wait(20) == 0
+
+
+def test_two_engines_cannot_have_one_home(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine:
+        second = Running(home)
+        second.log = home.path / "second.log"
+        second.spawn()
+        assert second.wait() == os.EX_UNAVAILABLE
+        assert "another engine is running" in second.tail()
+        assert engine.ask("status")["pid"] == engine.process.pid  # type: ignore[union-attr]
+
+
+def test_a_stale_socket_is_replaced(home: Home) -> None:
+    home.publish()
+    engine = Running(home)
+    with engine:
+        engine.kill()
+        assert (home.path / "run" / "engine.sock").exists()
+        engine.start()
+        assert engine.ask("status")["ok"]
+
+
+def _publish_unchecked(home: Home, values: dict[str, str]) -> None:
+    """A generation that the panel would never let through."""
+    with home.store.begin() as build:
+        latest = home.store.latest()
+        content = read_manifest(home.store.root, latest).content
+        bad = replace(content, parameters={**content.parameters, **values})
+        build.finish(latest + 1, latest + 1, bad)
+    home.store.switch(latest + 1)
