@@ -232,6 +232,7 @@ SILENCED_SYSTEM_CHECKS = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "panel" / "locale"]
+FORMAT_MODULE_PATH = ["panel.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -15,11 +15,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import ReadOnlyAdmin
 from panel.admin.change import shown
+from panel.admin.unfolded import DropdownFilter, display
 from panel.models import Generation, JournalEvent
 
 EVENTS = ("accepted", "rejected", "delivered", "deferred", "bounced", "expired", "reported")
@@ -112,7 +111,7 @@ class JournalEventAdmin(ReadOnlyAdmin):
 
 def _step(event: JournalEvent) -> dict[str, Any]:
     """One event as its page shows it."""
-    facts = [(name, shown(value)) for name, value in event.details.items()]
+    facts = [(name, _told(value)) for name, value in event.details.items()]
     known = Generation.objects.filter(number=event.generation or 0).first()
     return {
         "event": event,
@@ -121,3 +120,8 @@ def _step(event: JournalEvent) -> dict[str, Any]:
             reverse("admin:panel_generation_change", args=[known.pk]) if known else ""
         ),
     }
+
+
+def _told(value: object) -> str:
+    """A fact for people: lists are addresses."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else shown(value)

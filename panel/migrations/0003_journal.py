@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'message event',
-                'verbose_name_plural': 'message events',
+                'verbose_name_plural': 'message log',
                 'ordering': ('-at', '-id'),
                 'indexes': [models.Index(fields=['-at', '-id'], name='journal_at'), models.Index(fields=['queue_id', 'at'], name='journal_queue_id'), models.Index(fields=['recipient', '-at'], name='journal_recipient', opclasses=['text_pattern_ops', 'timestamptz_ops']), models.Index(fields=['sender', '-at'], name='journal_sender', opclasses=['text_pattern_ops', 'timestamptz_ops'])],
             },

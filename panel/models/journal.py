@@ -38,7 +38,7 @@ class JournalEvent(models.Model):
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = _("message event")
-        verbose_name_plural = _("message events")
+        verbose_name_plural = _("message log")
         indexes = [
             models.Index(fields=["-at", "-id"], name="journal_at"),
             models.Index(fields=["queue_id", "at"], name="journal_queue_id"),
