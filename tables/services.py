@@ -96,7 +96,7 @@ def print_service(service: Service) -> str:
         "y" if service.private else "n",
         "y" if service.unprivileged else "n",
         "y" if service.chroot else "n",
-        service.wakeup,
+        "-" if service.wakeup == "never" else service.wakeup,  # "never" is for people
         "-" if service.maxproc == DEFAULT_MAXPROC else str(service.maxproc),
         service.daemon,
     )

@@ -65,7 +65,7 @@ def test_printing_and_reading_are_inverse() -> None:
 
 def test_overrides_with_blanks_are_printed_in_braces() -> None:
     service = Service(name="x", type="unix", command="smtp", overrides={"a": "b c", "d": ""})
-    assert print_service(service) == "x unix y y n never - smtp\n  -o { a = b c }\n  -o { d =  }\n"
+    assert print_service(service) == "x unix y y n - - smtp\n  -o { a = b c }\n  -o { d =  }\n"
 
 
 @pytest.mark.parametrize(
