@@ -42,6 +42,9 @@ POSTFIX_DEFAULTS: Mapping[str, str] = {
     "local_recipient_maps": "unix:passwd.byname $alias_maps",
 }
 
+# what Waypost keeps to where nothing is set, although Postfix 3.7 does not: docs/SPECIFICATIONS.md
+OWN_DEFAULTS: Mapping[str, str] = {"smtpd_forbid_bare_newline": "yes"}
+
 _OLD_WORDS = frozenset({"check_relay_domains", "reject_maps_rbl", "check_recipient_maps"})
 
 

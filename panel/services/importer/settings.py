@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from panel.services.importer.history import (
     KEPT_NAMES,
     OLD_DEFAULTS,
+    OWN_DEFAULTS,
     POSTFIX_DEFAULTS,
     is_of_2000,
     modernized,
@@ -133,6 +134,11 @@ def _put_defaults(settings: Settings, tree: Tree, report: ImportReport, *, is_ol
             f"{name} is not set: it has the default that Postfix gives it, {value or 'nothing'!r}"
         )
         report.add(Level.UNDERSTOOD, MAIN, 0, f"{text}.")
+    for name, value in OWN_DEFAULTS.items():
+        if name not in settings.parameters:
+            settings.parameters[name] = Setting(0, name, value)
+            text = f"{name} is not set: it is {value} here, because {REGISTRY[name].why}"
+            report.add(Level.APPROXIMATED, MAIN, 0, f"{text}.")
 
 
 def _read_services(tree: Tree, report: ImportReport, settings: Settings) -> None:
