@@ -10,6 +10,7 @@ SOURCE       FORMAT.md
 
 from __future__ import annotations
 
+import functools
 import json
 import socket
 import sys
@@ -76,8 +77,8 @@ class Machine:
             for host in families:
                 self._sinks.listen(_listening(host, port))
         for port in about.get("local_ports", []):
-            inside = self._network.at_server(lambda port=port: _listening("127.0.0.1", port))
-            self._sinks.listen(inside)
+            inside = functools.partial(_listening, "127.0.0.1", port)
+            self._sinks.listen(self._network.at_server(inside))
 
     def run(self) -> dict[str, Any]:
         """Observe all cases; the document with them."""

@@ -234,7 +234,7 @@ class Session:
         self.sender, self.recipients = None, []
 
     def _message(self) -> bytes:
-        found = []
+        found: list[bytes] = []
         while line := self.lines.readline():
             if self.how.get("drop_in_data"):
                 raise Closed
@@ -298,8 +298,8 @@ class Session:
         secured = context.wrap_socket(self.connection, server_side=True)
         about["protocol"] = secured.version()
         if peer := secured.getpeercert():
-            subject = dict(pairs[0] for pairs in peer["subject"])
-            about["client"] = subject.get("commonName")
+            subject: Any = peer["subject"]
+            about["client"] = dict(pairs[0] for pairs in subject).get("commonName")
         self.connection, self.lines = secured, secured.makefile("rb")
         self.seen["tls"] = about
 
