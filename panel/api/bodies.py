@@ -3,7 +3,7 @@
 RULES        a view says how much it takes (`body_limit`), else BODY_LIMIT. Refused: other encodings
              than UTF-8, NaN and Infinity, a name twice in one object, half of a surrogate pair, and
              values nested deeper than any of ours.
-ERRORS       400, 411, 413
+ERRORS       400, 413
 SOURCE       RFC 8259; RFC 7493 (I-JSON) 2.1 - 2.3
 """
 

@@ -25,7 +25,7 @@ from panel.api.authentication import BearerAuthentication
 class SchemaView(SpectacularAPIView):
     """OpenAPI."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     authentication_classes = (BearerAuthentication, SessionAuthentication)
     permission_classes = (IsAuthenticated,)
 
@@ -34,7 +34,7 @@ class SchemaView(SpectacularAPIView):
 class DocsView(SpectacularSwaggerView):
     """The same for people."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     authentication_classes = ()  # login_required stands before it
     permission_classes = (AllowAny,)
 
@@ -46,7 +46,7 @@ docs = login_required(DocsView.as_view(url_name="api-schema"))
 class NothingView(APIView):
     """Every address below /api/v1/ that is none: a problem document as everywhere."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     authentication_classes = ()
     permission_classes = (AllowAny,)
 

@@ -31,7 +31,7 @@ QUEUE_ID_LIMIT = 100  # characters
 class LintView(APIView):
     """What a publish would say."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     permission_model = Generation
 
     @extend_schema(responses=ReportForm)
@@ -76,7 +76,7 @@ class FlushedForm(serializers.Serializer[Any]):
 class QueueView(APIView):
     """The mail queue."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     permission_model = Node
 
     @extend_schema(
@@ -103,7 +103,7 @@ class QueueView(APIView):
 class FlushView(APIView):
     """Deferred mail is tried at once."""
 
-    metadata_class = None
+    metadata_class = None  # no OPTIONS
     permission_model = Node
     needed_permission = "change"
 

@@ -41,7 +41,8 @@ BY_KEY = r"by-key/(?P<key>.+)"
 class ReadView(GenericViewSet[Any]):
     """Lists and single rows, to be read."""
 
-    metadata_class = None  # OPTIONS would tell what OpenAPI tells, to those who may not write
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    cache_control = "private, no-cache"  # what is kept is asked for again with its tag
     lookup_value_regex = "[0-9]{1,18}"
     permission_model: ClassVar[type[Model]]
     volatile: ClassVar[Sequence[str]] = ()  # fields that change without a write to the row
@@ -51,7 +52,15 @@ class ReadView(GenericViewSet[Any]):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Rights first, then the parameters of the address."""
         super().initial(request, *args, **kwargs)
+        if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+            raise Problem(411, _("Say the length of the body."))  # Django reads none without it
         refuse_unknown(request, self.known_parameters())
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        """With a word to caches."""
+        response: Response = super().finalize_response(*args, **kwargs)
+        response["Cache-Control"] = self.cache_control
+        return response
 
     def known_parameters(self) -> set[str]:
         """The query parameters that mean something here."""

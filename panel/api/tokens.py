@@ -105,6 +105,7 @@ class TokenView(WriteView):
     search_fields = ("name", "prefix")
     ordering_names = {"id": "pk", "name": "name", "created": "created", "last_used": "last_used"}
     secret_fields = ("token",)
+    cache_control = "no-store"
     volatile = ("last_used", "token")
 
     def get_serializer_context(self) -> dict[str, Any]:

@@ -105,6 +105,10 @@ def test_it_refuses_large_bodies(api: Api) -> None:
     assert api("POST", "domains/bulk/", raw=b" " * (BULK_BODY_LIMIT + 1)).status_code == 413
 
 
+def test_a_body_without_a_length_is_refused(api: Api) -> None:
+    assert api("POST", "domains/", raw=b"", Transfer_Encoding="chunked").status_code == 411
+
+
 def test_a_large_body_of_somebody_unknown_is_not_read(well_known) -> None:
     raw = json.dumps(GOOD).encode() + b" " * BODY_LIMIT
     assert Api()("POST", "domains/", raw=raw).status_code == 401

@@ -21,6 +21,7 @@ def test_it_works(api: Api) -> None:
     assert Api(row["token"])("GET", "domains/").status_code == 200
     assert Api(row["token"])("POST", "domains/", {}).status_code == 403
     assert api.get(f"tokens/{row['id']}/")["token"] is None
+    assert api("GET", f"tokens/{row['id']}/")["Cache-Control"] == "no-store"
     assert row["token"] not in str(api.get("tokens/"))
     assert api("DELETE", f"tokens/{row['id']}/").status_code == 204
     assert Api(row["token"])("GET", "domains/").status_code == 401
