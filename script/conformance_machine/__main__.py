@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0] = str(ROOT / "script")
+sys.path.insert(1, str(ROOT))
 
 from conformance_machine.compare import LEVELS  # noqa: E402 - found by the line above
 from conformance_machine.namespaces import NoNamespaces  # noqa: E402

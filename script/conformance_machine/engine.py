@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from machine.linux import become_user_with_file_access
+
 START_S = 30.0
 SETTLE_S = 25.0
 POLL_S = 0.01
@@ -110,6 +112,11 @@ class Engine:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
+    @property
+    def is_running(self) -> bool:
+        """False when it has ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def last_words(self) -> str:
         """The end of its log."""
         return self._places.log.read_bytes()[-1500:].decode("utf-8", "replace").strip()
@@ -134,10 +141,9 @@ class Engine:
 
         def become() -> None:
             self._enter()
-            if user is not None:
-                os.setgroups([])
-                os.setgid(user[2])
-                os.setuid(user[1])
+            if user is not None and os.geteuid() != user[1]:
+                # the interpreter may lie where only root can go
+                become_user_with_file_access(user[1], user[2])
 
         return subprocess.run(
             [str(self._places.python), "-m", "delivery", *words],

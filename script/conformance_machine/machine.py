@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from conformance_machine.accounts import MNT, make_places  # noqa: E402 - by the line above
+from conformance_machine import milter, policyservice  # noqa: E402 - found by the line above
+from conformance_machine.accounts import MNT, make_places  # noqa: E402
 from conformance_machine.dialogue import Dialogue, Surroundings  # noqa: E402
 from conformance_machine.dnsserver import DnsServer, Zone, dns_socket  # noqa: E402
 from conformance_machine.engine import FINAL_EVENTS, Engine, EngineTrouble, Places  # noqa: E402
@@ -31,9 +33,11 @@ from conformance_machine.harvest import (  # noqa: E402
     sessions,
     transactions,
 )
+from conformance_machine.milter import Milter  # noqa: E402
 from conformance_machine.namespaces import NoNamespaces, enter_network  # noqa: E402
 from conformance_machine.network import Network  # noqa: E402
 from conformance_machine.places import DATE, Normal  # noqa: E402
+from conformance_machine.policyservice import PolicyService  # noqa: E402
 from conformance_machine.sink import Sinks  # noqa: E402
 from conformance_machine.suite import load  # noqa: E402
 
@@ -64,6 +68,9 @@ class Machine:
         DnsServer(Zone(dns), self._network.at_server(dns_socket))
         self._sinks = Sinks(sinks.get("behaviour", {}), MNT / "certs")
         self._listen(sinks)
+        self._milters: list[dict[str, Any]] = []
+        self._asked: list[dict[str, Any]] = []
+        self._listen_beside(directory)
         places = Places(Path(job["code"]), Path(job["python"]), Path(job["home"]), Path(job["log"]))
         descriptor = self._network.descriptor
         self._engine = Engine(places, lambda: enter_network(descriptor))
@@ -77,8 +84,17 @@ class Machine:
             for host in families:
                 self._sinks.listen(_listening(host, port))
         for port in about.get("local_ports", []):
-            inside = functools.partial(_listening, "127.0.0.1", port)
-            self._sinks.listen(self._network.at_server(inside))
+            self._sinks.listen(self._local_socket(port))
+
+    def _listen_beside(self, directory: Path) -> None:
+        """Milters and policy services, on the server itself."""
+        for port, about in load(directory / "milters.json", {}).items():
+            Milter(int(port), about, self._milters).listen(self._local_socket(int(port)))
+        for port, about in load(directory / "policy.json", {}).items():
+            PolicyService(int(port), about, self._asked).listen(self._local_socket(int(port)))
+
+    def _local_socket(self, port: int) -> socket.socket:
+        return self._network.at_server(functools.partial(_listening, "127.0.0.1", port))
 
     def run(self) -> dict[str, Any]:
         """Observe all cases; the document with them."""
@@ -94,9 +110,10 @@ class Machine:
                 continue
             try:
                 case["observed"] = self._observe(case["input"])
-            except (OSError, EngineTrouble) as error:
-                trouble = f"{type(error).__name__}: {error}"
-                case["observed"] = {"harness_error": trouble}
+            except (OSError, EngineTrouble, subprocess.TimeoutExpired) as error:
+                problem = f"{type(error).__name__}: {error}"
+                case["observed"] = {"harness_error": problem}
+                trouble = "" if self._engine.is_running else problem
         self._engine.stop()
         self._document["recorded_with"] = "Waypost"
         return dict(self._document)
@@ -105,6 +122,8 @@ class Machine:
         self._normal = Normal()
         self._deliveries = []
         self._sinks.forget()
+        self._milters.clear()
+        self._asked.clear()
         kept_dates = DATE.findall(json.dumps(given))
         dialogue = Dialogue(given, self._surroundings())
         replies = dialogue.run()
@@ -118,6 +137,9 @@ class Machine:
         observed["left_in_queue"] = left
         if self._about.get("sessions"):
             observed["sessions"] = sessions(self._sinks.sessions, self._normal)
+        offers = bool(self._about.get("milter_offer"))
+        observed["milter"] = milter.described(self._milters, self._normal, offers=offers)
+        observed["policy"] = policyservice.described(self._asked, self._normal)
         for reply in [*observed["greeting"], *_flat(replies)]:
             reply["text"] = [self._normal.text(text) for text in reply["text"]]
         always = ("greeting", "replies")
@@ -154,10 +176,11 @@ class Machine:
 
     def _wait_for_goodbyes(self) -> None:
         """Until the engine has closed its connections, where they are looked at."""
-        if not self._about.get("sessions"):
-            return
+        sessions_of_interest = self._sinks.sessions if self._about.get("sessions") else []
         deadline = time.monotonic() + self._about.get("linger", LINGER_S)
-        while time.monotonic() < deadline and any(s["open"] for s in self._sinks.sessions):
+        while time.monotonic() < deadline and any(
+            each["open"] for each in [*sessions_of_interest, *self._milters]
+        ):
             time.sleep(0.01)
 
     def _left(self) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from typing import Any
 from conformance_machine.compare import differences
 from conformance_machine.databases import Databases
 from conformance_machine.namespaces import Way, choose_way
-from conformance_machine.suite import Scenario, find_scenarios, load
+from conformance_machine.suite import Scenario, find_lookups, find_scenarios, load
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVIATIONS = ROOT / "docs" / "deviations.json"
@@ -44,6 +44,11 @@ class Choices:
     jobs: int = 1
     keep: Path | None = None  # leave machines' files here
     verbose: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """True when only some scenarios were asked for."""
+        return bool(self.batch or self.families or self.names or self.legacy)
 
 
 @dataclass(slots=True)
@@ -119,6 +124,9 @@ def run(choices: Choices) -> int:
     if scenarios:
         with tempfile.TemporaryDirectory(prefix="waypost-conformance-") as temporary:
             _run_scenarios(scenarios, choices, Path(temporary), results)
+    lookups = [] if choices.is_part else find_lookups(choices.directory)
+    for directory in lookups:
+        _run_lookups(directory, choices, results)
     for name, tally in sorted(results.families.items()) if choices.verbose else ():
         print(f"{name:<24} {tally.passed:5} passed {tally.failed:5} failed")
     if results.total("deviating"):
@@ -126,7 +134,26 @@ def run(choices: Choices) -> int:
     print(f"{len(scenarios)} scenarios in {time.monotonic() - started:.0f} s", file=sys.stderr)
     passed, failed = results.total("passed"), results.total("failed")
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not scenarios else 0
+    return 1 if failed or not (scenarios or lookups) else 0
+
+
+def _run_lookups(directory: Path, choices: Choices, results: Results) -> None:
+    """All look-ups of one directory."""
+    from conformance_machine import lookups
+
+    ours = lookups.observe(directory)
+    if choices.out is not None:
+        folder = choices.out / "tables" / directory.name
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(ours, ensure_ascii=False)
+        (folder / "lookups.json").write_text(text, encoding="utf-8")
+    tally = results.families["(tables)"]
+    for name, difference in lookups.differences(load(directory / "lookups.json"), ours):
+        if not difference:
+            tally.passed += 1
+            continue
+        tally.failed += 1
+        print(f"tables/{directory.name}: {name}: {difference}")
 
 
 def _run_scenarios(
@@ -157,6 +184,8 @@ def _run_scenarios(
                     answer, document = _one(worker, scenario, choices, temporary)
                     with lock:
                         _judge(scenario, answer, document, choices, results)
+                        if choices.verbose:
+                            print(f"{scenario.name}: {answer['seconds']} s", file=sys.stderr)
             except queue.Empty:
                 worker.close()
 
