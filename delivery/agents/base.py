@@ -18,11 +18,12 @@ SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
+from tables.addresses import Address
 
 PIECE_BYTES = 64 * 1024
 
@@ -52,9 +53,26 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of several things that were done for a recipient; its outcome has a recipient of its own.
+
+    `owner`: who is told of a failure in place of the sender (the owner of a list), in a report
+    about this part alone. `route`: how it went, when that is not the route of the Delivery.
+    `is_news`: for reports alone ("expanded"), no delivery that logs should tell of.
+    """
+
+    outcome: Outcome
+    owner: Address | None = None
+    route: Route | None = None
+    is_news: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """Outcomes of one Delivery.
 
+    `parts`: for recipients that stand for several others. The Outcome of such a recipient says only
+    whether it is done with; what is logged and reported is what its parts say.
     `passed_on`: recipients whose next server supports DSN: reports of success are its duty now
     (RFC 3461 5.2.1). `unreachable` is the reason why the destination as a whole could not be used
     ('' when it could): the scheduler lowers its concurrency or leaves it alone for a while.
@@ -62,6 +80,7 @@ class Result:
 
     outcomes: tuple[Outcome, ...]
     forwards: tuple[Forward, ...] = ()
+    parts: Mapping[Recipient, tuple[Part, ...]] = field(default_factory=dict)
     passed_on: frozenset[Recipient] = frozenset()
     unreachable: str = ""
 

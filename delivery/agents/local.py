@@ -1,54 +1,74 @@
-"""local - the local(8) agent: aliases, and mailboxes of the domains this machine is for.
+"""local - the local(8) agent: aliases, .forward files, mailboxes and commands of local users.
 
-SUMMARY      LocalAgent.deliver(): expand aliases, or hand the recipient to mailbox_transport_maps
-FORWARDS     an alias becomes one new message to all its addresses (base.Forward): the same sender
-             and content, Delivered-To with our recipient before it; NOTIFY without SUCCESS, the
-             rest of the DSN parameters kept (RFC 3461 5.2.7.1). The caller rewrites and expands the
-             new recipients like any others and enters the message in the transaction that
-             settles ours: an alias is neither lost nor sent twice
-DURABLE      SENT means handed on as above, or what the mailbox agent means by it
-RULES        a message that already carries Delivered-To with our recipient goes in a circle:
-             returned a name that is no alias: mailbox_transport_maps (local part ->
-             transport:nexthop), else mail for postmaster, mailer-daemon and double-bounce is
-             discarded, as Postfix does, else the user is unknown: 5.1.1
-             an alias that names itself delivers to that user's mailbox as well; when that has to
-             wait, nothing is forwarded yet
-ERRORS       table unavailable: 4.3.0; alias circle: 5.4.6
-NOT DONE     |command, /file/name and :include: (returned with a reason), owner- aliases, .forward,
-             system users' mailboxes, mailbox_command, luser_relay, fallback_transport
-SOURCE       Postfix local(8), alias.c, forward.c, unknown.c; aliases(5); RFC 3461 5.2.7
+SUMMARY      LocalAgent.deliver(): recipients are expanded (local_tree), delivered (local_drops)
+PARTS        a recipient that stands for several others has a Part for each of them; its Outcome
+             says whether it is done with (base.Result)
+FORWARDS     what an alias with an owner, a .forward or an :include: names, and every address that
+             is not local, becomes a recipient of a new message (base.Forward), one message for
+             each sender: the owner of a list in place of the sender. Delivered-To with our
+             recipient goes before it. The caller rewrites and expands the new recipients like any
+             others and enters the message in the transaction that settles ours: it is neither
+             lost nor sent twice. Nothing is forwarded while something else has to be tried again
+DURABLE      SENT means handed on as above, or durable in the file, or taken by the command
+AGAIN        a recipient that is tried again is expanded again: what was delivered then is
+             delivered once more, as by Postfix
+SOURCE       Postfix local(8), local.c, forward.c; aliases(5); RFC 3461 5.2.7
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from delivery.agents.aliases import (
-    RESTRICTED,
-    AliasLoop,
-    AliasProblem,
-    Expander,
-    Expansion,
-    Maps,
-)
-from delivery.agents.base import Agent, Delivery, Forward, Result, read_content
+from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_content
+from delivery.agents.local_case import Ledger, Rights, first_case
+from delivery.agents.local_drops import Drops, Helper, worst
+from delivery.agents.local_settings import LocalSettings
+from delivery.agents.local_tree import AliasOwners, LocalTables, Maps, Routing, Tree
+from delivery.agents.users import SystemUsers, Users
+from delivery.routing.router import Router
 from delivery.trace import HeaderScan, delivered_to
-from delivery.values import Outcome, Recipient, Route, Status
-from tables.errors import EntryError, TableUnavailable
-from tables.keys import alias_keys
-from tables.values import parse_transport
+from delivery.values import Outcome, Recipient, Status
+from tables.addresses import Address
 
-RELAY = "local"
+__all__ = ["LocalAgent", "LocalSettings", "LocalTables", "RouterDoor"]
+
+FORWARDED = "forwarded"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """Field names and defaults are those of postconf(5)."""
+class RouterDoor:
+    """Addresses as the engine's router sees them."""
 
-    recipient_delimiter: str = ""
-    double_bounce_sender: str = "double-bounce"
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def complete(self, address: Address) -> Address:
+        """The address with a domain."""
+        return self._router.rewriter.complete(address)
+
+    def route(self, address: Address, sender: Address) -> tuple[Address, str]:
+        """(address, transport). Raises TableUnavailable."""
+        resolution = self._router.resolve(self.complete(address), sender)
+        if resolution.is_bad:
+            return resolution.recipient, ""
+        return resolution.recipient, resolution.route.transport
+
+
+class _DomainDoor:
+    """Addresses without a router: those of local domains are ours, for a transport named local."""
+
+    def __init__(self, is_local: Callable[[str], bool], domain: str = "localhost") -> None:
+        self._is_local = is_local
+        self._domain = domain
+
+    def complete(self, address: Address) -> Address:
+        return address if address.domain else Address(address.local, self._domain)
+
+    def route(self, address: Address, sender: Address) -> tuple[Address, str]:
+        is_ours = not address.domain or self._is_local(address.domain)
+        return self.complete(address), "local" if is_ours else "smtp"
 
 
 class LocalAgent:
@@ -60,18 +80,38 @@ class LocalAgent:
         aliases: Maps,
         mailbox_transports: Maps,
         *,
-        is_local: Callable[[str], bool],
         agent: Callable[[str], Agent | None],
+        router: Router | None = None,
+        is_local: Callable[[str], bool] = lambda domain: False,
+        mailbox_commands: Maps | None = None,
+        fallback_transports: Maps | None = None,
+        helper: Helper | None = None,
+        users: Users | None = None,
     ) -> None:
-        """`aliases`: alias_maps; `mailbox_transports`: mailbox_transport_maps.
+        """The tables are those of the parameters alias_maps, mailbox_transport_maps ...
 
-        `is_local(domain)`: its users are ours; `agent(transport)`: who delivers for a transport.
+        `agent(transport)`: who delivers for a transport. `helper`: a Courier; without one there
+        are no files, commands and users. `users`: those of this machine when there is a helper.
+        `is_local(domain)` counts when there is no `router`.
         """
         self._settings = settings
-        self._expander = Expander(aliases, is_local, delimiter=settings.recipient_delimiter)
-        self._mailbox_transports = mailbox_transports
+        self._tables = LocalTables(
+            alias_maps=aliases,
+            mailbox_transport_maps=mailbox_transports,
+            mailbox_command_maps=mailbox_commands,
+            fallback_transport_maps=fallback_transports,
+        )
+        self._routing: Routing = _DomainDoor(is_local) if router is None else RouterDoor(router)
         self._agent = agent
-        self._discarded = {"postmaster", "mailer-daemon", settings.double_bounce_sender.lower()}
+        self._helper = helper
+        self._users = SystemUsers() if users is None and helper is not None else users
+        self._owners = AliasOwners(
+            aliases,
+            self._routing,
+            settings.recipient_delimiter,
+            settings.owner_request_special,
+            settings.expand_owner_alias,
+        )
 
     async def deliver(self, delivery: Delivery) -> Result:
         """One Outcome for every recipient; see base.py."""
@@ -81,90 +121,104 @@ class LocalAgent:
             reason = f"cannot read the message: {error}"
             return Result(
                 outcomes=tuple(
-                    _outcome(item, Status.DEFERRED, "4.3.0", reason) for item in delivery.recipients
+                    self._outcome(item, Status.DEFERRED, "4.3.0", reason, delivery)
+                    for item in delivery.recipients
                 )
             )
-        parts = [await self._deliver_to(item, delivery, seen) for item in delivery.recipients]
+        results = [await self._deliver_to(item, delivery, seen) for item in delivery.recipients]
+        parts: dict[Recipient, tuple[Part, ...]] = {}
+        for result in results:
+            parts.update(result.parts)
         return Result(
-            outcomes=tuple(outcome for part in parts for outcome in part.outcomes),
-            forwards=tuple(forward for part in parts for forward in part.forwards),
+            outcomes=tuple(outcome for result in results for outcome in result.outcomes),
+            forwards=tuple(forward for result in results for forward in result.forwards),
+            parts=parts,
+            passed_on=frozenset().union(*(result.passed_on for result in results)),
         )
 
     async def _deliver_to(
         self, recipient: Recipient, delivery: Delivery, seen: HeaderScan
     ) -> Result:
-        if seen.was_delivered_to(recipient.address):
-            reason = f"mail forwarding loop for {recipient.address.internal}"
-            return _single(recipient, Status.BOUNCED, "5.4.6", reason)
-        try:
-            expansion = self._expander.expand(recipient.address)
-            if expansion is None:
-                return await self._deliver_to_user(recipient, delivery)
-            return await self._hand_on(recipient, delivery, expansion)
-        except TableUnavailable:
-            return _single(recipient, Status.DEFERRED, "4.3.0", "alias database unavailable")
-        except AliasLoop as error:
-            return _single(recipient, Status.BOUNCED, "5.4.6", str(error))
-        except AliasProblem:
-            return _single(recipient, Status.DEFERRED, "4.3.5", "alias database unavailable")
+        ledger = Ledger(self._settings.duplicate_filter_limit)
+        relay = delivery.route.transport
+        drops = Drops(
+            settings=self._settings,
+            delivery=delivery,
+            ledger=ledger,
+            owners=self._owners,
+            helper=self._helper,
+            agent=self._other_agent,
+            hostname=os.uname().nodename.replace("/", "\\057").replace(":", "\\072"),
+            relay=relay,
+        )
+        tree = Tree(drops, self._tables, self._routing, self._owners, self._users, seen)
+        again = await tree.deliver(first_case(recipient, delivery.envelope.sender), Rights())
+        forwards = () if again else self._forwards(recipient, delivery, ledger)
+        for _ in forwards:
+            outcome = self._outcome(recipient, Status.SENT, "2.0.0", FORWARDED, delivery)
+            notify = recipient.notify - {"SUCCESS"}  # was told of when it was expanded
+            if recipient.notify == {"SUCCESS"}:
+                notify = frozenset({"NEVER"})
+            told = replace(outcome, recipient=replace(recipient, notify=notify))
+            ledger.parts.append(Part(outcome=told))
+        return self._result(recipient, delivery, ledger, forwards, again=again)
 
-    async def _hand_on(
-        self, recipient: Recipient, delivery: Delivery, expansion: Expansion
+    def _result(
+        self,
+        recipient: Recipient,
+        delivery: Delivery,
+        ledger: Ledger,
+        forwards: tuple[Forward, ...],
+        *,
+        again: bool,
     ) -> Result:
-        """Forward to the addresses of an alias, and perhaps deliver to its own user."""
-        outcome = _outcome(recipient, Status.SENT, "2.0.0", "alias expanded")
-        if expansion.to_self:
-            own = await self._deliver_to_user(recipient, delivery)
-            [outcome] = own.outcomes
-            if outcome.status is Status.DEFERRED:
-                return own  # all of it later: forwarding now would forward twice
-        if expansion.others:
-            dsn, reason = RESTRICTED[expansion.others[0].kind]
-            outcome = _outcome(recipient, Status.BOUNCED, dsn, reason)
-        if not expansion.addresses:
-            return Result(outcomes=(outcome,))
-        notify = recipient.notify - {"SUCCESS"}
-        if recipient.notify == {"SUCCESS"}:
-            notify = frozenset({"NEVER"})
-        recipients = tuple(
-            Recipient(
-                address=address, original=recipient.original, notify=notify, orcpt=recipient.orcpt
-            )
-            for address in expansion.addresses
+        parts = ledger.parts
+        if not parts:  # all of it was a duplicate of something else
+            nothing = self._outcome(recipient, Status.SENT, "2.0.0", "nothing to deliver", delivery)
+            parts = [Part(outcome=nothing)]
+        said = worst(parts) or parts[0].outcome
+        if again:
+            said = next(part.outcome for part in parts if part.outcome.status is Status.DEFERRED)
+        is_simple = (
+            len(parts) == 1
+            and parts[0].outcome.recipient == recipient
+            and parts[0].owner is None
+            and parts[0].route is None
         )
-        envelope = replace(delivery.envelope, recipients=recipients, client=None)
-        headers = delivered_to(recipient.address)
-        forward = Forward(origin=recipient, envelope=envelope, headers=headers)
-        return Result(outcomes=(outcome,), forwards=(forward,))
-
-    async def _deliver_to_user(self, recipient: Recipient, delivery: Delivery) -> Result:
-        """To the mailbox of a local user, by the transport that has it."""
-        local = recipient.address.local.lower()
-        delimiter = self._settings.recipient_delimiter
-        found = self._mailbox_transports.find(alias_keys(local, delimiter=delimiter))
-        if found is not None:
-            return await self._by_transport(found.value, recipient, delivery)
-        if local in self._discarded:  # Postfix unknown.c
-            return _single(recipient, Status.SENT, "2.0.0", "discarded")
-        return _single(recipient, Status.BOUNCED, "5.1.1", f'unknown user: "{local}"')
-
-    async def _by_transport(self, value: str, recipient: Recipient, delivery: Delivery) -> Result:
-        try:
-            wanted = parse_transport(value)
-        except EntryError:
-            return _single(recipient, Status.DEFERRED, "4.3.5", "bad mailbox transport")
-        agent = self._agent(wanted.transport)
-        if agent is None or agent is self:
-            reason = f"mail transport unavailable: {wanted.transport}"
-            return _single(recipient, Status.DEFERRED, "4.3.0", reason)
-        nexthop = wanted.nexthop or recipient.address.domain
-        return await agent.deliver(
-            replace(
-                delivery,
-                route=Route(wanted.transport, nexthop),
-                recipients=(recipient,),
-            )
+        return Result(
+            outcomes=(replace(said, recipient=recipient),),
+            forwards=forwards,
+            parts={} if is_simple else {recipient: tuple(parts)},
+            passed_on=frozenset(ledger.passed_on),
         )
+
+    def _forwards(
+        self, recipient: Recipient, delivery: Delivery, ledger: Ledger
+    ) -> tuple[Forward, ...]:
+        """The new messages: one for each Delivered-To and sender."""
+        shows = "forward" in self._settings.prepend_delivered_header
+        return tuple(
+            Forward(
+                origin=recipient,
+                envelope=replace(delivery.envelope, sender=sender, recipients=tuple(recipients)),
+                headers=delivered_to(_folded(delivered)) if shows else b"",
+            )
+            for (delivered, sender), recipients in ledger.forwards.items()
+        )
+
+    def _other_agent(self, transport: str) -> Agent | None:
+        agent = self._agent(transport)
+        return None if agent is self else agent
+
+    def _outcome(
+        self, recipient: Recipient, status: Status, dsn: str, reason: str, delivery: Delivery
+    ) -> Outcome:
+        relay = delivery.route.transport
+        return Outcome(recipient=recipient, status=status, dsn=dsn, reason=reason, relay=relay)
+
+
+def _folded(address: Address) -> Address:
+    return Address(address.local.lower(), address.domain.lower())
 
 
 async def _headers(delivery: Delivery) -> HeaderScan:
@@ -177,11 +231,3 @@ async def _headers(delivery: Delivery) -> HeaderScan:
                 break
     found.finish()
     return found
-
-
-def _outcome(recipient: Recipient, status: Status, dsn: str, reason: str) -> Outcome:
-    return Outcome(recipient=recipient, status=status, dsn=dsn, reason=reason, relay=RELAY)
-
-
-def _single(recipient: Recipient, status: Status, dsn: str, reason: str) -> Result:
-    return Result(outcomes=(_outcome(recipient, status, dsn, reason),))

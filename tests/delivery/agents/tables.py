@@ -11,12 +11,20 @@ from tables.keys import Key
 
 class Answer(NamedTuple):
     value: str
+    table: str = "hash:test"
 
 
 class DictMaps:
     """Asked in the order of the keys; `broken` cannot be asked at all."""
 
-    def __init__(self, entries: Mapping[str, str] | None = None, *, broken: bool = False) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, str] | None = None,
+        *,
+        broken: bool = False,
+        table: str = "hash:test",
+    ) -> None:
+        self._table = table
         self._entries = {key.lower(): value for key, value in (entries or {}).items()}
         self._broken = broken
 
@@ -26,5 +34,5 @@ class DictMaps:
         for key in keys:
             value = self._entries.get(key.text.lower())
             if value is not None:
-                return Answer(value)
+                return Answer(value, self._table)
         return None

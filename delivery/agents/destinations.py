@@ -1,0 +1,85 @@
+"""destinations - what a line of an alias, a .forward or an :include: file names, one by one.
+
+SUMMARY      read_destinations(text) -> Destination, ...
+RULES        |command, /file, ~/file, :include:/file; everything else is an address
+             what one of them gets wrong is its own failure: the others are delivered to
+LIMITS       LINE_LIMIT characters a line of a file
+ERRORS       none: what cannot be read is of the kind BAD
+SOURCE       aliases(5), local(8); Postfix local/token.c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from tables.addresses import Address
+from tables.errors import AddressSyntaxError, EntryError
+from tables.lexical import internal_items
+from tables.values import read_address
+
+LINE_LIMIT = 100_000
+
+
+class Kind(Enum):
+    """What a destination is."""
+
+    ADDRESS = "address"
+    COMMAND = "command"
+    FILE = "file"
+    HOME_FILE = "file in the home directory"
+    INCLUDE = "include"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`text` is the command, the path, or what was written; `address` is not yet completed."""
+
+    kind: Kind
+    text: str
+    address: Address | None = None
+
+
+def read_destinations(text: str) -> tuple[Destination, ...]:
+    """The destinations in one line or in the value of an alias, in order."""
+    try:
+        items = internal_items(_plain_blanks(text))
+    except AddressSyntaxError:
+        return (Destination(Kind.BAD, text.strip()),)
+    return tuple(map(_read, items))
+
+
+def read_file(text: str) -> Iterator[str]:
+    """The lines of a .forward or :include: file that count."""
+    for line in text.split("\n"):
+        if line and not line.startswith("#") and not line.isspace():
+            yield line[:LINE_LIMIT]
+
+
+def _read(item: str) -> Destination:
+    match item[:1]:
+        case "/":
+            return Destination(Kind.FILE, item)
+        case "~":
+            return Destination(Kind.HOME_FILE, item)
+        case "|":
+            return Destination(Kind.COMMAND, item[1:].strip())
+    if item.lower().startswith(":include:"):
+        return Destination(Kind.INCLUDE, item[len(":include:") :])
+    try:
+        return Destination(Kind.ADDRESS, item, read_address(_without_route(item)))
+    except EntryError:
+        return Destination(Kind.BAD, item)
+
+
+def _without_route(item: str) -> str:
+    """The address behind a source route, @a,@b:user@domain. RFC 5321 appendix C."""
+    route, colon, address = item.partition(":")
+    return address if colon and route.startswith("@") and "@" in address else item
+
+
+def _plain_blanks(text: str) -> str:
+    """Tabs and line ends are blanks."""
+    return text.replace("\r", " ").replace("\n", " ")

@@ -1,0 +1,103 @@
+"""folder - put a message into a Maildir, with the user's rights.
+
+SUMMARY      store(order, parts, accounts) -> Answer; becomes the user on the way
+DURABLE      2.0.0 means: written to tmp/, fsynced, linked into new/, new/ fsynced, and the
+             directories above it when they were made for this message
+RULES        missing directories are made, 0700; the file is 0600
+             names are time.VdeviceIinodeMmicroseconds.host, as Postfix makes them
+ERRORS       an Answer; nothing is left in tmp/
+SOURCE       https://cr.yp.to/proto/maildir.html; Postfix local/maildir.c
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Sequence
+
+from delivery.courier.failures import failed
+from delivery.courier.identity import Accounts
+from delivery.courier.mailfile import sync_directory, write_all
+from delivery.courier.message import Form, read_parts, shape
+from delivery.courier.wire import Answer, Store
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
+    """Carry out the order. Raises NoAccount."""
+    accounts.become(accounts.mailbox_user(order.user, order.path))
+    box = order.path.rstrip("/") or "/"
+    now = time.time_ns()
+    temporary = os.path.join(box, "tmp", f"{now // 10**9}.P{os.getpid()}.{order.hostname}")
+    made: list[str] = []
+    try:
+        descriptor = _create(temporary, made)
+    except OSError as error:
+        what = f"create maildir file {temporary}"
+        return failed(error, "5.2.0", what, switches=accounts.switches)
+    try:
+        try:
+            _copy(order, descriptor, parts)
+        except OSError as error:
+            return failed(error, "5.3.0", "error writing message", switches=accounts.switches)
+        state = os.fstat(descriptor)
+        name = (
+            f"{now // 10**9}.V{state.st_dev:x}I{state.st_ino:x}M{now // 1000 % 10**6}"
+            f".{order.hostname}"
+        )
+        final = f"{box}/new/{name}"
+        try:
+            _publish(temporary, final, box, made)
+        except OSError as error:
+            what = f"create maildir file {final}"
+            return failed(error, "5.2.0", what, switches=accounts.switches)
+        return Answer(dsn="2.0.0", where=final)
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _create(path: str, made: list[str]) -> int:
+    try:
+        return os.open(path, _NEW_FILE, 0o600)
+    except FileNotFoundError:
+        _make_directories(os.path.dirname(path), made)
+        return os.open(path, _NEW_FILE, 0o600)
+
+
+def _copy(order: Store, descriptor: int, parts: Sequence[int]) -> None:
+    written = 0
+    form = Form(prefix=order.prefix.encode("utf-8", "surrogateescape"))
+    for piece in shape(read_parts(parts), form):
+        written += len(piece)
+        if order.limit and written > order.limit:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        write_all(descriptor, piece)
+    os.fsync(descriptor)
+
+
+def _publish(temporary: str, final: str, box: str, made: list[str]) -> None:
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except FileNotFoundError:
+        for part in ("cur", "new"):
+            _make_directories(f"{box}/{part}", made)
+        os.link(temporary, final, follow_symlinks=False)
+    for directory in dict.fromkeys([os.path.dirname(final), *reversed(made)]):
+        sync_directory(directory)
+
+
+def _make_directories(path: str, made: list[str]) -> None:
+    """Make a directory and those above it; `made` gets the parents of new ones."""
+    missing = []
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each, 0o700)
+        made.append(os.path.dirname(each))

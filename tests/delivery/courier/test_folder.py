@@ -1,0 +1,45 @@
+"""Messages in Maildirs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from delivery.courier.folder import store as carry_out
+from delivery.courier.wire import Answer, Store
+from tests.delivery.courier.orders import HERE, PREFIX, parts, store
+
+
+def do(order: Store, *texts: bytes) -> Answer:
+    with parts(*texts) as opened:
+        return carry_out(order, opened, HERE)
+
+
+def test_it_works(tmp_path: Path) -> None:
+    box = tmp_path / "joe" / "Maildir"
+    first, second = do(store(f"{box}/")), do(store(box), b"b\r\n")
+    assert first.dsn == second.dsn == "2.0.0"
+    assert sorted(os.listdir(box)) == ["cur", "new", "tmp"]
+    assert os.listdir(box / "tmp") == []
+    assert len(os.listdir(box / "new")) == 2
+    where = Path(second.where)
+    assert where.parent == box / "new"
+    assert where.read_bytes() == PREFIX.encode() + b"b\n"
+    assert b"\nFrom here\n" in Path(first.where).read_bytes()  # nothing to be quoted here
+    assert stat.S_IMODE(where.stat().st_mode) == 0o600
+    assert stat.S_IMODE(box.stat().st_mode) == 0o700
+
+
+def test_a_message_that_does_not_fit_leaves_no_trace(tmp_path: Path) -> None:
+    answer = do(store(tmp_path, limit=10))
+    assert (answer.dsn, answer.reason) == ("5.2.2", "error writing message: File too large")
+    assert os.listdir(tmp_path / "tmp") == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_path_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    answer = do(store(tmp_path / "file"))
+    assert answer.dsn == "5.2.0"
+    assert answer.reason.startswith(f"create maildir file {tmp_path}/file/tmp/")
