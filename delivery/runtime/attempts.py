@@ -57,6 +57,7 @@ class Work:
     forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
     left: int = 0  # recipients in the active queue
+    has_earlier: bool = False  # recipients before those that the lease names now
     is_gone: bool = False  # set aside: its content cannot be read
 
     @property
@@ -100,6 +101,11 @@ class Attempts:
 
     def __len__(self) -> int:
         return len(self._work)
+
+    @property
+    def is_idle(self) -> bool:
+        """True when nothing is tried, and nothing is looked for at the moment."""
+        return not (self._work or self._taking or self._filling or self._scheduled)
 
     def wake(self) -> None:
         """There may be something to do: a message came in, rules changed."""
@@ -241,6 +247,7 @@ class Attempts:
         work.reported += lease.settled
         work.outcomes.clear()
         work.lease = lease
+        work.has_earlier = True
         return True
 
     # jobs
@@ -373,12 +380,14 @@ class Attempts:
                 raise
         next_attempt = schedule.next_attempt(work.rules.queue_times, lease.arrived, self._clock())
         enter = [*(report.submission for report in made), *forwards]
+        # outcomes of this window alone must not end a message: one before may be deferred
+        ended = replace(lease, more=True) if work.has_earlier else lease
         await self._spool.finish(
-            lease, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
+            ended, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
         )
         self._work.pop(lease.queue_id, None)
         self._reporter.entered(lease, made)
-        if lease.more or any(item.status is Status.DEFERRED for item in work.outcomes):
+        if ended.more or any(item.status is Status.DEFERRED for item in work.outcomes):
             self._deferred_due = min(self._deferred_due, next_attempt)
             self._set_timer()
         else:

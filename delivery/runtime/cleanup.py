@@ -127,7 +127,7 @@ class Cleanup:
             "restriction": decision.restriction,
             "table": decision.table,
             "key": decision.key,
-            "generation": rules.rules.number,
+            "generation": rules.number,
         }
         log.event("reject", stage=facts.stage.value, **values)
         self._journal.write("rejected", stage=facts.stage.value, **values)
@@ -161,7 +161,7 @@ class Cleanup:
             eightbit=message.eightbit or mail.body == "8BITMIME",
             envid=mail.envid,
             ret=mail.ret,
-            generation=rules.rules.number,
+            generation=rules.number,
         )
 
     def _headers(self, rules: ServiceRules, message: Message, envelope: Envelope) -> bytes:
@@ -196,7 +196,7 @@ class Cleanup:
             "recipients": len(message.recipients),
             "size": message.writer.size,
             "action": action,
-            "generation": rules.rules.number,
+            "generation": rules.number,
         }
         log.event("accepted", **values)
         self._journal.write(

@@ -132,7 +132,7 @@ class Listeners:
             return _Place(endpoint, (endpoint.host,) if endpoint.host else None, ("ipv4", "ipv6"))
         if rules.settings.smtpd_tls_wrappermode:
             raise ConfigError(f"service {name}: smtpd_tls_wrappermode: TLS is not there yet")
-        parameters = rules.rules.parameters
+        parameters = rules.main
         hosts = (endpoint.host,) if endpoint.host else listening_addresses(parameters)
         if hosts == ():
             raise ConfigError(f"service {name}: inet_interfaces names no address that is ours")

@@ -65,9 +65,9 @@ class ServiceRules:
     """The rules as one smtpd service sees them, with its own -o settings."""
 
     def __init__(self, rules: Rules, service: Service) -> None:
-        self.rules = rules
+        self.number = rules.number  # not the rules: a circle would outlive its last user
         self.service = service
-        self.parameters = parameters = rules.parameters
+        self.main = self.parameters = parameters = rules.parameters
         self.router = rules.router
         if service.overrides:
             self.parameters = parameters = parameters.with_overrides(service.overrides)

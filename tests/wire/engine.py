@@ -49,6 +49,7 @@ class Home:
         *,
         values: Mapping[str, str] | None = None,
         mailboxes: Iterable[str] = ("joe@example.com", "ann@example.com"),
+        boxes: Iterable[MailboxRecord] = (),
         virtual: Mapping[str, str] | None = None,
         tables: Iterable[TableRecord] = (),
         services: Iterable[str] = (),
@@ -56,8 +57,8 @@ class Home:
         guard: bool = True,
     ) -> int:
         """Build a generation and switch to it; its number."""
-        boxes: list[MailboxRecord] = [mailbox(address) for address in mailboxes]
-        names = dict.fromkeys(box.address.domain for box in boxes)
+        virtual_boxes = [mailbox(address) for address in mailboxes]
+        names = dict.fromkeys(box.address.domain for box in virtual_boxes)
         with self.store.begin() as build:
             content, report = compile_rows(
                 rows(
@@ -65,7 +66,7 @@ class Home:
                     tables=[table("virtual", virtual or {}), *tables],
                     services=[service(line) for line in services],
                     domains=[*map(domain, names), *domains],
-                    mailboxes=boxes,
+                    mailboxes=[*virtual_boxes, *boxes],
                     guard=guard,
                 ),
                 build,
