@@ -1,6 +1,7 @@
 """publishing - a configuration directory goes live by the panel's own way.
 
-SUMMARY      begin(database) once; publish(directory, home, is_old=...) -> report lines
+SUMMARY      begin(database, home) once, end(); publish(directory, home, is_old=...) -> what a
+             publish refused
 RULES        import_postfix makes rows, a publish compiles them into the store below `home`, the
              node of this machine is switched to it. An import replaces all rows of the one before.
 ERRORS       what the rows do not allow is in the lines, and nothing is published: the engine then
@@ -31,6 +32,13 @@ def migrate() -> None:
     from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def end() -> None:
+    """Let go of the database."""
+    from django.db import connections
+
+    connections.close_all()
 
 
 def publish(directory: Path, home: Path, *, is_old: bool) -> list[str]:

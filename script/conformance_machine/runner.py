@@ -104,9 +104,7 @@ class Worker:
 
     def close(self) -> None:
         """No more work."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 def run(choices: Choices) -> int:

@@ -41,6 +41,7 @@ def main() -> int:
     _say({"ready": True})
     for line in sys.stdin:
         _say(_run(json.loads(line), work, way))
+    publishing.end()
     return 0
 
 

@@ -1,0 +1,110 @@
+"""A scenario from its files to its verdict: imported, published, spoken to, compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conformance_machine.namespaces import NoNamespaces, choose_way
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = """\
+compatibility_level = 3.6
+myhostname = mx.example.com
+mydestination =
+mynetworks = 192.0.2.0/24
+smtpd_client_restrictions = check_client_access hash:{ETC}/clients
+"""
+MESSAGE = ["From: <a@far.example>", "Subject: test", "", "Hello.", ".dot"]
+
+
+def has_namespaces() -> bool:
+    try:
+        choose_way()
+    except NoNamespaces:
+        return False
+    return True
+
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not has_namespaces(), reason="needs namespaces, unshare and ip"),
+]
+
+
+def replies(*codes: tuple[int, str | None]) -> dict[str, Any]:
+    said = [{"code": code, "enhanced": enhanced, "text": []} for code, enhanced in codes]
+    return {"greeting": said[:1], "replies": said[1:]}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """One scenario with three cases, of which the last was recorded wrongly."""
+    scenario = tmp_path / "suite" / "one"
+    (scenario / "postfix").mkdir(parents=True)
+    (scenario / "postfix" / "main.cf").write_text(MAIN)
+    (scenario / "postfix" / "clients").write_text("198.51.100.7 REJECT go away\n")
+    hello = [(220, None), (250, None), (250, "2.1.0")]
+    dialogue = ["EHLO client.example", "MAIL FROM:<a@far.example>", "RCPT TO:<b@next.example>"]
+    files: dict[str, Any] = {
+        "scenario.json": {"title": "One", "family": "example"},
+        "dns.json": {"records": [["next.example", "A", "203.0.113.9"]]},
+        "sinks.json": {"behaviour": {"203.0.113.9": {"ehlo": ["PIPELINING"]}}},
+        "cases.json": {
+            "scenario": "suite/one",
+            "cases": [
+                {
+                    "id": "refused",
+                    "input": {"client": "198.51.100.7", "steps": [*dialogue, "QUIT"]},
+                    "observed": replies(*hello, (554, "5.7.1"), (221, "2.0.0")),
+                },
+                {
+                    "id": "relayed",
+                    "input": {
+                        "client": "192.0.2.77",
+                        "steps": [*dialogue, "DATA", {"message": MESSAGE}, "QUIT"],
+                    },
+                    "observed": {},
+                },
+                {
+                    "id": "wrong",
+                    "input": {"client": "203.0.113.5", "steps": [*dialogue, "QUIT"]},
+                    "observed": replies(*hello, (250, "2.1.5"), (221, "2.0.0")),
+                },
+            ],
+        },
+    }
+    for name, content in files.items():
+        (scenario / name).write_text(json.dumps(content))
+    return tmp_path / "suite"
+
+
+def test_it_works(suite: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, str(ROOT / "script" / "conformance_machine" / "__main__.py")),
+            *(str(suite), "--level", "exact", "--out", str(tmp_path / "out"), "-v"),
+        ],
+        env={**os.environ, "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == "1 passed, 2 failed", done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "suite/one/wrong" in done.stdout
+    assert "suite/one/refused" not in done.stdout
+    written = json.loads((tmp_path / "out" / "suite" / "one" / "cases.json").read_text())
+    observed = {case["id"]: case["observed"] for case in written["cases"]}
+    (sent,) = observed["relayed"]["smtp_out"]
+    assert (sent["address"], sent["mail_from"]) == ("203.0.113.9", "a@far.example")
+    assert sent["rcpt_to"] == [["b@next.example"]]
+    assert sent["body"] == "Hello.\n.dot\n"
+    assert ["Subject", "test"] in sent["headers"]
+    assert [reply["code"] for reply in observed["wrong"]["replies"]] == [250, 250, 454, 221]
