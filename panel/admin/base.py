@@ -10,8 +10,8 @@ RULES        A message of success carries the revision of the edit; the page the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -23,11 +23,11 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.admin import ModelAdmin
 
 from panel.admin.bulk import confirmation
 from panel.admin.deletion import Deletion
 from panel.admin.paging import BoundedPaginator
+from panel.admin.unfolded import ModelAdmin
 from panel.models import Change
 from panel.services.changes import current_revision
 
@@ -69,7 +69,7 @@ class BaseAdmin(ModelAdmin):
 class RowAdmin(BaseAdmin):
     """Rows that are compiled into a generation."""
 
-    actions: ClassVar[tuple[Any, ...]] = ("enable", "disable")
+    actions: Sequence[Any] = ("enable", "disable")
     warn_unsaved_form = True
     change_form_template = "panel/change_form.html"
     record_name = ""  # what change records call it, where that is not the model's name
@@ -123,13 +123,13 @@ class RowAdmin(BaseAdmin):
         query = urlencode({"q": f"{name}:{object_id}"})
         return HttpResponseRedirect(f"{reverse('admin:panel_change_changelist')}?{query}")
 
-    def log_addition(self, *args: Any, **kwargs: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Not kept: the change record says more."""
 
-    def log_change(self, *args: Any, **kwargs: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Not kept: the change record says more."""
 
-    def log_deletions(self, *args: Any, **kwargs: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Not kept: the change record says more."""
 
     # -- deleting -----------------------------------------------------------------------------
@@ -170,8 +170,8 @@ class RowAdmin(BaseAdmin):
 
     def plain(self, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """The same rows without order and joined columns, for one UPDATE or DELETE."""
-        manager = self.model._base_manager
-        return manager.filter(pk__in=queryset.order_by().values("pk"))
+        rows: models.QuerySet[Any] = self.model._base_manager.all()
+        return rows.filter(pk__in=queryset.order_by().values("pk"))
 
     def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Deletes rows, and what hangs on them."""
@@ -202,7 +202,8 @@ class RowAdmin(BaseAdmin):
 
     def _get_base_actions(self) -> list[tuple[Any, str, Any]]:
         """Django's own "delete selected" lists every row: ours takes its place and its name."""
-        actions = [each for each in super()._get_base_actions() if each[1] != "delete_selected"]
+        usual: list[tuple[Any, str, Any]] = super()._get_base_actions()  # type: ignore[misc]
+        actions = [each for each in usual if each[1] != "delete_selected"]
         return [
             *actions,
             (type(self).delete_rows, "delete_selected", gettext_lazy("Delete")),
@@ -226,7 +227,7 @@ def liveness(request: HttpRequest) -> str:
 class ReadOnlyAdmin(BaseAdmin):
     """Rows that the system writes."""
 
-    actions: ClassVar[tuple[Any, ...]] = ()
+    actions: Sequence[Any] = ()
     warn_unsaved_form = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
-from unfold.decorators import display
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from panel.admin.base import ReadOnlyAdmin
 from panel.admin.rowlinks import PAGES, RowLink, row_link
+from panel.admin.unfolded import DropdownFilter, display
 from panel.models import Change
 from panel.services.changes import pending_changes
 

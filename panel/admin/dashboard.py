@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from panel.admin.change import label_of, link_of
 from panel.admin.generation import findings, report_of
 from panel.admin.paging import COUNT_LIMIT
-from panel.choices import GenerationState
+from panel.admin.status import is_trouble
 from panel.models import Alias, Change, Domain, Generation, Mailbox, Node, VirtualEntry
 
 RECENT = 10
@@ -55,7 +55,7 @@ def _card(title: str, model: Any, page: str) -> dict[str, Any]:
 def _trouble() -> dict[str, Any] | None:
     """The last publish when it did not end well."""
     last = Generation.objects.first()
-    if last is None or last.state not in (GenerationState.REFUSED, GenerationState.FAILED):
+    if last is None or not is_trouble(last):
         return None
     report = report_of(last)
     return {

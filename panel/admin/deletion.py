@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from django.contrib.admin.options import ModelAdmin
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.http import HttpRequest
@@ -19,6 +18,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+
+from panel.admin.unfolded import ModelAdmin
 
 SHOWN = 20
 
@@ -52,7 +53,7 @@ class Deletion:
     def of(cls, page: ModelAdmin, request: HttpRequest, objs: Iterable[models.Model]) -> Self:
         """What deleting `objs`, a queryset or a list, would take along."""
         meta = page.model._meta
-        rows = objs if isinstance(objs, models.QuerySet) else list(objs)
+        rows: Any = objs if isinstance(objs, models.QuerySet) else list(objs)
         keys: Any
         if isinstance(rows, models.QuerySet):
             count, shown, keys = rows.order_by().count(), rows[:SHOWN], rows.order_by().values("pk")

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
+from panel.admin.unfolded import display
 from panel.forms.domain import DomainForm
 from panel.models import Domain, Mailbox
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from panel.admin.base import RowAdmin
 from panel.admin.bulk import confirmation
+from panel.admin.unfolded import display
 from panel.models import Entry, Table
 from tables import specs
 
@@ -45,7 +45,7 @@ def move_targets(source: Table) -> QuerySet[Table]:
 class EntryRows(RowAdmin):
     """Entries, whatever their table."""
 
-    actions: ClassVar[tuple[Any, ...]] = ("enable", "disable", "move")
+    actions = ("enable", "disable", "move")
     autocomplete_fields = ("table",)
     list_select_related = ("table",)
     search_fields = ("key", "value")

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet
+from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -17,11 +20,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import ReadOnlyAdmin
 from panel.admin.rowlinks import RowLink, row_link
 from panel.admin.status import status_view
+from panel.admin.unfolded import display
 from panel.constants import PUBLISH_QUEUE
 from panel.models import Generation, Node
 from panel.services.announce import ring
@@ -85,6 +88,18 @@ class GenerationAdmin(ReadOnlyAdmin):
             path("status/", site.admin_view(status_view), name="panel_status"),
             *super().get_urls(),
         ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        """With what the list shows of reports, which may be long, and the nodes that run each."""
+        running = Node.objects.filter(
+            state__generation=OuterRef("number"), state__digest=OuterRef("digest")
+        ).exclude(state__digest="")
+        rows: QuerySet[Generation] = super().get_queryset(request)
+        return rows.defer("report", "snapshot").annotate(
+            error_number=KT("report__error_count"),
+            warning_number=KT("report__warning_count"),
+            node_names=ArraySubquery(running.order_by("name").values("name")),
+        )
 
     def may_publish(self, request: HttpRequest) -> bool:
         """Who may publish by hand."""
@@ -161,26 +176,17 @@ class GenerationAdmin(ReadOnlyAdmin):
         return sum(n for n in (generation.counts or {}).values() if isinstance(n, int))
 
     @display(description=gettext_lazy("report"))
-    def said(self, generation: Generation) -> str:
+    def said(self, generation: Any) -> str:
         """How many errors and warnings."""
-        report = report_of(generation)
         return _("%(errors)s errors, %(warnings)s warnings") % {
-            "errors": report.error_count,
-            "warnings": report.warning_count,
+            "errors": generation.error_number or 0,
+            "warnings": generation.warning_number or 0,
         }
 
     @display(description=gettext_lazy("runs on"))
-    def nodes_text(self, generation: Generation) -> str:
+    def nodes_text(self, generation: Any) -> str:
         """The nodes that run it."""
-        if not hasattr(self.request, "running"):
-            found: dict[tuple[int | None, str], list[str]] = {}
-            for name, number, digest in Node.objects.values_list(
-                "name", "state__generation", "state__digest"
-            ):
-                found.setdefault((number, digest), []).append(name)
-            self.request.running = found
-        names = self.request.running.get((generation.number, generation.digest), [])
-        return ", ".join(names) or "–"
+        return ", ".join(generation.node_names) or "–"
 
 
 def running_nodes(generation: Generation) -> list[Node]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
+from panel.admin.unfolded import display
 from panel.forms.fields import quota_text
 from panel.forms.mailbox import MailboxForm
 from panel.models import Mailbox

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,10 +19,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from panel.admin.base import BaseAdmin
 from panel.admin.queue import as_time, queue_page
+from panel.admin.unfolded import display
 from panel.models import Generation, Node
 from panel.services.engine import EngineError
 from panel.services.nodes import engine_control
@@ -42,8 +42,14 @@ class NodeAdmin(BaseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         """With what is known of each."""
+        newest = Generation.newest()
+        runs_newest = Q(pk=None)
+        if newest:
+            runs_newest = Q(state__generation=newest.number, state__digest=newest.digest)
         rows: QuerySet[Node] = super().get_queryset(request)
-        return rows.select_related("state")
+        return rows.select_related("state").annotate(
+            runs_newest=Case(When(runs_newest, then=True), default=False)
+        )
 
     def changeform_view(
         self,
@@ -115,11 +121,7 @@ class NodeAdmin(BaseAdmin):
         state = getattr(node, "state", None)
         if state is None or state.generation is None:
             return "none", _("none")
-        if not hasattr(self.request, "newest_generation"):
-            self.request.newest_generation = Generation.newest()
-        newest = self.request.newest_generation
-        is_newest = newest and (newest.number, newest.digest) == (state.generation, state.digest)
-        return ("newest" if is_newest else "older"), str(state.generation)
+        return ("newest" if node.runs_newest else "older"), str(state.generation)
 
     @display(
         description=gettext_lazy("engine"),

@@ -5,14 +5,21 @@ RULES        rows are counted up to COUNT_LIMIT; what lies behind is found by se
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
+if TYPE_CHECKING:
+    Pages = Paginator[Any]
+else:
+    Pages = Paginator
+
 COUNT_LIMIT = 100_000  # rows; counting so many takes some 15 ms
 
 
-class BoundedPaginator(Paginator):
+class BoundedPaginator(Pages):
     """Django's, with a bounded count."""
 
     @cached_property

@@ -10,10 +10,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import DropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
+from panel.admin.unfolded import DropdownFilter, display
 from panel.forms.parameter import ParameterForm, described
 from panel.models import Parameter
 from tables import parameters
@@ -33,7 +32,7 @@ class GroupFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Parameter]) -> QuerySet[Parameter]:
         """The parameters under the chosen heading."""
-        chosen = dict(self.lookup_choices).get(self.value())
+        chosen = dict(self.lookup_choices).get(self.value() or "")
         if chosen is None:
             return queryset
         known = parameters.REGISTRY.values()

@@ -9,11 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import BooleanRadioFilter
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
+from panel.admin.unfolded import TabularInline, display
 from panel.forms.restriction import (
     RestrictionForm,
     RestrictionFormSet,
@@ -31,7 +30,7 @@ class RestrictionInline(TabularInline):
 
     model = Restriction
     form = RestrictionForm
-    formset = RestrictionFormSet
+    formset: Any = RestrictionFormSet
     fields = ("position", "name", "table", "argument", "warn_if_reject")
     autocomplete_fields = ("table",)
     ordering_field = "position"

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
+from panel.admin.unfolded import display
 from panel.forms.service import ServiceForm
 from panel.models import Service
 

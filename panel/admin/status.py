@@ -76,6 +76,18 @@ def generation_url(generation: Generation | None) -> str:
     return reverse("admin:panel_generation_change", args=[generation.pk])
 
 
+def is_trouble(last: Generation | None) -> bool:
+    """True while the last publish that did not end well still stands in the way.
+
+    Rows that were put back as they were are published again, without a new generation.
+    """
+    if last is None:
+        return False
+    if last.state == GenerationState.REFUSED:
+        return pending_changes().exists()
+    return last.state == GenerationState.FAILED
+
+
 def publish_part(last: Generation | None) -> Part:
     """What the last publish came to, and whether something waits for the next one."""
     waiting = pending_changes()[:PENDING_LIMIT].count()
@@ -84,7 +96,7 @@ def publish_part(last: Generation | None) -> Part:
         text = _("Publishing generation %(number)d for %(seconds)d s …")
         said = text % {"number": last.number, "seconds": seconds}
         return Part(said, "busy", generation_url(last))
-    if last is not None and last.state == GenerationState.REFUSED:
+    if last is not None and last.state == GenerationState.REFUSED and waiting:
         errors = int((last.report or {}).get("error_count", 0))
         said = ngettext(
             "Generation %(number)d was refused: %(errors)d error",

@@ -20,10 +20,10 @@ from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
 )
-from unfold.decorators import display
 
 from panel.admin.base import RowAdmin
 from panel.admin.entries import EntryRows
+from panel.admin.unfolded import display
 from panel.forms.table import EntryForm
 from panel.models import AccessTable, Entry, Table
 
@@ -49,7 +49,8 @@ class TableRows(RowAdmin):
             .values("n")
         )
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(entry_number=Coalesce(Subquery(counted), 0))
+        rows = rows.annotate(entry_number=Coalesce(Subquery(counted), 0))
+        return rows
 
     @display(description=_("reference"), ordering="name")
     def reference_name(self, table: Any) -> str:

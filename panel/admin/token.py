@@ -7,7 +7,7 @@ RULES        a token's text is shown once, in the answer to its creation, and is
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -16,9 +16,9 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
 from panel.admin.base import BaseAdmin
+from panel.admin.unfolded import display
 from panel.forms.token import TokenForm
 from panel.models import ApiToken
 from panel.services.tokens import issue_token
@@ -35,13 +35,13 @@ class TokenAdmin(BaseAdmin):
     search_fields = ("name", "=prefix", "user__username")
     search_help_text = gettext_lazy("Part of a name, a user, or how the token begins")
     autocomplete_fields = ("user",)
-    actions: ClassVar[tuple[Any, ...]] = ()
+    actions = ()
     empty_help = gettext_lazy("A token lets a program use the API as one of the users.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         """One's own; all of them for a superuser."""
         rows: QuerySet[ApiToken] = super().get_queryset(request)
-        return rows if request.user.is_superuser else rows.filter(user_id=request.user.pk)
+        return rows if request.user.is_superuser else rows.filter(user_id=request.user.pk or 0)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A superuser chooses whose token it is."""

@@ -6,7 +6,7 @@ RULES        who is not a superuser cannot make one, nor give permissions, nor t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -20,6 +20,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from panel.admin.base import BaseAdmin
 
+if TYPE_CHECKING:
+    UserPages = DjangoUserAdmin[User]
+else:
+    UserPages = DjangoUserAdmin
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
@@ -27,7 +32,7 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, BaseAdmin):
+class UserAdmin(UserPages, BaseAdmin):
     """Administrators."""
 
     form = UserChangeForm
@@ -65,7 +70,7 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """In bulk too: neither superusers nor oneself."""
-        rows = queryset.exclude(pk=request.user.pk)
+        rows = queryset.exclude(pk=request.user.pk or 0)
         super().delete_queryset(
             request, rows if request.user.is_superuser else rows.filter(is_superuser=False)
         )

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter
-from unfold.decorators import display
 
 from panel.admin.entries import SHOWN, EntryRows
+from panel.admin.unfolded import display
 from panel.forms.views import AccessRuleForm, AliasForm, TransportForm, VirtualEntryForm
 from panel.models import AccessRule, Alias, Table, Transport, VirtualEntry
 
@@ -28,7 +28,7 @@ class WellKnownRows(EntryRows):
         """Without a table: the well-known one."""
         form = super().get_form(request, obj, change=change, **kwargs)
         if "table" in form.base_fields:
-            field = form.base_fields["table"]
+            field: Any = form.base_fields["table"]
             field.required = False
             field.help_text = _("Empty: the table %s.") % self.model.kind
             field.queryset = Table.objects.filter(kind=self.model.kind)
@@ -150,7 +150,8 @@ class AccessRuleAdmin(EntryRows):
         """Access tables only."""
         form = super().get_form(request, obj, change=change, **kwargs)
         if "table" in form.base_fields:
-            form.base_fields["table"].queryset = Table.objects.filter(kind="access")
+            field: Any = form.base_fields["table"]
+            field.queryset = Table.objects.filter(kind="access")
         return form
 
     @display(description=_("pattern"), ordering="lookup_key")

@@ -8,13 +8,12 @@ SOURCE       postconf(5), SMTPD_ACCESS_README
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -26,6 +25,11 @@ from panel.forms.views import KEY_WIDGET
 from panel.models import Restriction, RestrictionList
 from tables import restrictions
 from tables.restrictions import Argument
+
+if TYPE_CHECKING:
+    InlineFormSet = forms.BaseInlineFormSet[Restriction, RestrictionList, Any]
+else:
+    from unfold.forms import PaginationInlineFormSet as InlineFormSet
 
 ARGUMENTS = {
     Argument.NONE: gettext_lazy("It needs nothing more."),
@@ -98,7 +102,7 @@ class RestrictionForm(RowForm):
         return self.instance.position if position is None else int(position)
 
 
-class RestrictionFormSet(PaginationInlineFormSet):
+class RestrictionFormSet(InlineFormSet):
     """The members of one list."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

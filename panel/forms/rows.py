@@ -11,17 +11,22 @@ RULES        `checked` are fields that are not on the form but take part in vali
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
+
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # all but tab and line end
 
 
-class RowForm(forms.ModelForm):
+class RowForm(ModelForm):
     """A ModelForm that validates the whole row."""
 
     checked: ClassVar[tuple[str, ...]] = ()
@@ -33,10 +38,10 @@ class RowForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         for name, label in self.labels.items():
             if name in self.fields:
-                self.fields[name].label = label
+                self.fields[name].label = cast(str, label)
         for name, text in self.helps.items():
             if name in self.fields:
-                self.fields[name].help_text = text
+                self.fields[name].help_text = cast(str, text)
 
     def clean(self) -> dict[str, Any] | None:
         """Refuses control characters."""
@@ -48,7 +53,8 @@ class RowForm(forms.ModelForm):
 
     def _get_validation_exclusions(self) -> set[str]:
         wrong = self.errors
-        return super()._get_validation_exclusions() - {
+        left_out: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return left_out - {
             name
             for name in self.checked
             if name not in wrong and self.shown_as.get(name, name) not in wrong

@@ -66,7 +66,7 @@ class EntryForm(RowForm):
     def _kind(self) -> str:
         """The kind of the entry's table, or of the one it is going to be added to."""
         if self.instance.table_id is not None:
-            return self.instance.table.kind
+            return str(self.instance.table.kind)
         given = str(self.initial.get("table", ""))
         if not given.isascii() or not given.isdigit() or len(given) > 18:
             return ""

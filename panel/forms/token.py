@@ -9,10 +9,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from panel.forms.rows import ModelForm
 from panel.models import ApiToken
 
 
-class TokenForm(forms.ModelForm):
+class TokenForm(ModelForm):
     """What a token is for, and how long."""
 
     days = forms.IntegerField(

@@ -36,7 +36,7 @@ class WellKnownForm(RowForm):
 
     def _post_clean(self) -> None:
         """Asks the model, then whether what it reads is what was meant."""
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]
         written = self.cleaned_data.get("value", "")
         if self.errors or '"' in written:
             return
@@ -187,7 +187,7 @@ class AccessRuleForm(RowForm):
         return placed(self)
 
 
-def placed(form: forms.ModelForm) -> int:
+def placed(form: RowForm) -> int:
     """The position that was written, or the one that the row has."""
     position = form.cleaned_data["position"]
     return int(form.instance.position if position is None else position)

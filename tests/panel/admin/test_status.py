@@ -63,12 +63,21 @@ def test_it_tells_of_a_publish_at_work(admin: Client, live: Generation) -> None:
 
 
 def test_it_tells_of_a_refused_publish(admin: Client, live: Generation) -> None:
+    Generation.objects.update(snapshot="1:1:")
     row = Generation.objects.create(
         number=2, state="refused", snapshot=FAR, report={"error_count": 2}
     )
     part = status(admin)["parts"][0]
     assert part["text"] == "Generation 2 was refused: 2 errors"
     assert part["url"] == reverse("admin:panel_generation_change", args=[row.pk])
+
+
+def test_a_refused_publish_is_over_when_the_rows_are_as_they_were(
+    admin: Client, live: Generation
+) -> None:
+    Generation.objects.create(number=2, state="refused", snapshot=FAR)
+    assert texts(admin)[0] == "All changes are published"
+    assert "stays live until this is mended" not in admin.get(reverse("admin:index")).text
 
 
 def test_it_tells_of_a_failed_publish(admin: Client, live: Generation) -> None:
