@@ -17,6 +17,7 @@ from panel.api.entries import (
 )
 from panel.api.generations import GenerationView
 from panel.api.mailboxes import MailboxView
+from panel.api.messages import MessageView
 from panel.api.nodes import NodeView
 from panel.api.operations import FlushView, LintView, QueueView
 from panel.api.parameters import ParameterView
@@ -42,6 +43,7 @@ VIEWS = {
     "generations": GenerationView,
     "changes": ChangeView,
     "nodes": NodeView,
+    "messages": MessageView,
 }
 
 router = SimpleRouter()

@@ -115,7 +115,11 @@ class House:
         return status
 
     def __enter__(self) -> House:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.stop()
