@@ -23,7 +23,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_content
-from delivery.agents.local_case import Ledger, Rights, first_case
+from delivery.agents.local_case import DESTINATION_LIMIT, Ledger, Rights, first_case
 from delivery.agents.local_drops import Drops, Helper, worst
 from delivery.agents.local_settings import LocalSettings
 from delivery.agents.local_tree import AliasOwners, LocalTables, Maps, Routing, Tree
@@ -87,6 +87,7 @@ class LocalAgent:
         fallback_transports: Maps | None = None,
         helper: Helper | None = None,
         users: Users | None = None,
+        destination_limit: int = DESTINATION_LIMIT,
     ) -> None:
         """The tables are those of the parameters alias_maps, mailbox_transport_maps ...
 
@@ -103,6 +104,7 @@ class LocalAgent:
         )
         self._routing: Routing = _DomainDoor(is_local) if router is None else RouterDoor(router)
         self._agent = agent
+        self._destination_limit = destination_limit
         self._helper = helper
         self._users = SystemUsers() if users is None and helper is not None else users
         self._owners = AliasOwners(
@@ -139,7 +141,7 @@ class LocalAgent:
     async def _deliver_to(
         self, recipient: Recipient, delivery: Delivery, seen: HeaderScan
     ) -> Result:
-        ledger = Ledger(self._settings.duplicate_filter_limit)
+        ledger = Ledger(self._settings.duplicate_filter_limit, self._destination_limit)
         relay = delivery.route.transport
         drops = Drops(
             settings=self._settings,

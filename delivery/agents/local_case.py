@@ -118,6 +118,7 @@ class Ledger:
     """What was done for one recipient of the message."""
 
     limit: int  # postconf(5) duplicate_filter_limit; 0: none
+    most: int = DESTINATION_LIMIT
     parts: list[Part] = field(default_factory=list)
     forwards: dict[tuple[Address, Address], list[Recipient]] = field(default_factory=dict)
     passed_on: set[Recipient] = field(default_factory=set)

@@ -54,6 +54,7 @@ def make(
     commands: dict[str, str] | None = None,
     fallback: dict[str, str] | None = None,
     users: str = "joe ann f.x",
+    destination_limit: int = 1000,
     **settings: Any,
 ) -> LocalAgent:
     agent = other or Mailboxes()
@@ -67,6 +68,7 @@ def make(
         fallback_transports=DictMaps(fallback or {}),
         helper=helper or Helper(),
         users=Accounts(*users.split()),
+        destination_limit=destination_limit,
     )
 
 

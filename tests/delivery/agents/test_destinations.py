@@ -1,0 +1,65 @@
+"""What a line of an alias, a .forward or an :include: file names."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from delivery.agents.destinations import Kind, read_destinations, read_file
+from tables.addresses import Address
+
+
+def read(text: str) -> list[tuple[str, str]]:
+    return [(item.kind.name, item.text) for item in read_destinations(text)]
+
+
+def test_it_works() -> None:
+    assert read("joe, a@b.example, |/bin/x, /box, ~/box, :include:/list") == [
+        ("ADDRESS", "joe"),
+        ("ADDRESS", "a@b.example"),
+        ("COMMAND", "/bin/x"),
+        ("FILE", "/box"),
+        ("HOME_FILE", "~/box"),
+        ("INCLUDE", "/list"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", []),
+        (" , ,", []),
+        ("|/bin/x y", [("COMMAND", "/bin/x"), ("ADDRESS", "y")]),
+        ('"|/bin/x y \\"z\\""', [("COMMAND", '/bin/x y "z"')]),
+        ('|"/bin/x y"', [("COMMAND", "/bin/x y")]),
+        ('"/box of mail"', [("FILE", "/box of mail")]),
+        ('":INCLUDE:/a b"', [("INCLUDE", "/a b")]),
+        (":include:list", [("INCLUDE", "list")]),
+        ("\\joe", [("ADDRESS", "joe")]),
+        ("Joe <joe@x.example> (me)", [("ADDRESS", "joe@x.example")]),
+        ("friends: a, b;", [("ADDRESS", "a"), ("ADDRESS", "b")]),
+        ("error:no", [("ADDRESS", "error:no")]),
+        ("a@-", [("BAD", "a@-")]),
+        ('"open', [("BAD", '"open')]),
+        ("a\tb", [("ADDRESS", "a"), ("ADDRESS", "b")]),
+    ],
+)
+def test_forms(text: str, expected: list[tuple[str, str]]) -> None:
+    assert read(text) == expected
+
+
+def test_a_source_route_is_taken_off() -> None:
+    [found] = read_destinations("@a.example,@b.example:z@c.example")[-1:]
+    assert found.address == Address("z", "c.example")
+
+
+def test_lines_that_count() -> None:
+    assert list(read_file("# a\n\n  \n b\r\n#c\nd")) == [" b\r", "d"]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_any_text_is_read(seed: int) -> None:
+    source = random.Random(seed)
+    text = "".join(source.choices('ab@.,|/~:;<>()[]"\\ \t\né\0', k=30))
+    assert all(isinstance(item.kind, Kind) for item in read_destinations(text)), (seed, text)
