@@ -1,0 +1,545 @@
+"""cleaner - a message passes by, and what must be changed in it is changed.
+
+SUMMARY      Cleaner.feed(bytes) -> bytes for every piece; .finish() -> Cleaned, with the last bytes
+FORM         CRLF line ends in and out; a last line without one gets one
+RULES        headers are looked at whole, folded lines joined; "Name :" becomes "Name:"; what is
+             beyond header_size_limit is cut off; at a NUL a header line ends
+             the first line that is no header ends them, and an empty line is put before it
+             a first line "From ..." becomes X-Mailbox-Line
+             lines of the body are looked at in pieces of line_length_limit
+             headers that nobody asks about, and bodies that nobody checks, go through in slices
+             once a message is refused or discarded nothing more comes out, unless it is to bounce
+LIMITS       holds one header of header_size_limit, or one line of line_length_limit
+ERRORS       none raised, whatever the bytes: Cleaned.refusal is the answer to the client
+SOURCE       RFC 5322 2.1, 2.2; Postfix cleanup(8), mime_state(3), smtpd(8)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from delivery.content.checks import Checker
+from delivery.content.headers import Header, HeaderNames, name_length
+from delivery.content.mime import Section, Structure
+from delivery.content.rewriting import HeaderRewriter
+from delivery.errors import SmtpFailure
+from delivery.policy.verdict import Effects, Note
+from tables.errors import TableUnavailable
+
+CRLF = b"\r\n"
+_ENVELOPE_LINE = re.compile(rb">{0,64}From ")  # mbox format; some programs send it along
+_FIRST_LINE = 70  # octets of the first line that tell whether it is one
+_KEPT_NAMES = 2000  # header names whose weight is remembered,
+_LONG_NAME = 80  # unless they are longer than this
+
+# how much there is to do about a header
+_NOTHING, _NOTE, _WORK = 0, 1, 2
+
+_NESTING = "5.6.0 MIME nesting exceeds safety limit"
+_8BIT_HEADER = "5.6.0 improper use of 8-bit data in message header"
+_8BIT_BODY = "5.6.0 improper use of 8-bit data in message body"
+_ENCODING = "5.6.0 invalid message/* or multipart/* encoding domain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """What became of a message. `data` are the last bytes of the output.
+
+    With a `refusal` the message must not be queued (mail from a client), or is to be returned to
+    its sender (mail made here). `effects` add to those of access tables.
+    """
+
+    data: bytes
+    effects: Effects
+    refusal: SmtpFailure | None
+    notes: tuple[Note, ...]
+    message_id: str
+    says_8bit: bool  # a Content-Transfer-Encoding: 8bit was seen: convert for 7-bit servers
+    has_8bit_headers: bool  # of the message itself: needs SMTPUTF8 to be sent on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in octets."""
+
+    header: int
+    line: int
+    body_checks: int  # of each part; 0: everything
+    mime_nesting: int
+    boundary: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strictness:
+    """What is refused beyond the checks. postconf(5) strict_..."""
+
+    headers: bool = False
+    body: bool = False
+    encodings: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Characters:
+    """postconf(5) message_strip_characters, message_reject_characters."""
+
+    stripped: bytes = b""
+    refused: re.Pattern[bytes] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.stripped or self.refused)
+
+
+class Weights:
+    """How much there is to do about the headers of one kind of message; remembered by name."""
+
+    def __init__(
+        self, names: HeaderNames, *, rewrites: bool, completes: bool, everything: bool
+    ) -> None:
+        self.names = names
+        self.known: dict[bytes, int] = {}
+        self._rewrites = rewrites
+        self._completes = completes
+        self._everything = everything
+
+    def weigh(self, name: bytes) -> int | None:
+        """The weight of a name as written; None when it cannot begin a header."""
+        length = name_length(name + b":")
+        if not length:
+            return None
+        weight = self._weight(self.names.find(name)) if length == len(name) else _WORK
+        if len(name) <= _LONG_NAME:
+            if len(self.known) >= _KEPT_NAMES:
+                self.known.clear()
+            self.known[name] = weight
+        return weight
+
+    def _weight(self, header: Header | None) -> int:
+        if self._everything:
+            return _WORK
+        if header is None:
+            return _NOTHING
+        if header.dropped or (self._rewrites and (header.sender or header.recipient)):
+            return _WORK
+        if self._completes or header.name in ("message-id", "content-transfer-encoding"):
+            return _NOTE
+        return _NOTHING
+
+
+class Cleaner:
+    """One message. Made by Incoming.begin() and Outgoing.begin()."""
+
+    def __init__(
+        self,
+        prologue: bytes,
+        *,
+        limits: Limits,
+        weights: Weights,
+        checker: Checker,
+        follows_mime: bool,
+        rewriter: HeaderRewriter | None = None,
+        completion: Callable[[Collection[str]], list[bytes]] | None = None,
+        strictness: Strictness | None = None,
+        characters: Characters | None = None,
+        keeps_refused: bool = False,
+        trusts_encoding: bool = True,
+        is_new: bool = True,
+    ) -> None:
+        """`prologue`: whole headers of ours that stand first. `is_new`: mail from outside."""
+        self._limits = limits
+        self._weights = weights
+        self._checker = checker
+        self._follows_mime = follows_mime
+        self._rewriter = rewriter
+        self._completion = completion
+        self._strictness = strictness or Strictness()
+        self._characters = characters or Characters()
+        self._keeps_refused = keeps_refused
+        self._trusts_encoding = trusts_encoding
+        self._structure = Structure(
+            nesting_limit=limits.mime_nesting, boundary_limit=limits.boundary
+        )
+        self._out: list[bytes] = []
+        self._rest = b""  # not looked at yet
+        self._pending: list[bytes] = []  # pieces of the header at hand
+        self._pending_size = 0
+        self._at_line_start = True
+        self._may_walk = True  # the header section begins here
+        self._has_begun = True
+        self._is_passing = False  # nothing more to be looked at
+        self._last = b"\n"  # last octet that came out while passing
+        self._offset = 0  # in the body at hand
+        self._seen: set[str] = set()
+        self._message_id = ""
+        self._says_8bit = False
+        self._has_8bit_headers = False
+        self._problem = ""  # the first of the strict kind
+        if prologue:
+            self._read(prologue)
+            self._flush_header()
+            self._may_walk = True
+        self._has_begun = not is_new
+
+    def feed(self, data: bytes) -> bytes:
+        """What is to be kept for this piece of the message; any size."""
+        if self._is_passing and not self._characters:
+            self._last = data[-1:] or self._last
+            return data
+        if self._is_silent:
+            return b""
+        if self._characters:
+            data = self._filter(data)
+        self._read(self._rest + data if self._rest else data)
+        return self._given()
+
+    def finish(self) -> Cleaned:
+        """After the last piece."""
+        data = b""
+        if not self._is_silent:
+            if self._rest or not self._at_line_start or self._last != b"\n":
+                data = self.feed(b"\n" if self._rest.endswith(b"\r") else CRLF)
+            self._flush_header()
+            if self._structure.section is Section.PRIMARY:
+                self._complete()
+        checker = self._checker
+        if self._structure.is_too_deep and checker.is_on:
+            self._problem = _NESTING
+        if self._problem and checker.refusal is None:
+            checker.refuse("mime-error", b"", self._problem)
+        data += self._given()
+        return Cleaned(
+            data=data,
+            effects=checker.effects,
+            refusal=checker.refusal,
+            notes=tuple(checker.notes),
+            message_id=self._message_id,
+            says_8bit=self._says_8bit and self._trusts_encoding,
+            has_8bit_headers=self._has_8bit_headers,
+        )
+
+    # inside
+
+    @property
+    def _is_silent(self) -> bool:
+        checker = self._checker
+        return checker.effects.discard or (checker.refusal is not None and not self._keeps_refused)
+
+    def _given(self) -> bytes:
+        data = b"".join(self._out)
+        self._out.clear()
+        return b"" if self._is_silent else data
+
+    def _filter(self, data: bytes) -> bytes:
+        refused = self._characters.refused
+        if refused is not None and self._checker.is_on and refused.search(data):
+            self._checker.refuse("content", b"", "disallowed character")
+            self._checker.is_on = False
+        return data.translate(None, self._characters.stripped)
+
+    def _read(self, text: bytes) -> None:
+        held = b""
+        if not self._has_begun:
+            text, held = self._begin(text)
+        place = 0
+        while place < len(text):
+            if self._structure.section is Section.BODY:
+                following = self._read_body(text, place)
+            else:
+                following = self._read_headers(text, place)
+            if following == place:
+                break
+            place = following
+        self._rest = text[place:] + held
+
+    def _begin(self, text: bytes) -> tuple[bytes, bytes]:
+        """(what can be read of the first lines, what does not show yet what it is)."""
+        ready: list[bytes] = []
+        place = 0
+        while not self._has_begun:
+            newline = text.find(b"\n", place)
+            end = len(text) if newline < 0 else newline + 1
+            is_envelope = _ENVELOPE_LINE.match(text, place) is not None
+            is_long = end - place > self._limits.line
+            if newline < 0 and (end - place < _FIRST_LINE or (is_envelope and not is_long)):
+                return b"".join(ready), text[place:]
+            if is_envelope:
+                ready.append(b"X-Mailbox-Line: " + text[place:end])
+                place = end
+            elif text.startswith((b" ", b"\t"), place):  # it would continue a header of ours
+                ready.append(CRLF)
+            self._has_begun = not is_envelope or is_long
+        return b"".join((*ready, text[place:])), b""
+
+    # header sections
+
+    def _read_headers(self, text: bytes, place: int) -> int:
+        if self._may_walk and self._at_line_start and not self._pending:
+            self._may_walk = False
+            end = text.find(b"\r\n\r\n", place, place + self._limits.header)
+            if end >= 0 and (walked := self._walk(text, place, end)) > place:
+                return walked
+        found = self._record(text, place)
+        if found is None:
+            return place
+        record, following = found
+        is_continued = not self._at_line_start
+        self._at_line_start = text[following - 1] == 10
+        line = record.partition(b"\0")[0]
+        if self._pending:
+            if is_continued or line[:1] in (b" ", b"\t"):
+                if self._pending_size < self._limits.header:
+                    piece = line if is_continued else b"\n" + line
+                    self._pending.append(piece)
+                    self._pending_size += len(piece)
+                return following
+            self._flush_header()
+        length = name_length(line)
+        if length:
+            line = line[:length] + line[length:].lstrip(b" \t")
+            self._pending.append(line)
+            self._pending_size = len(line)
+            return following
+        self._end_headers(properly=not record)
+        self._read_body_record(record, text[place:following], is_continued=is_continued)
+        return following
+
+    def _walk(self, text: bytes, place: int, end: int) -> int:
+        """A whole header section at once; where to go on: behind what was understood of it."""
+        section = text[place : end + 2]
+        lines = section.split(CRLF)
+        lines.pop()
+        if (
+            section.count(b"\n") != len(lines)
+            or b"\0" in section
+            or (len(section) > self._limits.line and max(map(len, lines)) > self._limits.line)
+        ):
+            return place
+        known, weigh = self._weights.known, self._weights.weigh
+        begin = at = 0  # of what goes through as it is, of the line at hand
+        number, count = 0, len(lines)
+        while number < count:
+            line = lines[number]
+            name, colon, _ = line.partition(b":")
+            weight = known.get(name)
+            if weight is None:
+                weight = weigh(name)
+            if not colon or weight is None:
+                break
+            following = number + 1
+            size = len(line) + 2
+            while following < count and lines[following][:1] in (b" ", b"\t"):
+                size += len(lines[following]) + 2
+                following += 1
+            if weight == _NOTE:
+                self._note_header(name, lines[number:following])
+            elif weight:
+                if begin < at:
+                    self._out.append(section[begin:at])
+                self._walk_header(lines[number:following])
+                begin = at + size
+            at += size
+            number = following
+        if begin < at:
+            self._out.append(section[begin:at])
+        if self._structure.section is Section.PRIMARY and not section[:at].isascii():
+            self._has_8bit_headers = True
+        return place + at
+
+    def _walk_header(self, lines: list[bytes]) -> None:
+        first, *others = lines
+        length = name_length(first)
+        first = first[:length] + first[length:].lstrip(b" \t")
+        self._header(b"\n".join((first, *others)))
+
+    def _note_header(self, name: bytes, lines: list[bytes]) -> None:
+        """Remember what must be remembered of a header that goes through as it is."""
+        header = self._weights.names.find(name)
+        assert header is not None
+        if header.name in ("message-id", "content-transfer-encoding"):
+            self._note_value(header, b"\n".join(lines)[len(name) + 1 :])
+        if not header.mime:
+            self._seen.add(header.name)
+
+    def _note_value(self, header: Header, value: bytes) -> None:
+        if header.name == "message-id" and self._structure.section is Section.PRIMARY:
+            self._message_id = value.strip().decode("utf-8", "replace")[:1000]
+        elif header.name == "content-transfer-encoding":
+            self._says_8bit |= value.strip().lower() in (b"8bit", b"binary")
+
+    def _flush_header(self) -> None:
+        if self._pending:
+            text = b"".join(self._pending)
+            self._pending.clear()
+            self._header(text)
+
+    def _header(self, text: bytes) -> None:
+        """A whole header, lines joined by newlines."""
+        header = self._weights.names.find(text[: name_length(text)])
+        section = self._structure.section
+        if header is not None and header.mime and self._follows_mime:
+            self._structure.read_header(header.name, _value(header, text).decode("latin-1"))
+        if not text.isascii():
+            self._has_8bit_headers |= section is Section.PRIMARY
+            if self._strictness.headers:
+                self._problem = self._problem or _8BIT_HEADER
+        if self._checker.is_on:
+            checked = self._check_header(header, text)
+            if checked is not None:
+                if not checked:
+                    return
+                for line in checked[:-1]:
+                    self._write(line)
+                if checked[-1] is not text:
+                    text = checked[-1]
+                    header = self._weights.names.find(text[: name_length(text)])
+        if header is None or header.mime or section is not Section.PRIMARY:
+            if header is not None:
+                self._note_value(header, _value(header, text))
+            self._write(text)
+            return
+        self._note_value(header, _value(header, text))
+        self._seen.add(header.name)
+        if self._rewriter is not None and (header.sender or header.recipient):
+            text = self._rewritten(self._rewriter, header, text)
+        if not header.dropped:
+            self._write(text)
+
+    def _check_header(self, header: Header | None, text: bytes) -> list[bytes] | None:
+        tables = self._checker.tables
+        if (header is not None and header.mime) or self._structure.section is Section.PART:
+            maps, title = tables.mime, tables.names[1]
+        elif self._structure.section is Section.NESTED:
+            maps, title = tables.nested, tables.names[2]
+        else:
+            maps, title = tables.primary, tables.names[0]
+        return self._checker.header(maps, title, text) if maps else None
+
+    def _rewritten(self, rewriter: HeaderRewriter, header: Header, text: bytes) -> bytes:
+        try:
+            found = rewriter.rewrite(header, text.decode("latin-1"))
+        except TableUnavailable as error:
+            self._checker.break_off(error)
+            return text
+        return text if found is None else found.encode("latin-1")
+
+    def _write(self, text: bytes) -> None:
+        limit = self._limits.header
+        if len(text) > limit:
+            cut = text.rfind(b"\n", 0, limit + 1)  # between lines, unless that loses much
+            text = text[: cut if cut > limit * 0.9 else limit]
+        self._out.append(text.replace(b"\n", CRLF) + CRLF)
+
+    def _end_headers(self, *, properly: bool) -> None:
+        """`properly`: by an empty line."""
+        structure = self._structure
+        if structure.section is Section.PRIMARY:
+            self._complete()
+            if not properly:
+                self._out.append(CRLF)
+        if self._strictness.encodings and structure.wrong_encoding:
+            self._problem = self._problem or _ENCODING
+        structure.end_of_headers(properly=properly)
+        self._may_walk = True
+        self._offset = 0
+
+    def _complete(self) -> None:
+        if self._completion is not None and not self._is_silent:
+            for text in self._completion(self._seen):
+                self._write(text)
+
+    # bodies
+
+    def _read_body(self, text: bytes, place: int) -> int:
+        limit = self._limits.body_checks
+        checks = (
+            self._checker.is_on
+            and bool(self._checker.tables.body)
+            and (not limit or self._offset < limit)
+        )
+        if checks:
+            found = self._record(text, place)
+            if found is None:
+                return place
+            record, following = found
+            is_continued = not self._at_line_start
+            self._at_line_start = text[following - 1] == 10
+            self._read_body_record(record, text[place:following], is_continued=is_continued)
+            return following
+        if self._structure.has_boundaries:
+            return self._skip(text, place)
+        if not self._strictness.body or self._problem:
+            self._is_passing = not self._is_silent
+            self._at_line_start = True
+            self._last = text[-1:]
+        else:
+            self._at_line_start = text.endswith(b"\n")
+        self._write_body(text[place:])
+        return len(text)
+
+    def _skip(self, text: bytes, place: int) -> int:
+        """To the next line that may be a boundary; nothing else is of interest."""
+        if self._at_line_start:
+            start = text[place : place + 2]
+            if start == b"--":
+                found = self._record(text, place)
+                if found is None:
+                    return place
+                record, following = found
+                self._at_line_start = text[following - 1] == 10
+                self._read_body_record(record, text[place:following], is_continued=False)
+                return following
+            if start == b"-":
+                return place
+        found_at = text.find(b"\n--", place)
+        if found_at >= 0:
+            end = found_at + 1
+        else:
+            end = len(text) - 1 if text.endswith(b"\n-") else len(text)
+        if end > place:
+            self._at_line_start = text[end - 1] == 10
+            self._write_body(text[place:end])
+        return end
+
+    def _read_body_record(self, record: bytes, raw: bytes, *, is_continued: bool) -> None:
+        """A line of the body, or a piece of it; `raw` is with its line end."""
+        structure, checker = self._structure, self._checker
+        if not is_continued and structure.has_boundaries and record.startswith(b"--"):
+            self._may_walk = structure.at_boundary(record)
+            if self._may_walk and structure.section is Section.BODY:
+                self._offset = 0
+        limit = self._limits.body_checks
+        offset = self._offset
+        self._offset += len(record) + 1
+        if checker.is_on and checker.tables.body and (not limit or offset < limit):
+            lines = checker.body(record)
+            if lines is not None:
+                end = raw[len(record) :]
+                for line in lines[:-1]:
+                    self._out.append(line + CRLF)
+                if lines:
+                    self._out.append(lines[-1] + end)
+                return
+        self._write_body(raw)
+
+    def _write_body(self, raw: bytes) -> None:
+        if self._strictness.body and self._structure.is_7bit and not raw.isascii():
+            self._problem = self._problem or _8BIT_BODY
+        self._out.append(raw)
+
+    def _record(self, text: bytes, place: int) -> tuple[bytes, int] | None:
+        """(line without its end, or a piece of a long one; where the next begins)."""
+        limit = self._limits.line
+        newline = text.find(b"\n", place, place + limit + 2)
+        if newline < 0:
+            if len(text) - place < limit + 2:
+                return None
+            return text[place : place + limit], place + limit
+        end = newline - 1 if newline > place and text[newline - 1] == 13 else newline
+        if end - place > limit:
+            return text[place : place + limit], place + limit
+        return text[place:end], newline + 1
+
+
+def _value(header: Header, text: bytes) -> bytes:
+    return text[len(header.name) + 1 :]

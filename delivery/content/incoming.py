@@ -1,0 +1,121 @@
+"""incoming - the door for mail that comes in: what one service does to the content of messages.
+
+SUMMARY      Incoming(parameters, tables, router).begin(...) -> Cleaner
+RULES        begin() is called when the client may send (after DATA was accepted), with the
+             Received header and what access tables prepended: header_checks see these too
+             header rewriting and missing headers: for local clients, or as
+             remote_header_rewrite_domain and always_add_missing_headers say
+             receive_override_options: no_header_body_checks -> is_checked=False,
+             no_address_mappings -> is_mapped=False
+ERRORS       ParameterError when made; TableUnavailable from begin() (local_header_rewrite_clients)
+SOURCE       Postfix cleanup(8), smtpd(8); postconf(5)
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from delivery.content.checks import Checker, CheckTables
+from delivery.content.cleaner import Characters, Cleaner, Limits, Strictness, Weights
+from delivery.content.completion import Occasion, missing_headers
+from delivery.content.headers import HeaderNames
+from delivery.content.rewriting import Contexts, Submitter
+from delivery.content.settings import ContentSettings
+from delivery.routing.router import Router, Tables
+from tables.parameters import Parameters
+
+_NO_STRICTNESS = Strictness()
+_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+class Incoming:
+    """What one service does to the content of mail. Immutable but for memory of names."""
+
+    def __init__(self, parameters: Parameters, tables: Tables, router: Router) -> None:
+        self.settings = settings = parameters.bind(ContentSettings)
+        self._contexts = Contexts(settings, tables, router)
+        self._checks = CheckTables(
+            primary=tables.maps(settings.header_checks),
+            mime=tables.maps(settings.mime_header_checks),
+            nested=tables.maps(settings.nested_header_checks),
+            body=tables.maps(settings.body_checks),
+        )
+        self._limits = Limits(
+            header=settings.header_size_limit,
+            line=settings.line_length_limit,
+            body_checks=settings.body_checks_size_limit,
+            mime_nesting=settings.mime_nesting_limit,
+            boundary=settings.mime_boundary_length_limit,
+        )
+        self._strictness = Strictness(
+            headers=settings.strict_8bitmime or settings.strict_7bit_headers,
+            body=settings.strict_8bitmime or settings.strict_8bitmime_body,
+            encodings=settings.strict_mime_encoding_domain,
+        )
+        self._is_strict = self._strictness != _NO_STRICTNESS
+        self._characters = Characters(
+            stripped=_characters(settings.message_strip_characters),
+            refused=_pattern(_characters(settings.message_reject_characters)),
+        )
+        self._names = HeaderNames(settings.message_drop_headers)
+        self._weights: dict[tuple[bool, bool, bool], Weights] = {}
+
+    def begin(
+        self,
+        prologue: bytes,
+        submitter: Submitter,
+        occasion: Occasion,
+        *,
+        is_checked: bool = True,
+        is_mapped: bool = True,
+        keeps_refused: bool = False,
+    ) -> Cleaner:
+        """A message begins. `prologue`: our Received and other headers, CRLF line ends.
+
+        `is_checked` is False for bounces and other notices (internal_mail_filter_classes);
+        `keeps_refused` is True for mail made here, which a refusal sends back to its sender.
+        """
+        settings = self.settings
+        rewriter = self._contexts.of(submitter, maps=is_mapped)
+        completes = rewriter is not None or settings.always_add_missing_headers
+        examines = is_checked and (bool(self._checks) or self._is_strict)
+        return Cleaner(
+            prologue,
+            limits=self._limits,
+            weights=self._weights_for(rewriter is not None, completes, examines),
+            checker=Checker(self._checks, is_on=is_checked),
+            follows_mime=examines and not settings.disable_mime_input_processing,
+            rewriter=rewriter,
+            completion=(
+                functools.partial(missing_headers, settings, occasion) if completes else None
+            ),
+            strictness=self._strictness if is_checked else _NO_STRICTNESS,
+            characters=self._characters if is_checked else None,
+            keeps_refused=keeps_refused,
+            trusts_encoding=settings.detect_8bit_encoding_header,
+        )
+
+    def _weights_for(self, rewrites: bool, completes: bool, everything: bool) -> Weights:
+        key = (rewrites, completes, everything)
+        if key not in self._weights:
+            self._weights[key] = Weights(
+                self._names, rewrites=rewrites, completes=completes, everything=everything
+            )
+        return self._weights[key]
+
+
+def _characters(text: str) -> bytes:
+    """postconf(5) message_strip_characters: characters and C escapes."""
+
+    def character(escape: re.Match[str]) -> str:
+        sign = escape[1]
+        return chr(int(sign, 8) & 0xFF) if sign[0] in "01234567" else _ESCAPES.get(sign, sign)
+
+    octets = _ESCAPE.sub(character, text).encode("latin-1", "ignore")
+    return bytes(set(octets) - set(b"\r\n"))  # these end lines; stray ones are blanks already
+
+
+def _pattern(octets: bytes) -> re.Pattern[bytes] | None:
+    return re.compile(b"[" + re.escape(octets) + b"]") if octets else None

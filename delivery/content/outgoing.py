@@ -1,0 +1,89 @@
+"""outgoing - mail that leaves by SMTP: generic addresses and the checks of the SMTP client.
+
+SUMMARY      Outgoing(parameters, tables, router).begin() -> Cleaner | None; None: send it as it is
+             .address(address) -> what an envelope address is outside
+RULES        smtp_header_checks and the like see a header first; of their actions those that write
+             or log count; then smtp_generic_maps change its addresses, as those of the envelope
+ERRORS       TableUnavailable from address(); in headers it becomes Cleaned.refusal
+SOURCE       generic(5), header_checks(5), Postfix smtp(8)
+"""
+
+from __future__ import annotations
+
+from delivery.content.checks import Checker, CheckTables
+from delivery.content.cleaner import Cleaner, Limits, Weights
+from delivery.content.headers import HeaderNames
+from delivery.content.rewriting import GenericRewriter
+from delivery.content.settings import OutgoingSettings
+from delivery.routing.router import Router, Tables
+from tables.addresses import Address
+from tables.parameters import Parameters
+
+_TITLES = (
+    "smtp_header_checks",
+    "smtp_mime_header_checks",
+    "smtp_nested_header_checks",
+    "smtp_body_checks",
+)
+
+
+class Outgoing:
+    """What the SMTP client of one snapshot does to mail."""
+
+    def __init__(self, parameters: Parameters, tables: Tables, router: Router) -> None:
+        settings = parameters.bind(OutgoingSettings)
+        maps = tables.maps(settings.smtp_generic_maps)
+        self._generic = (
+            GenericRewriter(
+                maps,
+                router.mapper,
+                propagate="generic" in settings.propagate_unmatched_extensions,
+                limit=settings.header_address_token_limit,
+            )
+            if maps
+            else None
+        )
+        self._checks = CheckTables(
+            primary=tables.maps(settings.smtp_header_checks),
+            mime=tables.maps(settings.smtp_mime_header_checks),
+            nested=tables.maps(settings.smtp_nested_header_checks),
+            body=tables.maps(settings.smtp_body_checks),
+            names=_TITLES,
+            limited=True,
+        )
+        self._limits = Limits(
+            header=settings.header_size_limit,
+            line=settings.line_length_limit,
+            body_checks=settings.body_checks_size_limit,
+            mime_nesting=settings.mime_nesting_limit,
+            boundary=settings.mime_boundary_length_limit,
+        )
+        self._weights = Weights(
+            HeaderNames(),
+            rewrites=self._generic is not None,
+            completes=False,
+            everything=bool(self._checks),
+        )
+
+    def __bool__(self) -> bool:
+        """True when there is anything to do to a message."""
+        return self._generic is not None or bool(self._checks)
+
+    def address(self, address: Address) -> Address:
+        """An address of the envelope as it is told to the other server."""
+        found = None if self._generic is None else self._generic.find(address)
+        return address if found is None else found
+
+    def begin(self) -> Cleaner | None:
+        """A message leaves; feed it from its first header on."""
+        if not self:
+            return None
+        return Cleaner(
+            b"",
+            limits=self._limits,
+            weights=self._weights,
+            checker=Checker(self._checks),
+            follows_mime=bool(self._checks),
+            rewriter=self._generic,
+            is_new=False,
+        )
