@@ -66,7 +66,7 @@ def write_configuration(scenario: Scenario, root: Path) -> Path:
     """Write all files; return the configuration directory."""
     directory = root / "etc" / "postfix"
     shutil.copytree(scenario.configuration, directory, ignore=shutil.ignore_patterns("cases.json"))
-    for path in directory.rglob("*"):
+    for path in (directory, *directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
         if path.is_file():
             data = path.read_bytes().decode("utf-8", "surrogateescape")
