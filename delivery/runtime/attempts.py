@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from delivery import bounce, log
-from delivery.agents.base import Agent, Delivery, Forward, Result, settle
-from delivery.bounce import ReportKind
+from delivery import log
+from delivery.agents.base import Agent, Delivery, Forward, Part, Result, settle
 from delivery.errors import SmtpFailure
 from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
@@ -53,7 +52,8 @@ class Work:
     lease: Lease
     rules: Rules
     outcomes: list[Outcome] = field(default_factory=list)  # of the recipients the lease names
-    reported: list[Outcome] = field(default_factory=list)  # settled before, their report is due
+    told: list[Part] = field(default_factory=list)  # what reports are due about, of all windows
+    late: bool = False  # the sender is to hear of the delay
     forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
     left: int = 0  # recipients in the active queue
@@ -191,7 +191,7 @@ class Attempts:
         lease = await self._spool.lease(queue_id, next_attempt=self._clock() + backoff)
         if lease is None:
             return
-        work = Work(lease, rules, reported=list(lease.settled))
+        work = Work(lease, rules, told=_parts(lease.settled))
         self._work[queue_id] = work
         await self._route(work)
 
@@ -229,8 +229,16 @@ class Attempts:
         return groups
 
     def _defer(self, work: Work, recipient: Recipient, reason: str) -> None:
-        given = settle((recipient,), Status.DEFERRED, "4.3.0", reason)
-        work.outcomes += self._outcomes.judge(work.lease, work.rules, given, (recipient,))
+        result = Result(outcomes=settle((recipient,), Status.DEFERRED, "4.3.0", reason))
+        self._judge(work, result, (recipient,))
+
+    def _judge(self, work: Work, result: Result, recipients: Sequence[Recipient]) -> list[Outcome]:
+        judged = self._outcomes.judge(work.lease, work.rules, result, recipients)
+        work.outcomes += judged.outcomes
+        work.told += judged.told
+        work.late = work.late or judged.late
+        work.passed_on.update(result.passed_on)
+        return judged.outcomes
 
     async def _next_window(self, work: Work) -> bool:
         """The recipients of this window were tried: settle them and read the next ones.
@@ -243,8 +251,7 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - the lease must end, whatever it was
             self._tell(error, work.queue_id)
             return False
-        work.reported += _reportable(work.outcomes, late=self._is_late(work))
-        work.reported += lease.settled
+        work.told += _parts(lease.settled)
         work.outcomes.clear()
         work.lease = lease
         work.has_earlier = True
@@ -263,25 +270,21 @@ class Attempts:
     async def _attempt(self, job: Job) -> None:
         work = self._work[job.queue_id]
         result = await self._deliver(work, job)
-        outcomes, forwards = result.outcomes, result.forwards
-        if forwards and (work.lease.more or work.left > len(job.recipients)):
-            outcomes = await self._hand_on(work, outcomes, forwards)
-            forwards = ()
+        if result.forwards and (work.lease.more or work.left > len(job.recipients)):
+            result = await self._hand_on(work, result)
         work.left -= len(job.recipients)
         is_last = self._active.done(job, self._clock(), unreachable=result.unreachable)
         if work.is_gone:
             if is_last:
                 self._work.pop(work.queue_id, None)
             return
-        judged = self._outcomes.judge(work.lease, work.rules, outcomes, job.recipients)
-        work.outcomes += judged
-        work.passed_on.update(result.passed_on)
+        judged = self._judge(work, result, job.recipients)
         if not is_last:
             await self._spool.settle(work.lease, judged)
         elif work.lease.more and await self._next_window(work):
             await self._route(work)
         else:
-            work.forwards.extend(forwards)
+            work.forwards.extend(result.forwards)
             await self._finish(work)
 
     async def _deliver(self, work: Work, job: Job) -> Result:
@@ -314,15 +317,13 @@ class Attempts:
             self._tell(error, work.queue_id)
             return _deferred(job, "4.3.0", "internal error of the delivery agent; see the log")
 
-    async def _hand_on(
-        self, work: Work, outcomes: tuple[Outcome, ...], forwards: tuple[Forward, ...]
-    ) -> tuple[Outcome, ...]:
+    async def _hand_on(self, work: Work, result: Result) -> Result:
         """Enter what an agent hands on while other recipients are still being tried.
 
         What the disk does not take is expanded again later: its recipient is deferred.
         """
         failed: set[Recipient] = set()
-        for forward in forwards:
+        for forward in result.forwards:
             try:
                 subject = Subject(work.lease, await self._spool.content(work.lease), work.rules)
                 made = await self._reporter.forward(subject, forward)
@@ -332,12 +333,14 @@ class Attempts:
                 self._tell(error, work.queue_id)
                 failed.add(forward.origin)
         reason = "the queue cannot take what the alias stands for"
-        return tuple(
+        outcomes = tuple(
             replace(outcome, status=Status.DEFERRED, dsn="4.3.1", reason=reason)
             if outcome.recipient in failed
             else outcome
-            for outcome in outcomes
+            for outcome in result.outcomes
         )
+        parts = {who: parts for who, parts in result.parts.items() if who not in failed}
+        return replace(result, outcomes=outcomes, forwards=(), parts=parts)
 
     # the end
 
@@ -366,13 +369,12 @@ class Attempts:
         return True
 
     async def _finish_now(self, work: Work) -> None:
-        lease, late = work.lease, self._is_late(work)
+        lease, late = work.lease, work.late
         made: list[Made] = []
         forwards = []
-        told = [*work.reported, *_reportable(work.outcomes, late=late)]
-        if told or work.forwards:
+        if work.told or work.forwards:
             subject = Subject(lease, await self._spool.content(lease), work.rules)
-            made = await self._reporter.reports(subject, told, work.passed_on, late=late)
+            made = await self._reporter.reports(subject, work.told, work.passed_on, late=late)
             try:
                 forwards = [await self._reporter.forward(subject, item) for item in work.forwards]
             except BaseException:
@@ -393,17 +395,6 @@ class Attempts:
         else:
             log.event("removed", queue_id=lease.queue_id)
         self.wake()
-
-    def _is_late(self, work: Work) -> bool:
-        """True when the sender is to hear of the delay now."""
-        lease = work.lease
-        return schedule.is_warning_due(
-            work.rules.queue_times,
-            lease.arrived,
-            self._clock(),
-            null_sender=not lease.envelope.sender,
-            warned=lease.warned,
-        )
 
     # limits, tasks, the clock
 
@@ -447,7 +438,6 @@ def _deferred(job: Job, dsn: str, reason: str) -> Result:
     return Result(outcomes=settle(job.recipients, Status.DEFERRED, dsn, reason))
 
 
-def _reportable(outcomes: list[Outcome], *, late: bool) -> list[Outcome]:
-    """Those that a report may be about: not every one of a million needs to be kept."""
-    kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
-    return [outcome for kind in kinds for outcome in bounce.reportable(kind, outcomes)]
+def _parts(settled: Iterable[Outcome]) -> list[Part]:
+    """Outcomes of an attempt that was interrupted: their reports are due."""
+    return [Part(outcome=outcome) for outcome in settled]

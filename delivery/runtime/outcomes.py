@@ -1,19 +1,23 @@
 """outcomes - what became of recipients: judged by lifetime, logged, journaled, counted.
 
-SUMMARY      Outcomes.judge(lease, rules, result, recipients) -> one outcome for each recipient
+SUMMARY      Outcomes.judge(lease, rules, result, recipients) -> Judged
 RULES        a recipient deferred beyond its lifetime is given up (EXPIRED)
+             a recipient that stands for several others is logged, and reported on, by its parts
              an agent that says nothing about a recipient, or talks of others, breaks its contract:
              that recipient is deferred, and the log says so
+             what no report can be about is not kept: a list may have a million recipients
 SOURCE       Postfix defer(8), bounce(8); postconf(5) maximal_queue_lifetime
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from delivery import log
+from delivery import bounce, log
+from delivery.agents.base import Part, Result
+from delivery.bounce import ReportKind
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Counters
 from delivery.runtime.rules import Rules
@@ -29,6 +33,15 @@ WORDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What an attempt came to."""
+
+    outcomes: list[Outcome]  # one for each recipient: the spool's
+    told: list[Part]  # what reports may be about
+    late: bool  # a delay is to be told of
+
+
 class Outcomes:
     """The last word on every attempt."""
 
@@ -40,24 +53,33 @@ class Outcomes:
         self._clock = clock
 
     def judge(
-        self,
-        lease: Lease,
-        rules: Rules,
-        given: Iterable[Outcome],
-        recipients: Sequence[Recipient],
-    ) -> list[Outcome]:
+        self, lease: Lease, rules: Rules, result: Result, recipients: Sequence[Recipient]
+    ) -> Judged:
         """One outcome for each of `recipients`, noted everywhere."""
-        now = self._clock()
+        now, is_null = self._clock(), not lease.envelope.sender
         expired = lease.expired or schedule.is_expired(
-            rules.queue_times, lease.arrived, now, null_sender=not lease.envelope.sender
+            rules.queue_times, lease.arrived, now, null_sender=is_null
         )
-        judged = []
-        for outcome in _complete(lease, given, recipients):
-            if outcome.status is Status.DEFERRED and expired:
-                outcome = replace(outcome, status=Status.EXPIRED)
-            judged.append(outcome)
-            self._note(lease, rules, outcome, now)
-        return judged
+        late = schedule.is_warning_due(
+            rules.queue_times, lease.arrived, now, null_sender=is_null, warned=lease.warned
+        )
+        outcomes, told = [], []
+        for given in _complete(lease, result.outcomes, recipients):
+            outcome = _aged(given, expired=expired)
+            outcomes.append(outcome)
+            parts = result.parts.get(outcome.recipient)
+            if parts is None:
+                self._note(lease, rules, outcome, now)
+                if _is_reportable(outcome, late=late):
+                    told.append(Part(outcome=outcome))
+                continue
+            for part in parts:
+                said = _aged(part.outcome, expired=expired)
+                if not part.is_news:
+                    self._note(lease, rules, said, now)
+                if _is_reportable(said, late=late):
+                    told.append(replace(part, outcome=said))
+        return Judged(outcomes, told, late)
 
     def _note(self, lease: Lease, rules: Rules, outcome: Outcome, now: float) -> None:
         word = WORDS[outcome.status]
@@ -84,8 +106,19 @@ class Outcomes:
         )
 
 
+def _aged(outcome: Outcome, *, expired: bool) -> Outcome:
+    if outcome.status is Status.DEFERRED and expired:
+        return replace(outcome, status=Status.EXPIRED)
+    return outcome
+
+
+def _is_reportable(outcome: Outcome, *, late: bool) -> bool:
+    kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+    return any(bounce.reportable(kind, (outcome,)) for kind in kinds)
+
+
 def _complete(
-    lease: Lease, given: Iterable[Outcome], recipients: Sequence[Recipient]
+    lease: Lease, given: Sequence[Outcome], recipients: Sequence[Recipient]
 ) -> list[Outcome]:
     found = {outcome.recipient: outcome for outcome in given}
     if len(found) == len(recipients) and all(item in found for item in recipients):

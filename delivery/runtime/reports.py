@@ -1,6 +1,6 @@
 """reports - messages that the queue itself makes: delivery reports, and what aliases hand on.
 
-SUMMARY      await Reporter.reports(subject, outcomes, late) -> Made for Spool.finish()
+SUMMARY      await Reporter.reports(subject, told, passed_on, late) -> Made for Spool.finish()
              await Reporter.forward(subject, forward) -> Submission
              entered(lease, made) once they are on disk, or forget(made)
 RULES        recipients are rewritten and expanded like those of any new message
@@ -19,7 +19,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from delivery import bounce, log, trace
-from delivery.agents.base import Forward, read_content
+from delivery.agents.base import Forward, Part, read_content
 from delivery.bounce import Report, ReportKind
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
@@ -27,6 +27,7 @@ from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission
 from delivery.spool.store import Spool
 from delivery.values import Content, Envelope, Outcome, Recipient
+from tables.addresses import Address
 from tables.errors import TableError
 
 
@@ -60,23 +61,28 @@ class Reporter:
     async def reports(
         self,
         subject: Subject,
-        outcomes: Sequence[Outcome],
+        told: Sequence[Part],
         passed_on: Collection[Recipient],
         *,
         late: bool,
     ) -> list[Made]:
-        """The reports that these outcomes call for; `late`: a delay warning is due."""
-        kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+        """The reports that these outcomes call for; `late`: a delay warning is due.
+
+        The owner of a list is told in place of the sender of what is a matter of the list alone.
+        """
+        by_owner: dict[Address | None, list[Outcome]] = {}
+        for part in told:
+            by_owner.setdefault(part.owner, []).append(part.outcome)
         made: list[Made] = []
         try:
-            for kind in kinds:
-                told = bounce.reportable(kind, outcomes, passed_on=passed_on)
-                if not told:
-                    continue
-                if bounce.may_report(subject.lease.envelope, subject.rules.bounce):
-                    made.append(Made(kind, await self._report(subject, kind, told)))
-                else:
-                    self._undeliverable(subject, told)
+            for owner, outcomes in by_owner.items():
+                kinds = [ReportKind.FAILURE, *([ReportKind.DELAY] if late else ())]
+                if owner is None:
+                    kinds.append(ReportKind.SUCCESS)
+                for kind in kinds:
+                    about = bounce.reportable(kind, outcomes, passed_on=passed_on)
+                    if about:
+                        made += await self._report(_owned(subject, owner), kind, about)
         except BaseException:
             self.forget(made)
             raise
@@ -95,7 +101,9 @@ class Reporter:
             self._journal.write(
                 "reported",
                 kind=report.kind.value,
-                recipient=lease.envelope.sender.text,
+                recipients=[
+                    recipient.original.text for recipient in report.submission.envelope.recipients
+                ],
                 **values,
             )
 
@@ -120,10 +128,13 @@ class Reporter:
 
     async def _report(
         self, subject: Subject, kind: ReportKind, told: tuple[Outcome, ...]
-    ) -> Submission:
+    ) -> list[Made]:
         lease = subject.lease
+        if not bounce.may_report(lease.envelope, subject.rules.bounce):
+            self._undeliverable(subject, told)
+            return []
         writer = self._spool.begin()
-        report = Report(
+        facts = Report(
             kind=kind,
             queue_id=writer.queue_id,
             original_id=lease.queue_id,
@@ -135,13 +146,14 @@ class Reporter:
         )
         try:
             async with aclosing(_readable(subject)) as pieces:
-                await bounce.write_report(report, subject.rules.bounce, pieces, writer.write)
+                await bounce.write_report(facts, subject.rules.bounce, pieces, writer.write)
             content = await writer.finish()
         except BaseException:
             writer.abandon()
             raise
         envelope = self._expanded(subject, bounce.report_envelope(lease.envelope))
-        return Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
+        report = Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
+        return [Made(kind, report)]
 
     def _undeliverable(self, subject: Subject, told: Sequence[Outcome]) -> None:
         """Nobody is to be told: never a report about a report. RFC 5321 6.1."""
@@ -157,6 +169,14 @@ class Reporter:
             log.event("cleanup", queue_id=subject.lease.queue_id, problem=str(error))
             return envelope  # unexpanded it is tried, and what is wrong with it comes out then
         return replace(envelope, recipients=expansion.recipients)
+
+
+def _owned(subject: Subject, owner: Address | None) -> Subject:
+    """The subject as the owner of a list sees it: sent by the owner."""
+    if owner is None:
+        return subject
+    lease = subject.lease
+    return replace(subject, lease=replace(lease, envelope=replace(lease.envelope, sender=owner)))
 
 
 async def _readable(subject: Subject) -> AsyncGenerator[bytes, None]:

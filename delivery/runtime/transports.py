@@ -7,7 +7,7 @@ RULES        a transport is a unix service of the generation, and its daemon say
              what outlives a generation (threads, connections) is kept here and shared
              lmtp reads the lmtp_ twin of each smtp_ parameter
 ERRORS       agent(): ParameterError, ValueError: the service has parameters that cannot be
-NOT DONE     pipe; unix: sockets of lmtp
+NOT DONE     unix: sockets of lmtp
 SOURCE       master(5), transport(5), lmtp(8)
 """
 
@@ -20,12 +20,14 @@ from weakref import WeakKeyDictionary, ref
 
 from delivery.agents.base import Agent
 from delivery.agents.connection import Timeouts
+from delivery.agents.courier import Courier
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
 from delivery.agents.idle import IdleConnections
 from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
 from delivery.agents.maildir import MaildirWriter
+from delivery.agents.pipe import PipeAgent, PipeSettings
 from delivery.agents.remote import RemoteAgent, RemoteSettings
 from delivery.config import Config
 from delivery.runtime.machine import host_name
@@ -34,6 +36,7 @@ from delivery.runtime.rules import Rules
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
 from tables.parameters import REGISTRY, Parameters
+from tables.reading.lookup import Maps
 
 # name -> daemon; Postfix's master.cf as shipped
 STANDARD = {
@@ -69,10 +72,12 @@ class Transports:
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
+        self._courier = Courier(directory=str(config.home))  # starts with its first order
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
             "local": self._local,
+            "pipe": self._pipe,
             "smtp": self._smtp,
             "lmtp": self._lmtp,
             "error": self._error,
@@ -87,8 +92,9 @@ class Transports:
         return agents[transport]
 
     async def close(self) -> None:
-        """Say goodbye to other servers, and let running deliveries into Maildirs end."""
+        """End the helper, say goodbye to other servers, let deliveries into Maildirs end."""
         self._idle.close()
+        await self._courier.close()
         await asyncio.to_thread(self._maildirs.close)
 
     # inside
@@ -115,7 +121,9 @@ class Transports:
         )
 
     def _local(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
-        maps = rules.snapshot.maps
+        def maps(name: str) -> Maps:
+            return rules.snapshot.maps(parameters.text(name))
+
         weak = ref(rules)  # what an agent holds on to would keep old rules for ever
 
         def other(name: str) -> Agent | None:
@@ -124,10 +132,24 @@ class Transports:
 
         return LocalAgent(
             parameters.bind(LocalSettings),
-            maps(parameters.text("alias_maps")),
-            maps(parameters.text("mailbox_transport_maps")),
-            is_local=rules.router.is_local,
+            maps("alias_maps"),
+            maps("mailbox_transport_maps"),
+            mailbox_commands=maps("mailbox_command_maps"),
+            fallback_transports=maps("fallback_transport_maps"),
             agent=other,
+            router=rules.router,
+            helper=self._courier,
+        )
+
+    def _pipe(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
+        service = rules.service_of(transport)
+        limit = f"{transport}_time_limit"
+        return PipeAgent(
+            parameters.bind(PipeSettings),
+            () if service is None else service.arguments,
+            self._courier,
+            transport=transport,
+            time_limit=parameters.seconds(limit) if parameters.is_set(limit) else None,
         )
 
     def _smtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:

@@ -12,7 +12,7 @@ from tests.wire.talk import Talk, mail
 def publish(home: Home, aliases: dict[str, str], **values: str) -> None:
     """A local domain with a mailbox for joe, and aliases."""
     home.publish(
-        values={"alias_maps": "hash:aliases", **values},
+        values={"alias_maps": "hash:aliases", "myorigin": "here.example", **values},
         mailboxes=["ann@example.com"],
         boxes=[mailbox("joe@here.example", "local")],
         domains=[domain("here.example", "local")],
@@ -30,10 +30,11 @@ def test_it_works(home: Home) -> None:
     for letter in (at_ann, at_joe):
         assert "Return-Path: <a@sender.example>\n" in letter
         assert "X-Original-To: team@here.example\n" in letter
-        assert "Delivered-To: team@here.example\n" in letter
         assert f"id {queue_id}" in letter
-        assert letter.count("Received: ") == 2  # ours from the client, ours for the alias
-        assert "Received: by mx.test.example (Waypost)\n\tid " in letter
+    assert "Delivered-To: joe@here.example\n" in at_joe
+    assert "Delivered-To: team@here.example\n" in at_ann  # handed on: a message of its own
+    assert at_ann.count("Received: ") == 2
+    assert "Received: by mx.test.example (Waypost)\n\tid " in at_ann
 
 
 def test_it_refuses_unknown_users(home: Home) -> None:

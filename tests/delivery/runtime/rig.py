@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from delivery.agents.base import Delivery, Forward, Result, read_content
+from delivery.agents.base import Delivery, Forward, Part, Result, read_content
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.runtime.attempts import Attempts
@@ -55,6 +55,7 @@ class ScriptedAgent:
     def __init__(self) -> None:
         self.script: dict[str, Answer] = {}
         self.forwards: dict[str, tuple[str, ...]] = {}  # local part -> addresses handed on
+        self.parts: dict[str, tuple[Part, ...]] = {}  # local part -> what was done for it
         self.deliveries: list[Delivery] = []
         self.contents: list[bytes] = []
         self.gate: asyncio.Event | None = None  # closed: deliveries wait
@@ -83,7 +84,14 @@ class ScriptedAgent:
             if names := self.forwards.get(recipient.address.local):
                 forwards.append(forward(recipient, names, delivery.envelope))
         return Result(
-            outcomes=tuple(outcomes), forwards=tuple(forwards), unreachable=self.unreachable
+            outcomes=tuple(outcomes),
+            forwards=tuple(forwards),
+            parts={
+                item: self.parts[item.address.local]
+                for item in delivery.recipients
+                if item.address.local in self.parts
+            },
+            unreachable=self.unreachable,
         )
 
 

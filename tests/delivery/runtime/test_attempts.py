@@ -10,10 +10,12 @@ from typing import BinaryIO
 
 import pytest
 
+from delivery.agents.base import Part
 from delivery.runtime import attempts as module
 from delivery.spool import QueueState, SpoolLimits
 from delivery.spool.content import ContentFiles
 from delivery.values import Outcome, Recipient, Status
+from tables.addresses import Address
 from tables.errors import TableUnavailable
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.rig import outcome, queue
@@ -444,3 +446,54 @@ async def test_success_is_reported_when_asked(tmp_path: Path) -> None:
         assert "Subject: Successful Mail Delivery Report" in report
         assert "<joe@far.example>" in report
         assert "<tim@far.example>" not in report
+
+
+@asynchronous
+async def test_what_an_alias_gets_wrong_is_reported_for_each_part(tmp_path: Path) -> None:
+    async with queue(tmp_path) as made:
+        made.agent.script["team"] = Status.BOUNCED
+        made.agent.parts["team"] = (
+            Part(outcome=outcome(recipient("good@far.example"), Status.SENT)),
+            Part(outcome=outcome(recipient("gone@far.example"), Status.BOUNCED)),
+            Part(
+                outcome=outcome(recipient("listed@far.example"), Status.BOUNCED),
+                owner=Address("owner", "far.example"),
+            ),
+            Part(outcome=outcome(recipient("news@far.example"), Status.SENT), is_news=True),
+        )
+        await made.enter(envelope("team@far.example"))
+        await made.run()
+        await made.quiet()
+        by_recipient = dict(zip(made.agent.tried, made.agent.contents, strict=True))
+        assert set(by_recipient) == {"team", "ann", "owner"}
+        assert b"<gone@far.example>" in by_recipient["ann"]
+        assert b"<listed@far.example>" not in by_recipient["ann"]
+        assert b"<listed@far.example>" in by_recipient["owner"]
+        assert b"<gone@far.example>" not in by_recipient["owner"]
+        assert made.counters.values == {"delivered": 3, "bounced": 2}
+        assert await made.states() == {}
+
+
+@asynchronous
+async def test_an_alias_that_the_disk_refuses_is_expanded_again(tmp_path: Path) -> None:
+    """While others of its message are still being tried."""
+    async with queue(tmp_path) as made:
+        made.agent.forwards["team"] = ("one@far.example",)
+        stuck = made.agent.gate = asyncio.Event()
+        await made.enter(envelope("slow@slow.example"))
+        made.attempts.wake()
+        await until(lambda: made.agent.tried == ["slow"])
+        await made.enter(envelope("team@far.example", "other@other.example"))
+        room = made.spool.limits
+        made.spool.limits = replace(room, free_bytes=1 << 62)
+        made.attempts.wake()
+        await until(lambda: "team" in made.agent.tried)
+        stuck.set()
+        await made.quiet()
+        assert made.counters.values == {"delivered": 2, "deferred": 1}
+        made.spool.limits = room
+        made.clock.now += HOUR
+        await made.look()
+        await until(lambda: "one" in made.agent.tried)
+        assert made.agent.tried.count("team") == 2
+        assert made.agent.tried.count("other") == 1
