@@ -12,6 +12,8 @@ GENERATIONS_KEPT = 20  # on disk, for rollback
 PUBLISH_QUEUE = "publish"
 DEFAULT_NODE = "local"  # this machine; its queue is node.local
 PUBLISH_LOCK = 0x57617970  # "Wayp": the advisory lock of the one publisher
+REBUILD_LOCK = 0x57617973  # one compile of everything at a time
+REBUILD_EVERY_S = 24 * 3600.0  # everything is looked at once a day, however small the edits
 NODE_LOCK = 0x57617971  # with a node's id: one activation at a time
 
 # The journal

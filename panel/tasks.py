@@ -39,9 +39,13 @@ def activate(node: str, number: int = 0) -> None:
 
 @app.task(name="panel.sweep")
 def sweep() -> None:
-    """Does what a lost task left undone: publishes what is due, and asks every node where it is."""
+    """Does what a lost task left undone: publishes what is due, and asks every node where it is.
+
+    Then what is off the edits' path: compiling everything anew when it is time to.
+    """
     publish.publish_changes("sweep")
     nodes.tell_nodes()
+    publish.rebuild_when_due()
 
 
 @app.task(name="panel.ship")

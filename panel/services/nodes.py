@@ -73,8 +73,7 @@ def activate(name: str) -> NodeState | None:
 def _switch(store: Store, newest: Generation) -> str:
     """Has the link point at the generation; '' or what hindered it."""
     try:
-        current = store.current()
-        if current and (current.number, current.digest) == (newest.number, newest.digest):
+        if _is_current(store, newest):
             return ""
         _fetch(store, newest)
         store.switch(newest.number)
@@ -84,6 +83,18 @@ def _switch(store: Store, newest: Generation) -> str:
     log.info("generation=%s switched to", newest.number)
     _prune(store)
     return ""
+
+
+def _is_current(store: Store, newest: Generation) -> bool:
+    """True when the link points at it; one that points at something broken is put right."""
+    try:
+        current = store.current()
+    except GenerationError:
+        return False
+    return current is not None and (current.number, current.digest) == (
+        newest.number,
+        newest.digest,
+    )
 
 
 def _fetch(store: Store, wanted: Generation) -> None:
@@ -137,7 +148,8 @@ def _ask_engine(newest: Generation | None) -> dict[str, Any]:
     """The engine's status; it is told to look first where it lags."""
     control = engine_control()
     status = control.status()
-    if newest and status.get("generation_digest") != newest.digest:
+    wanted = (newest.number, newest.digest) if newest else None
+    if wanted and (status.get("generation"), status.get("generation_digest")) != wanted:
         status = control.reload()
     return status
 

@@ -1,7 +1,7 @@
 """publish - rows become the next generation.
 
 SUMMARY      publish_changes(reason) publishes until nothing is left out; returns the newest attempt
-             compile_current(build) compiles and lints the rows as they are
+             rebuild_when_due() compiles everything whole, off the edits' path
 RULES        one publisher at a time, over all hosts (advisory lock). It waits until the rows have
              been quiet for 0.1 s, at most 0.5 s: a hundred quick edits are a few generations.
              Who finds the lock taken goes home: the holder looks again after it has let go, and so
@@ -12,9 +12,14 @@ RULES        one publisher at a time, over all hosts (advisory lock). It waits u
              the same number. In both cases the old generation stays live.
              Killed at any point: the lock goes with the session, the next publisher closes the
              attempt, the sweep is the next publisher.
+REBUILDING   an edit reads and writes what was edited (stores.py, decision 0005). When that has left
+             a large layer, and once a day, everything is compiled whole, without the publisher's
+             lock; then the publisher goes on from that instead of from the newest generation. What
+             an incremental compile could have missed (LIMITS in tables/writing/notes.py, change
+             records that were deleted by hand) is mended by it.
 ERRORS       StoreBusy (another publisher of this store; try again), django.db.Error
 NOT DONE     switching and hinting: nodes.py, on every node
-SOURCE       decisions 0001, 0002 and 0004
+SOURCE       decisions 0001, 0002, 0004 and 0005
 """
 
 from __future__ import annotations
@@ -22,8 +27,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.db.models import Max
 from django.utils import timezone
 
@@ -32,6 +38,8 @@ from panel.constants import (
     DEFAULT_REASON,
     PUBLISH_LOCK,
     PUBLISH_ROUND_S,
+    REBUILD_EVERY_S,
+    REBUILD_LOCK,
     SETTLE_LIMIT_S,
     SETTLE_QUIET_S,
 )
@@ -40,9 +48,11 @@ from panel.services.changes import Snapshot, untried_changes
 from panel.services.locks import advisory_lock
 from panel.services.nodes import tell_nodes
 from panel.services.rows import consistent_read
-from panel.services.stores import compile_current, generation_store
-from tables.errors import StoreBusy, TableError
+from panel.services.stores import Start, compile_current, generation_store, this_cluster
+from tables.errors import GenerationError, StoreBusy, TableError
 from tables.manifest import Content
+from tables.writing.compiler import Previous
+from tables.writing.layers import needs_base
 from tables.writing.report import Report
 
 log = logging.getLogger("panel.publish")
@@ -55,10 +65,7 @@ class Compiled:
     snapshot: Snapshot
     content: Content
     report: Report
-
-    def is_same_as(self, newest: Generation) -> bool:
-        """True when publishing it would change nothing."""
-        return self.report.is_publishable and self.content.digest == newest.digest
+    is_new: bool  # publishing it makes a difference, or its errors have to be told
 
 
 def publish_is_due() -> bool:
@@ -78,8 +85,8 @@ def publish_changes(
 ) -> Generation | None:
     """The newest attempt after publishing what is due; None when nothing was, or another is at it.
 
-    With `force` one publish is made in any case (it may find that nothing differs). `settle_s` is
-    how long it waits at most for a pause in the edits.
+    With `force` one publish is made in any case, of everything compiled whole (it may find that
+    nothing differs). `settle_s` is how long it waits at most for a pause in the edits.
     """
     made = None
     deadline = time.monotonic() + PUBLISH_ROUND_S
@@ -87,9 +94,9 @@ def publish_changes(
         with advisory_lock(PUBLISH_LOCK) as held:
             if not held:
                 return made
-            force = False
             _settle(settle_s)
-            made = _publish_once(reason, requested_by)
+            made = _publish_once(reason, requested_by, whole=force)
+            force = False
         if made.state == GenerationState.FAILED:
             break  # the sweep tries again
         if made.state == GenerationState.PUBLISHED:
@@ -97,20 +104,61 @@ def publish_changes(
     return made
 
 
-def _publish_once(reason: str, requested_by: str) -> Generation:
-    """One publish, by the holder of the lock."""
+def rebuild_when_due() -> Generation | None:
+    """Compiles everything whole when it is time to; the generation that came of it."""
+    return rebuild() if rebuild_is_due() else None
+
+
+def rebuild_is_due() -> bool:
+    """True when edits have become dear, or nobody has looked at everything for a day."""
+    last = Generation.objects.first()
+    if last is None or last.state != GenerationState.PUBLISHED:
+        return False  # a whole compile would meet the same trouble
+    store = generation_store()
+    notes = store.notes(last.number)
+    if notes is None:
+        return False  # the next publish is a whole one
+    try:
+        tables = store.read(last.number).content.tables.values()
+    except GenerationError:
+        return False
+    age = timezone.now() - datetime.fromisoformat(notes.whole)
+    return age.total_seconds() > REBUILD_EVERY_S or any(needs_base(table) for table in tables)
+
+
+def rebuild() -> Generation | None:
+    """Compiles everything whole and has the publisher go on from that; None: another is at it."""
+    with advisory_lock(REBUILD_LOCK) as held:
+        if not held:
+            return None
+        with generation_store().begin(aside=True) as build:
+            with consistent_read() as snapshot:
+                content, report = compile_current(build, whole=True)
+            if not report.is_publishable or build.notes is None:
+                return publish_changes("rebuild", force=True)  # which says why
+            start = Start(Previous(content, build.notes), snapshot)
+            with advisory_lock(PUBLISH_LOCK, wait=True):
+                made = _publish_once("rebuild", "", start)
+    tell_nodes()
+    return made
+
+
+def _publish_once(
+    reason: str, requested_by: str, start: Start | None = None, *, whole: bool = False
+) -> Generation:
+    """One publish, by the holder of the lock; with `start` also when only the files differ."""
     _adopt_cluster()
     newest = Generation.newest()
     attempt = _begin_attempt(reason, requested_by)
     try:
-        compiled = _compile(attempt.number, newest)
+        compiled = _compile(attempt.number, newest, start, whole)
     except StoreBusy:
         attempt.delete()
         raise
     except (OSError, TableError, DatabaseError) as error:
         log.exception("generation %s failed", attempt.number)
         return _fail(attempt, f"{type(error).__name__}: {error}")
-    if newest is not None and compiled.is_same_as(newest):
+    if newest is not None and not compiled.is_new:
         attempt.delete()
         return _cover_more(newest, compiled)
     return _record(attempt, compiled)
@@ -126,14 +174,6 @@ def _settle(limit_s: float) -> None:
             return
         seen = newest
         time.sleep(SETTLE_QUIET_S)
-
-
-def this_cluster() -> str:
-    """The number that tells this database cluster from every other."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
-        identifier: str = cursor.fetchone()[0]
-    return identifier
 
 
 def _adopt_cluster() -> None:
@@ -182,14 +222,20 @@ def _who_changed() -> str:
     return ", ".join(actors[:5])
 
 
-def _compile(number: int, newest: Generation | None) -> Compiled:
+def _compile(number: int, newest: Generation | None, start: Start | None, whole: bool) -> Compiled:
     """Compiles one consistent read and, when it is good and new, writes generation `number`."""
     with consistent_read() as snapshot, generation_store().begin() as build:
-        content, report = compile_current(build)
-        compiled = Compiled(snapshot, content, report)
-        if report.is_publishable and (newest is None or not compiled.is_same_as(newest)):
+        content, report = compile_current(build, start, whole=whole)
+        is_same = newest is not None and content.digest == newest.digest
+        if newest is not None and is_same and start is not None:
+            is_same = build.store.read(newest.number).content == content
+        if not report.is_publishable:
+            return Compiled(snapshot, content, report, is_new=True)
+        if newest is not None and is_same:
+            build.keep_notes(newest.number, content)
+        else:
             build.finish(number, snapshot.revision, content)
-    return compiled
+    return Compiled(snapshot, content, report, is_new=not is_same)
 
 
 def _cover_more(newest: Generation, compiled: Compiled) -> Generation:

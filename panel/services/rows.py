@@ -1,9 +1,11 @@
 """rows - the rows of the database as the records that the compiler accepts, streamed.
 
-SUMMARY      with consistent_read() as snapshot: rows = read_rows() ...
+SUMMARY      with consistent_read() as snapshot: rows = read_rows(edits) ...
 RULES        one REPEATABLE READ, READ ONLY transaction: every pass over every table sees the same
-             rows, those of the snapshot. Entries, domains and mailboxes come by server-side
-             cursors, in the order that the compiler likes best; memory does not grow with them.
+             rows, those of the snapshot. Entries and mailboxes are streamed from the server in the
+             order that the compiler likes best; memory does not grow with them. One pass at a time:
+             a pass has the connection for itself until it is read to its end or dropped.
+             With `edits` the records of edited rows come beside the passes over all rows.
              What is switched off is left out here: disabled domains with their mailboxes, disabled
              entries and services. A record names its row as "model:pk".
 ERRORS       django.db.Error; RuntimeError when consistent_read is entered inside a transaction
@@ -14,16 +16,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, LiteralString
 
 from django.db import connection, transaction
-from django.db.models import F, Func, QuerySet
+from django.db.models import F, Func
+from psycopg import Cursor
 
-from panel.models import Domain, Entry, Mailbox, Parameter, RestrictionList, Service, Table
+from panel.models import Domain, Parameter, RestrictionList, Service, Table
 from panel.services.changes import Snapshot
+from panel.services.edits import KeyEdits, RowEdits
 from tables.addresses import Address
 from tables.writing.rows import (
     DomainKind,
     DomainRecord,
+    Edits,
+    EntryKey,
     EntryRecord,
     MailboxRecord,
     ParameterRecord,
@@ -54,7 +62,7 @@ def consistent_read() -> Iterator[Snapshot]:
         yield Snapshot.current()
 
 
-def read_rows() -> Rows:
+def read_rows(edits: RowEdits | None = None) -> Rows:
     """All rows; the long ones are read when the compiler asks for them."""
     return Rows(
         parameters=tuple(
@@ -74,29 +82,65 @@ def read_rows() -> Rows:
                 kind=table.kind,
                 row=f"table:{table.pk}",
                 entries=_entries(table),
+                edits=None if edits is None else _entry_edits(table.pk, edits),
             )
             for table in Table.objects.order_by("name")
         ),
         restriction_lists=tuple(_restriction_lists()),
         domains=_domains,
         mailboxes=_mailboxes,
+        domain_edits=None if edits is None else _domain_edits(edits.domains),
+        mailbox_edits=None if edits is None else _mailbox_edits(edits),
     )
+
+
+def _stream(query: LiteralString, *params: object) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query as they come, a chunk of them in memory."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        rows = cursor.stream(query, params, size=CHUNK)
+        try:
+            # Not `yield from`: dropped half-way, it would cancel the query and the transaction.
+            for row in rows:  # noqa: UP028
+                yield row
+        finally:
+            for _ in rows:
+                pass
+
+
+_as_entry = partial(tuple.__new__, EntryRecord)  # EntryRecord._make without its check of length
+ENTRY = (
+    "SELECT key, value, 'entry:' || id, position, lookup_key FROM panel_entry "
+    "WHERE enabled AND table_id = %s"
+)
 
 
 def _entries(table: Table) -> Callable[[], Iterable[EntryRecord]]:
     """A function that starts a pass over the entries of a table."""
-    rows: QuerySet[Entry] = Entry.objects.filter(table_id=table.pk, enabled=True)
-    if table.is_ordered:
-        rows = rows.order_by("position", "pk")
-    else:
-        rows = rows.order_by(CodePointOrder(F("lookup_key")), "pk")
+    by_position, by_key = " ORDER BY position, id", ' ORDER BY lookup_key COLLATE "C", id'
+    query = ENTRY + (by_position if table.is_ordered else by_key)
 
     def entries() -> Iterator[EntryRecord]:
-        values = rows.values_list("pk", "key", "value", "position")
-        for pk, key, value, position in values.iterator(chunk_size=CHUNK):
-            yield EntryRecord(key=key, value=value, row=f"entry:{pk}", position=position)
+        return map(_as_entry, _stream(query, table.pk))
 
     return entries
+
+
+def _entry_edits(table: int, edits: RowEdits) -> Edits[EntryKey, EntryRecord] | None:
+    """What was edited of a table; None when it became another."""
+    if table in edits.tables:
+        return None
+    own = edits.entries.get(table)
+    if own is None:
+        return Edits()
+    ids = list(own.ids)
+
+    def records() -> Iterator[EntryRecord]:
+        return map(_as_entry, _stream(ENTRY + " AND id = ANY(%s)", table, ids))
+
+    return Edits(
+        rows=frozenset(f"entry:{pk}" for pk in ids), keys=frozenset(own.keys), records=records
+    )
 
 
 def _restriction_lists() -> Iterator[RestrictionListRecord]:
@@ -127,17 +171,59 @@ def _domains() -> Iterator[DomainRecord]:
         yield DomainRecord(name=name, kind=DomainKind(kind), row=f"domain:{pk}")
 
 
-def _mailboxes() -> Iterator[MailboxRecord]:
-    values = (
-        Mailbox.objects.filter(domain__enabled=True)
-        .order_by(CodePointOrder(F("address")))
-        .values_list("pk", "local_part", "domain__name", "domain__kind", "enabled", "quota_bytes")
+def _domain_edits(edits: KeyEdits[str]) -> Edits[str, DomainRecord]:
+    def records() -> Iterator[DomainRecord]:
+        values = Domain.objects.filter(enabled=True, pk__in=edits.ids)
+        for pk, name, kind in values.values_list("pk", "name", "kind"):
+            yield DomainRecord(name=name, kind=DomainKind(kind), row=f"domain:{pk}")
+
+    return Edits(
+        rows=frozenset(f"domain:{pk}" for pk in edits.ids),
+        keys=frozenset(edits.keys),
+        records=records,
     )
-    for pk, local_part, domain, kind, enabled, quota in values.iterator(chunk_size=CHUNK):
-        yield MailboxRecord(
-            address=Address(local_part, domain),
-            domain_kind=DomainKind(kind),
-            row=f"mailbox:{pk}",
-            enabled=enabled,
-            quota_bytes=quota,
+
+
+MAILBOX = (
+    "SELECT 'mailbox:' || m.id, m.local_part, d.name, d.kind, m.enabled, m.quota_bytes "
+    "FROM panel_mailbox AS m JOIN panel_domain AS d ON d.id = m.domain_id WHERE d.enabled"
+)
+# The edited ones, those of edited domains, and who shares a local part in a local domain.
+EDITED_MAILBOX = (
+    " AND m.id IN (SELECT id FROM panel_mailbox WHERE id = ANY(%s) "
+    "UNION SELECT id FROM panel_mailbox WHERE domain_id = ANY(%s) "
+    "UNION SELECT m.id FROM panel_mailbox AS m JOIN panel_domain AS d ON d.id = m.domain_id "
+    "WHERE d.kind = 'local' AND m.local_part = ANY(%s))"
+)
+
+
+def _mailbox_edits(edits: RowEdits) -> Edits[str, MailboxRecord]:
+    own = edits.mailboxes
+
+    def records() -> Iterator[MailboxRecord]:
+        if not own.keys:
+            return iter(())
+        local_parts = list({address.rpartition("@")[0] for address in own.keys})
+        found = _stream(
+            MAILBOX + EDITED_MAILBOX, list(own.ids), list(edits.domains.ids), local_parts
         )
+        return map(_mailbox_record, found)
+
+    return Edits(
+        rows=frozenset(f"mailbox:{pk}" for pk in own.ids), keys=frozenset(own.keys), records=records
+    )
+
+
+def _mailboxes() -> Iterator[MailboxRecord]:
+    return map(_mailbox_record, _stream(MAILBOX + ' ORDER BY m.address COLLATE "C"'))
+
+
+def _mailbox_record(values: tuple[str, str, str, str, bool, int | None]) -> MailboxRecord:
+    row, local_part, domain, kind, enabled, quota = values
+    return MailboxRecord(
+        address=Address(local_part, domain),
+        domain_kind=DomainKind(kind),
+        row=row,
+        enabled=enabled,
+        quota_bytes=quota,
+    )

@@ -17,7 +17,8 @@ SOURCE       https://cr.yp.to/cdb/cdb.txt, Postfix CDB_README
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -52,6 +53,11 @@ class CdbBuilder:
         """Store one entry whose key is folded already, both sides in UTF-8."""
         self._maker.add(key, value)
         self._count += 1
+
+    def add_all(self, keys: Sequence[bytes], values: Sequence[bytes], /) -> None:
+        """Store many such entries."""
+        deque(map(self._maker.add, keys, values), maxlen=0)
+        self._count += len(keys)
 
     def finish(self) -> int:
         """Complete the file; return how many entries were added. The file is not synced."""

@@ -10,7 +10,7 @@ RULES        indexed types (hash, its aliases, texthash) become a CDB file under
              pattern that cannot be read is skipped. An empty key or, in a hash file, an empty
              value is an error: no map may hold one.
              Entries in plain form, nearly all of a large table, are known to be right without the
-             parsers; test_entries.py proves it against them.
+             parsers (plain.py), a block at a time.
 EDITS        an indexed table of which only some rows were edited is extended (layers.py): for each
              key that an edited row has or had, the entry that there is now. That is exact because
              the database lets a lookup key stand once in a table: whoever has the key now is an
@@ -22,9 +22,11 @@ SOURCE       postmap(1), access(5), regexp_table(5), decision 0005
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
+from operator import eq
 
 from tables import specs
 from tables.errors import EntryError, TableError
@@ -35,28 +37,22 @@ from tables.formats.regexp import open_regexp
 from tables.formats.ruleset import PatternMap
 from tables.manifest import TableContent
 from tables.specs import Kind
-from tables.writing.layers import Item, OutOfOrder, extend, write_table
+from tables.writing.layers import (
+    BLOCK,
+    Block,
+    Item,
+    OutOfOrder,
+    blocks_of,
+    columns,
+    extend,
+    write_table,
+)
 from tables.writing.notes import TableNotes
+from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS, PLAIN_VALUES, is_plain_block
 from tables.writing.report import Report
 from tables.writing.rows import Edits, EntryKey, EntryRecord, TableRecord
 from tables.writing.sorting import Sorter
 from tables.writing.store import Build
-
-# An address in the form in which it is stored: every parser gives it back as it is.
-_LABEL = r"[a-z0-9](?:-?[a-z0-9]){0,30}"
-_PLAIN = rf"[a-z0-9_+=]{{1,16}}(?:[.-][a-z0-9_+=]{{1,16}}){{0,2}}@(?:{_LABEL}\.){{1,4}}[a-z]{{2,8}}"
-PLAIN_ADDRESS = re.compile(_PLAIN)
-PLAIN_LIST = re.compile(rf"{_PLAIN}(?:, ?{_PLAIN})*")
-PLAIN_VALUES = {  # kinds with long tables of addresses
-    "aliases": PLAIN_LIST,
-    "bcc": PLAIN_ADDRESS,
-    "canonical": PLAIN_ADDRESS,
-    "generic": PLAIN_ADDRESS,
-    "virtual": PLAIN_LIST,
-}
-ADDRESS_KEYS = frozenset(
-    {"access", "bcc", "canonical", "generic", "recipients", "relocated", "transport", "virtual"}
-)
 
 # The readers of the engine: they say what is wrong with a source text.
 READERS: dict[str, Callable[[str], PatternMap | CidrMap]] = {
@@ -99,14 +95,15 @@ def _compile_indexed(
     """One hash file of all entries."""
     notes = TableNotes()
     try:
-        with closing(_read(record, kind, record.entries(), notes)) as items:
-            layer, tally = write_table(record.name, items, build, notes.findings)
+        with closing(_read(record, kind, record.entries(), notes)) as blocks:
+            layer, tally = write_table(record.name, blocks, build, notes.findings)
     except OutOfOrder:
         notes = TableNotes()
         with Sorter(build.scratch) as sorter:
-            for item in _read(record, kind, record.entries(), notes):
-                sorter.add(*item)
-            layer, tally = write_table(record.name, sorter, build, notes.findings)
+            for block in _read(record, kind, record.entries(), notes):
+                for item in zip(*block, strict=True):
+                    sorter.add(*item)
+            layer, tally = write_table(record.name, blocks_of(sorter), build, notes.findings)
     content = TableContent(
         type=record.type,
         kind=record.kind,
@@ -135,8 +132,8 @@ def _extend(
         if key != lookup_key:
             return None
         now[key] = None
-    for key, value, _row in _read(record, kind, edits.records(), notes):
-        now[key] = value
+    for keys, values, _rows in _read(record, kind, edits.records(), notes):
+        now.update(zip(keys, values, strict=True))
     if notes.irregular:
         return None
     return extend(known.content, now, build), notes
@@ -144,33 +141,38 @@ def _extend(
 
 def _read(
     record: TableRecord, kind: Kind, entries: Iterable[EntryRecord], notes: TableNotes
-) -> Generator[Item, None, None]:
+) -> Generator[Block, None, None]:
     """The entries of an indexed table as they stand in the map."""
-    is_plain_key = PLAIN_ADDRESS.fullmatch if kind.name in ADDRESS_KEYS else _is_never
-    is_plain_value = PLAIN_VALUES[kind.name].fullmatch if kind.name in PLAIN_VALUES else _is_never
-    for text, value, row, _position, lookup_key in entries:
-        key = text
-        if not (is_plain_key(text) and is_plain_value(value)):
-            text, value = text.strip(), value.strip()
-            if not _is_line(record, text, value, row, notes.findings):
-                continue
-            try:
-                key = _stored_key(kind, text)
-            except TableError as error:
-                message = f"{_where(record, text)}: {error} It is left out."
-                notes.findings.warning("entry-key", row, message)
-                continue
-            _check_value(record, kind, text, value, row, notes.findings)
-            notes.look_at(kind, key, value, row)
-        elif key == value:
-            notes.look_at(kind, key, value, row)
-        if key != lookup_key:
+    left = iter(entries)
+    while some := list(islice(left, BLOCK)):
+        keys, values = [entry.key for entry in some], [entry.value for entry in some]
+        if is_plain_block(kind.name, keys, values) and not any(map(eq, keys, values)):
+            if keys != [entry.lookup_key for entry in some]:
+                notes.irregular = True
+            yield keys, values, [entry.row for entry in some]
+        elif items := list(_read_each(record, kind, some, notes)):
+            yield columns(items)
+
+
+def _read_each(
+    record: TableRecord, kind: Kind, entries: Iterable[EntryRecord], notes: TableNotes
+) -> Iterator[Item]:
+    """The same, one by one; what is left out or doubtful is noted."""
+    for entry in entries:
+        text, value, row = entry.key.strip(), entry.value.strip(), entry.row
+        if not _is_line(record, text, value, row, notes.findings):
+            continue
+        try:
+            key = _stored_key(kind, text)
+        except TableError as error:
+            message = f"{_where(record, text)}: {error} It is left out."
+            notes.findings.warning("entry-key", row, message)
+            continue
+        _check_value(record, kind, text, value, row, notes.findings)
+        notes.look_at(kind, key, value, row)
+        if key != entry.lookup_key:
             notes.irregular = True
         yield key, value, row
-
-
-def _is_never(_text: str) -> None:
-    """No text is plain."""
 
 
 def _stored_key(kind: Kind, text: str) -> str:

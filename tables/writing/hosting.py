@@ -31,7 +31,7 @@ from tables.addresses import Address, fold
 from tables.formats.base import fold_key
 from tables.manifest import TableContent
 from tables.parameters import REGISTRY
-from tables.writing.layers import Item, extend, write_table
+from tables.writing.layers import Item, blocks_of, extend, write_table
 from tables.writing.notes import TableNotes
 from tables.writing.report import Report
 from tables.writing.rows import DomainKind, DomainRecord, MailboxRecord, Rows
@@ -102,7 +102,7 @@ def _compile(rows: Rows, build: Build, notes: TableNotes) -> dict[str, TableCont
 
 
 def _write(name: str, items: Iterable[Item], build: Build, notes: TableNotes) -> TableContent:
-    layer, tally = write_table(name, items, build, notes.findings)
+    layer, tally = write_table(name, blocks_of(items), build, notes.findings)
     return TableContent(
         type="hash",
         kind=TABLES[name][1],

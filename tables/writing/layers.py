@@ -1,6 +1,6 @@
 """layers - entries become the file of a hash table, or a small layer over the one that is there.
 
-SUMMARY      write_table(entries in order) -> Layer, Tally;  extend(table, edits) -> TableContent
+SUMMARY      write_table(blocks in order) -> Layer, Tally;  extend(table, edits) -> TableContent
 RULES        keys are folded, in the order of code points, each written once: the same rows give the
              same bytes. A key that comes again with the same value is written once; with another
              value it is an error, for which one holds would be chance. Callers see to it that
@@ -21,9 +21,11 @@ SOURCE       decision 0005
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import merge
+from itertools import islice
+from operator import lt
 from pathlib import Path
 
 from tables.formats.cdb import CdbBuilder, CdbMap
@@ -34,7 +36,9 @@ from tables.writing.store import Build
 from tables.writing.tally import Tally
 
 Item = tuple[str, str, str]  # key, value, row
+Block = tuple[Sequence[str], Sequence[str], Sequence[str]]  # keys, values and rows; never empty
 
+BLOCK = 512  # entries; with more of them the garbage collector looks at each several times
 SMALL = 2048  # entries of a base that is written out again at once: a few ms
 LAYER_MOST = 4096  # entries of a layer, and
 LAYER_SHARE = 256  # this part of the base, beyond which the base is to be made anew
@@ -50,26 +54,47 @@ def needs_base(table: TableContent) -> bool:
     return sum(layer.count for layer in above) > max(LAYER_MOST, base.count // LAYER_SHARE)
 
 
+def blocks_of(items: Iterable[Item]) -> Iterator[Block]:
+    """The items in blocks."""
+    left = iter(items)
+    while some := list(islice(left, BLOCK)):
+        yield columns(some)
+
+
+def columns(items: Sequence[Item]) -> Block:
+    """The items as a block."""
+    return [item[0] for item in items], [item[1] for item in items], [item[2] for item in items]
+
+
 def write_table(
-    name: str, items: Iterable[Item], build: Build, report: Report
+    name: str, blocks: Iterable[Block], build: Build, report: Report
 ) -> tuple[Layer, Tally]:
     """One file out of entries that come by key."""
     tally = Tally()
 
     def write(path: Path) -> int:
+        last = ("", "", "")
         with CdbBuilder(path) as builder:
-            add, count_in = builder.add_encoded, tally.add
-            for key, value in _unique(name, items, report):
-                add(key, value)
-                count_in(key, value)
+            for keys, values, rows in blocks:
+                if last[0] < keys[0] and all(map(lt, keys, islice(keys, 1, None))):
+                    last = (keys[-1], values[-1], rows[-1])
+                else:
+                    items = zip(keys, values, rows, strict=True)
+                    keys, values, last = _unique(name, items, last, report)
+                encoded = [key.encode() for key in keys], [value.encode() for value in values]
+                builder.add_all(*encoded)
+                tally.add_all(*encoded)
             return builder.finish()
 
     return build.write_object(write), tally
 
 
-def _unique(name: str, items: Iterable[Item], report: Report) -> Iterator[tuple[bytes, bytes]]:
-    """Each entry once, encoded; conflicts go into the report."""
-    last_key = last_value = last_row = ""
+def _unique(
+    name: str, items: Iterable[Item], last: Item, report: Report
+) -> tuple[list[str], list[str], Item]:
+    """Each entry once; conflicts go into the report. `last` is the entry before, and after."""
+    last_key, last_value, last_row = last
+    keys, values = [], []
     for key, value, row in items:
         if key <= last_key:
             if key < last_key or (value, row) < (last_value, last_row):
@@ -83,7 +108,9 @@ def _unique(name: str, items: Iterable[Item], report: Report) -> Iterator[tuple[
                 )
             continue
         last_key, last_value, last_row = key, value, row
-        yield key.encode(), value.encode()
+        keys.append(key)
+        values.append(value)
+    return keys, values, (last_key, last_value, last_row)
 
 
 def extend(table: TableContent, edits: Mapping[str, str | None], build: Build) -> TableContent:

@@ -243,7 +243,7 @@ class Build:
     """A generation in the making; leaving the `with` block lets go of the store."""
 
     def __init__(self, store: Store, lock: int, prefix: str) -> None:
-        self._store = store
+        self.store = store
         self._disk = store.disk
         self._lock = lock
         self._prefix = prefix
@@ -265,11 +265,11 @@ class Build:
     @property
     def scratch(self) -> Path:
         """A directory on the disk of the store for unnamed temporary files."""
-        return self._store.objects.directory
+        return self.store.objects.directory
 
     def path(self, digest: str) -> Path:
         """Where an object of this store lies, for reading it."""
-        return self._store.objects.path(digest)
+        return self.store.objects.path(digest)
 
     def object(self, data: bytes, *, count: int) -> Layer:
         """The layer whose file holds `data`."""
@@ -290,7 +290,7 @@ class Build:
         Content that is in the store already is not stored again: its file is known to the engines.
         """
         self._made += 1
-        aside = self._store.objects.directory / f"{self._prefix}{self._made}"
+        aside = self.store.objects.directory / f"{self._prefix}{self._made}"
         try:
             count = write(aside)
             descriptor = os.open(aside, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -305,7 +305,7 @@ class Build:
 
     def _keep(self, aside: Path, descriptor: int, count: int) -> Layer:
         """Make the file durable under the name of its content, unless a whole one is there."""
-        objects = self._store.objects
+        objects = self.store.objects
         layer = Layer(file_digest(descriptor), os.fstat(descriptor).st_size, count)
         try:
             objects.verify(layer.digest, layer.size)
@@ -324,7 +324,7 @@ class Build:
         A number that is taken by the same content is taken as done (a publisher that was killed
         after this step comes again); taken by other content it is a GenerationError.
         """
-        store, disk = self._store, self._disk
+        store, disk = self.store, self._disk
         place = generation_path(store.root, number)
         manifest = Manifest(
             number=number,
@@ -351,13 +351,15 @@ class Build:
         disk.sync_directory(store.generations)
         return manifest
 
-    def keep_notes(self, number: int) -> None:
+    def keep_notes(self, number: int, content: Content) -> None:
         """Put the notes of this compile in the place of those of a generation that says the same.
 
-        Killed half-way, the older notes or none are there.
+        Killed half-way, the older notes are there. Without such a generation nothing is done.
         """
-        if self.notes is not None:
-            place = generation_path(self._store.root, number)
+        place = generation_path(self.store.root, number)
+        if self.notes is not None and place.exists():
+            if self.store.read(number).digest != content.digest:
+                return
             aside = place / ".notes"
             self._disk.remove(aside)
             self._write_file(aside, self.notes.to_bytes())

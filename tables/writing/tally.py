@@ -11,6 +11,7 @@ SOURCE       Bellare, Micciancio: A New Paradigm for Collision-Free Hashing (AdH
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2s
 
 MODULUS = 1 << 256
@@ -19,7 +20,7 @@ NOTHING = "0" * 64  # the digest of an empty table
 
 def entry_number(key: bytes, value: bytes) -> int:
     """One entry as a number. A key holds no NUL, so the two sides cannot be mistaken."""
-    return int.from_bytes(blake2s(b"%b\0%b" % (key, value)).digest(), "big")
+    return int.from_bytes(blake2s(key + b"\0" + value).digest(), "big")
 
 
 class Tally:
@@ -40,6 +41,11 @@ class Tally:
         """An entry has come."""
         self.count += 1
         self._sum += entry_number(key, value)
+
+    def add_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
+        """Many have come."""
+        self.count += len(keys)
+        self._sum += sum(map(entry_number, keys, values))
 
     def remove(self, key: bytes, value: bytes) -> None:
         """An entry that was there is gone."""

@@ -47,7 +47,7 @@ def test_it_works() -> None:
         ]
         tables = {record.name: record for record in rows.tables}
         assert list(tables["aliases"].entries()) == [
-            EntryRecord(key="Root", value="joe", row=f"entry:{alias.pk}")
+            EntryRecord(key="Root", value="joe", row=f"entry:{alias.pk}", lookup_key="root")
         ]
     assert {record.name for record in rows.parameters} >= {"alias_maps", "transport_maps"}
     assert rows.restriction_lists[0].members[0].text == "check_recipient_access hash:protected"

@@ -1,0 +1,105 @@
+"""plain: the short way for plain entries gives what the parsers give."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tables.specs import KINDS
+from tables.writing.plain import (
+    ADDRESS_KEYS,
+    PLAIN_ADDRESS,
+    PLAIN_LIST,
+    PLAIN_VALUES,
+    is_plain_block,
+)
+
+
+def test_it_works() -> None:
+    for text in ("joe@example.com", "user0000001@example001.com", "a.b-c+d@mx-1.example.co.uk"):
+        assert PLAIN_ADDRESS.fullmatch(text), text
+        assert PLAIN_LIST.fullmatch(text), text
+    assert PLAIN_LIST.fullmatch("joe@example.com, ann@example.net,bob@example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Joe@example.com",
+        "joe",
+        "joe@",
+        "@example.com",
+        "joe@example",
+        "joe@-a.example",
+        "joe@a-.example",
+        "joe@xn--mller-kva.example",
+        "joe@a..example",
+        ".joe@a.example",
+        "joe.@a.example",
+        "j..e@a.example",
+        "joe@1.2.3.4",
+        "joe@[192.0.2.1]",
+        '"joe"@a.example',
+        "joe@a.example ",
+        "joe@a.example\n",
+        "jo e@a.example",
+        "jö@a.example",
+        f"{'x' * 65}@a.example",
+        f"joe@{'x' * 64}.example",
+    ],
+)
+def test_it_leaves_anything_else_to_the_parsers(text: str) -> None:
+    assert PLAIN_ADDRESS.fullmatch(text) is None
+    assert PLAIN_LIST.fullmatch(text) is None
+
+
+@given(st.from_regex(PLAIN_ADDRESS, fullmatch=True))
+def test_every_parser_gives_a_plain_key_back(key: str) -> None:
+    for name in ADDRESS_KEYS:
+        assert KINDS[name].parse_key(key) == key, name
+
+
+@given(st.from_regex(PLAIN_ADDRESS, fullmatch=True))
+def test_every_parser_takes_a_plain_address(value: str) -> None:
+    for name in PLAIN_VALUES:
+        KINDS[name].parse_value(value)
+
+
+@given(st.from_regex(PLAIN_LIST, fullmatch=True))
+def test_every_parser_of_lists_takes_a_plain_list(value: str) -> None:
+    for name, plain in PLAIN_VALUES.items():
+        if plain is PLAIN_LIST:
+            KINDS[name].parse_value(value)
+
+
+def test_every_kind_is_known() -> None:
+    assert KINDS.keys() >= ADDRESS_KEYS | PLAIN_VALUES.keys()
+
+
+@given(st.lists(st.from_regex(PLAIN_ADDRESS, fullmatch=True), min_size=1))
+def test_a_block_of_plain_entries_is_plain(texts: list[str]) -> None:
+    for kind, form in PLAIN_VALUES.items():
+        assert is_plain_block(kind, texts, texts) == (kind in ADDRESS_KEYS), (kind, form)
+
+
+@given(
+    st.lists(
+        st.one_of(st.from_regex(PLAIN_LIST, fullmatch=True), st.text("a@.,\n -é1", max_size=12)),
+        min_size=1,
+    )
+)
+def test_a_block_is_plain_when_every_entry_is(values: list[str]) -> None:
+    keys = ["joe@example.com"] * len(values)
+    one_by_one = all(PLAIN_LIST.fullmatch(value) for value in values)
+    assert is_plain_block("virtual", keys, values) == one_by_one
+
+
+def test_two_lines_in_one_text_are_not_two_plain_texts() -> None:
+    assert not is_plain_block("virtual", ["a@example.com\nb@example.com"], ["c@example.com"])
+    assert not is_plain_block("virtual", ["a@example.com"], ["a@example.com\nb@example.com"])
+
+
+def test_kinds_with_other_values_are_never_plain() -> None:
+    assert not is_plain_block("transport", ["a@example.com"], ["a@example.com"])
+    assert not is_plain_block("aliases", ["a@example.com"], ["a@example.com"])
