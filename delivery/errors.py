@@ -1,6 +1,7 @@
 """errors - failures of the engine that carry their own answer.
 
-SUMMARY      SmtpFailure is what a client is told; PeerError is a remote server's fault; OurError a bug of ours
+SUMMARY      SmtpFailure is what a client is told; PeerError is a remote server's fault; OurError
+             a bug of ours
 RULES        the public text names no table, host or path; unknown means temporary (4xx)
 SOURCE       RFC 5321 4.2, RFC 3463
 """
@@ -13,7 +14,7 @@ class DeliveryError(Exception):
 
 
 class SmtpFailure(DeliveryError):
-    """A negative answer: code and enhanced code for the wire, public text, and a cause for the log."""
+    """A negative answer: code, enhanced code and public text; the cause is for the log."""
 
     def __init__(self, code: int, enhanced: str, text: str, *, cause: str = "") -> None:
         super().__init__(f"{code} {enhanced} {text}")

@@ -1,7 +1,8 @@
 """values - what passes between the rooms of the engine; frozen, validated where it entered.
 
 SUMMARY      Client, Recipient, Envelope, Route, Outcome and the small enumerations they need
-RULES        addresses are tables.addresses.Address (unquoted local part); times are UTC seconds since the epoch
+RULES        addresses are tables.addresses.Address (unquoted local part); times are UTC seconds
+             since the epoch
 SOURCE       RFC 5321 2.3.1, RFC 3461 4 (DSN parameters), RFC 3464 2.3.3 (action)
 """
 
@@ -34,7 +35,10 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """The connected peer. `name` is the verified host name or "unknown" (postconf(5) smtpd_peername_lookup)."""
+    """The connected peer. `name` is the verified host name or "unknown".
+
+    postconf(5) smtpd_peername_lookup.
+    """
 
     address: str
     port: int
@@ -50,11 +54,12 @@ class Client:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """One envelope recipient on its way. `original` is as accepted at RCPT, before rewriting and expansion."""
+    """One envelope recipient on its way; `original` is as accepted at RCPT, before expansion."""
 
     address: Address
     original: Address
-    notify: frozenset[str] = frozenset()  # RFC 3461 4.1: NEVER or any of SUCCESS, FAILURE, DELAY; empty: default
+    # RFC 3461 4.1: NEVER, or any of SUCCESS, FAILURE, DELAY; empty: not given
+    notify: frozenset[str] = frozenset()
     orcpt: str = ""  # RFC 3461 4.2, xtext-decoded "addr-type;address"; empty: none given
 
 
@@ -86,8 +91,9 @@ class Route:
 class Outcome:
     """What an agent reports for one recipient; the scheduler and the bounce writer read it.
 
-    `dsn` is the enhanced status code (RFC 3463). `reply` is the remote server's own reply line when `relay`
-    answered, '' when the decision was ours. `relay` is "name[address]:port", "none", "virtual" or "local".
+    `dsn` is the enhanced status code (RFC 3463). `reply` is the remote server's own reply line when
+    `relay` answered, '' when the decision was ours. `relay` is "name[address]:port", "none",
+    "virtual" or "local".
     """
 
     recipient: Recipient
@@ -109,4 +115,4 @@ class Content:
     size: int
     data: bytes = b""
     path: str = ""
-    headers: bytes = field(default=b"", repr=False)  # lines put before the content by us (Received and others)
+    headers: bytes = field(default=b"", repr=False)  # put before the content by us (Received ...)

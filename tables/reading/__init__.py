@@ -1,1 +1,1 @@
-"""reading - a generation on disk becomes answers (used by the engine and the panel's lookup page)."""
+"""reading - a generation on disk becomes answers (for the engine and the lookup page)."""
