@@ -28,6 +28,17 @@ from tables.services import Service
 
 DEFAULT_SERVICE = Service(name="smtp", type="inet", command="smtpd", private=False)
 DELIVERING = ("unix", "fifo")  # types of services that deliver
+# name -> daemon; Postfix's master.cf as shipped
+STANDARD = {
+    "smtp": "smtp",
+    "relay": "smtp",
+    "lmtp": "lmtp",
+    "local": "local",
+    "virtual": "virtual",
+    "error": "error",
+    "retry": "error",
+    "discard": "discard",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +119,9 @@ class Rules:
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
-        for service in snapshot.services:
-            if service.type in DELIVERING:
-                self.transport_limits(service.name)
+        services = [item.name for item in snapshot.services if item.type in DELIVERING]
+        for transport in services if snapshot.services else STANDARD:
+            self.transport_limits(transport)
 
     def service_of(self, transport: str) -> Service | None:
         """The service that delivers for a transport."""

@@ -32,23 +32,12 @@ from delivery.agents.remote import RemoteAgent, RemoteSettings
 from delivery.config import Config
 from delivery.runtime.machine import host_name
 from delivery.runtime.resolver import Resolver
-from delivery.runtime.rules import Rules
+from delivery.runtime.rules import STANDARD, Rules
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
 from tables.parameters import REGISTRY, Parameters
 from tables.reading.lookup import Maps
 
-# name -> daemon; Postfix's master.cf as shipped
-STANDARD = {
-    "smtp": "smtp",
-    "relay": "smtp",
-    "lmtp": "lmtp",
-    "local": "local",
-    "virtual": "virtual",
-    "error": "error",
-    "retry": "error",
-    "discard": "discard",
-}
 SYSTEM_CONNECT_TIMEOUT = "180s"
 
 # what the SMTP client reads -> the parameter of the LMTP client

@@ -1,0 +1,72 @@
+"""The queue as operators see it."""
+
+from __future__ import annotations
+
+from delivery.runtime.queuelist import as_text, listed
+from delivery.spool import Listing, QueueState
+from delivery.spool.records import ListedRecipient
+
+ITEM = Listing(
+    queue_id="4c9BsN2rG8z1",
+    state=QueueState.DEFERRED,
+    sender="ann@example.com",
+    size=2048,
+    arrived=1_800_000_000.0,
+    next_attempt=1_800_000_300.0,
+    attempts=1,
+    recipients=(ListedRecipient(address="joe@far.example", reason="connection refused"),),
+    recipient_count=3,
+)
+
+
+def test_it_works() -> None:
+    assert list(as_text([listed(ITEM)])) == [
+        "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------",
+        "4c9BsN2rG8z1      2048 Fri Jan 15 08:00:00  ann@example.com",
+        "(connection refused)".rjust(79),
+        " " * 41 + "joe@far.example",
+        " " * 41 + "... and 2 more",
+        "",
+        "-- 2 Kbytes in 1 Request.",
+    ]
+
+
+def test_an_empty_queue() -> None:
+    assert list(as_text([])) == ["Mail queue is empty"]
+
+
+def test_states_have_marks_and_the_null_sender_a_name() -> None:
+    for state, mark in (("active", "*"), ("hold", "!"), ("corrupt", "#"), ("deferred", " ")):
+        text = list(as_text([{**listed(ITEM), "state": state, "sender": "", "reason": "why"}]))
+        assert text[1].startswith(f"4c9BsN2rG8z1{mark} ")
+        assert text[1].endswith("  MAILER-DAEMON")
+        assert text[2].strip() == "(why)"
+
+
+def test_a_terminal_is_safe_from_other_servers() -> None:
+    evil = {"address": "a@b", "status": "", "dsn": "", "reason": "550 \x1b]0;x\x07\u202e"}
+    text = "\n".join(as_text([{**listed(ITEM), "recipients": [evil]}]))
+    assert "\x1b" not in text
+    assert "550 ?]0;x??" in text
+
+
+def test_json_has_everything() -> None:
+    assert listed(ITEM) == {
+        "id": "4c9BsN2rG8z1",
+        "state": "deferred",
+        "sender": "ann@example.com",
+        "size": 2048,
+        "arrived": 1_800_000_000.0,
+        "next_attempt": 1_800_000_300.0,
+        "attempts": 1,
+        "reason": "",
+        "recipient_count": 3,
+        "recipients": [
+            {
+                "address": "joe@far.example",
+                "status": "",
+                "dsn": "",
+                "reason": "connection refused",
+            }
+        ],
+    }

@@ -1,0 +1,128 @@
+"""From the name of a transport to its agent."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+
+from delivery.agents.discard import DiscardAgent
+from delivery.agents.error import ErrorAgent
+from delivery.agents.local import LocalAgent
+from delivery.agents.mailbox import MailboxAgent
+from delivery.agents.pipe import PipeAgent
+from delivery.agents.remote import RemoteAgent
+from delivery.config import Config, Endpoint
+from delivery.runtime.resolver import Resolver
+from delivery.runtime.rules import Rules
+from delivery.runtime.transports import Transports
+from tables.reading.snapshot import Snapshot
+from tests.delivery.runtime.asynchronous import asynchronous
+from tests.delivery.runtime.rig import rules
+from tests.wire.engine import Home
+
+AGENTS = {
+    "smtp": RemoteAgent,
+    "relay": RemoteAgent,
+    "lmtp": RemoteAgent,
+    "local": LocalAgent,
+    "virtual": MailboxAgent,
+    "error": ErrorAgent,
+    "retry": ErrorAgent,
+    "discard": DiscardAgent,
+}
+
+
+def transports(path: Path) -> Transports:
+    config = Config(home=path, smtp_client_port=2626)
+    return Transports(config, Resolver(Endpoint("127.0.0.1", 9)))
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    made, given = transports(tmp_path), rules(tmp_path)
+    for name, kind in AGENTS.items():
+        agent = made.agent(given, name)
+        assert type(agent) is kind, name
+        assert made.agent(given, name) is agent
+    assert made.agent(given, "nothing") is None
+    await made.close()
+
+
+@asynchronous
+async def test_services_decide(tmp_path: Path) -> None:
+    given = rules(
+        tmp_path,
+        services=[
+            "slow unix - - n - 2 smtp -o smtp_connect_timeout=5s",
+            "filter unix - n n - 10 pipe flags=R user=nobody argv=/bin/cat",
+            "virtual unix - n n - - virtual",
+        ],
+    )
+    made = transports(tmp_path)
+    slow = made.agent(given, "slow")
+    assert isinstance(slow, RemoteAgent)
+    assert slow._timeouts.smtp_connect_timeout == 5.0
+    assert type(made.agent(given, "filter")) is PipeAgent
+    assert made.agent(given, "smtp") is None  # master.cf has none
+    await made.close()
+
+
+@asynchronous
+async def test_lmtp_has_parameters_of_its_own(tmp_path: Path) -> None:
+    values = {
+        "lmtp_data_done_timeout": "9s",
+        "smtp_data_done_timeout": "99s",
+        "lmtp_lhlo_name": "l",
+    }
+    made, given = transports(tmp_path), rules(tmp_path, values=values)
+    lmtp, smtp = made.agent(given, "lmtp"), made.agent(given, "smtp")
+    assert isinstance(lmtp, RemoteAgent)
+    assert isinstance(smtp, RemoteAgent)
+    assert (lmtp._lmtp, smtp._lmtp) == (True, False)
+    assert (lmtp._default_port, smtp._default_port) == (24, 2626)
+    assert lmtp._timeouts.smtp_data_done_timeout == 9.0
+    assert smtp._timeouts.smtp_data_done_timeout == 99.0
+    assert lmtp._protocol.smtp_helo_name == "l"
+    assert smtp._protocol.smtp_helo_name == "mx.test.example"
+    assert lmtp._timeouts.smtp_connect_timeout > 0
+    await made.close()
+
+
+@asynchronous
+async def test_two_generations_have_agents_of_their_own(tmp_path: Path) -> None:
+    made = transports(tmp_path)
+    first, second = rules(tmp_path / "a"), rules(tmp_path / "b")
+    of_first = made.agent(first, "virtual")
+    assert made.agent(second, "virtual") is not of_first
+    assert made.agent(first, "virtual") is of_first
+    await made.close()
+
+
+@asynchronous
+async def test_agents_do_not_keep_old_rules(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.publish()
+    made = transports(tmp_path)
+    gc.disable()
+    try:
+        given = Rules(Snapshot.open(home.store.root), Config(home=tmp_path))
+        for name in AGENTS:
+            made.agent(given, name)
+        watched = weakref.ref(given)
+        del given
+        assert watched() is None
+    finally:
+        gc.enable()
+    await made.close()
+
+
+@asynchronous
+async def test_a_service_that_cannot_be_says_why(tmp_path: Path) -> None:
+    made = transports(tmp_path)
+    given = rules(tmp_path, values={"virtual_mailbox_base": "relative"})
+    with pytest.raises(ValueError, match="absolute"):
+        made.agent(given, "virtual")
+    await made.close()
