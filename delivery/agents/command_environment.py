@@ -13,6 +13,13 @@ from collections.abc import Iterable
 
 from delivery.values import Envelope
 
+# postconf(5) export_environment, import_environment
+EXPORTED = ("TZ", "MAIL_CONFIG", "LANG")
+IMPORTED = (
+    *("MAIL_CONFIG", "MAIL_DEBUG", "MAIL_LOGTAG", "TZ", "XAUTHORITY", "DISPLAY", "LANG=C"),
+    *("POSTLOG_SERVICE", "POSTLOG_HOSTNAME"),
+)
+
 
 def exported(export: Iterable[str], imported: Iterable[str]) -> tuple[str, ...]:
     """The items of export_environment, with the values that import_environment gives."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from delivery.agents.command_environment import EXPORTED, IMPORTED
+
 FILTER = "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -52,5 +54,5 @@ class LocalSettings:
     command_execution_directory: str = ""
     command_expansion_filter: str = FILTER
     execution_directory_expansion_filter: str = FILTER
-    export_environment: tuple[str, ...] = ("TZ", "MAIL_CONFIG", "LANG")
-    import_environment: tuple[str, ...] = ("MAIL_CONFIG", "TZ", "LANG=C")
+    export_environment: tuple[str, ...] = EXPORTED
+    import_environment: tuple[str, ...] = IMPORTED

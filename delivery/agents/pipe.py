@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from delivery import log
 from delivery.agents.base import Delivery, Result, read_content, settle
-from delivery.agents.command_environment import client_facts, exported
+from delivery.agents.command_environment import EXPORTED, IMPORTED, client_facts, exported
 from delivery.agents.courier import CourierFailed
 from delivery.agents.envelope_text import envelope_text
 from delivery.agents.local_drops import MISCONFIGURED, Helper
@@ -46,8 +46,8 @@ class PipeSettings:
     recipient_delimiter: str = ""
     command_time_limit: float = 1000.0
     enable_original_recipient: bool = True
-    export_environment: tuple[str, ...] = ("TZ", "MAIL_CONFIG", "LANG")
-    import_environment: tuple[str, ...] = ("MAIL_CONFIG", "TZ", "LANG=C")
+    export_environment: tuple[str, ...] = EXPORTED
+    import_environment: tuple[str, ...] = IMPORTED
 
 
 class PipeAgent:

@@ -10,6 +10,7 @@ from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
 from delivery.agents.local import LocalSettings
 from delivery.agents.mailbox import MailboxSettings
+from delivery.agents.pipe import PipeSettings
 from delivery.agents.remote import RemoteSettings
 from delivery.bounce import BounceSettings
 from delivery.spool.schedule import QueueTimes
@@ -59,7 +60,15 @@ def test_it_works(agent: Agent, nexthop: str, expected: tuple[str, str, str]) ->
 
 @pytest.mark.parametrize(
     "settings",
-    [QueueTimes, BounceSettings, MailboxSettings, RemoteSettings, LocalSettings, Timeouts],
+    [
+        QueueTimes,
+        BounceSettings,
+        MailboxSettings,
+        RemoteSettings,
+        LocalSettings,
+        PipeSettings,
+        Timeouts,
+    ],
 )
 def test_settings_are_filled_from_parameters_and_have_their_defaults(settings: type) -> None:
     bound = Parameters({"myhostname": "localhost", "virtual_mailbox_base": "/v"}).bind(settings)
