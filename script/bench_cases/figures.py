@@ -53,7 +53,7 @@ class Figures:
         """Tell what is being done."""
         print(f"# {text}", flush=True)
 
-    def add(self, case: str, unit: str, ours: float, peer: float | None = None) -> None:
+    def add(self, case: str, unit: str, ours: float, peer: float | None) -> None:
         """Take one case and print it."""
         figure = Figure(case, unit, ours, peer)
         self.all.append(figure)

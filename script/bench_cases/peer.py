@@ -1,19 +1,21 @@
 """peer - Postfix's postmap, with a configuration of its own; and how programs are measured.
 
-SUMMARY      Peer(folder).build("cdb", source) -> Run
-             .ask("cdb:/path", keys, runs) -> Asked: seconds of the whole command and of opening
-             run_measured(command) -> Run: seconds, peak memory
+SUMMARY      Peer(folder).build("cdb", source) -> Run; .ask("cdb:/path", keys) -> Run
+             run_measured(command) -> Run: seconds, seconds of CPU, peak memory
 RULES        without postmap (Debian: postfix, postfix-cdb, postfix-pcre) Peer.find gives None, and
              figures have no peer
              peak memory is VmHWM as last seen while it ran: rusage would tell the parent's size
+             one program at a time: the CPU time is what all children together have used
 """
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +29,17 @@ class Run:
     """One run of a program."""
 
     seconds: float
+    cpu: float
     peak_mib: float
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Seconds of a command that asks for no key, and for all keys."""
-
-    opening: float
-    whole: float
-
-    @property
-    def answering(self) -> float:
-        """The look-ups alone."""
-        return max(self.whole - self.opening, 1e-6)
+def middle(runs: Sequence[Run]) -> Run:
+    """The medians of several runs, and the highest peak."""
+    return Run(
+        median(run.seconds for run in runs),
+        median(run.cpu for run in runs),
+        max(run.peak_mib for run in runs),
+    )
 
 
 class Peer:
@@ -64,23 +63,16 @@ class Peer:
         """Make the table of a source text."""
         return run_measured((*self._command, f"{table_type}:{source}"))
 
-    def ask(self, reference: str, keys: Path, runs: int) -> Asked:
-        """Ask for all keys of a file, by turns with a command that has no key."""
-        empty = keys.with_name("empty")
-        empty.touch()
-        command = (*self._command, "-q", "-", reference)
-        run_measured(command, stdin=empty)  # program and table are in memory then
-        opening, whole = [], []
-        for _ in range(runs):
-            opening.append(run_measured(command, stdin=empty).seconds)
-            whole.append(run_measured(command, stdin=keys).seconds)
-        return Asked(median(opening), median(whole))
+    def ask(self, reference: str, keys: Path | None) -> Run:
+        """Ask for all keys of a file; without one, start, open the table and end."""
+        return run_measured((*self._command, "-q", "-", reference), stdin=keys)
 
 
 def run_measured(command: tuple[str, ...], stdin: Path | None = None, **options: object) -> Run:
     """Run to the end; raises CalledProcessError above status 1 (1: nothing found)."""
     peak = [0]
     source = stdin.open("rb") if stdin else None
+    used = _children_cpu()
     started = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -97,7 +89,12 @@ def run_measured(command: tuple[str, ...], stdin: Path | None = None, **options:
         source.close()
     if status not in (0, 1):
         raise subprocess.CalledProcessError(status, command)
-    return Run(seconds, peak[0] / 1024)
+    return Run(seconds, _children_cpu() - used, peak[0] / 1024)
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _watch(process: subprocess.Popen[bytes], peak: list[int]) -> None:

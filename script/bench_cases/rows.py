@@ -49,7 +49,7 @@ def compile_all(folder: Path) -> None:
     resting = memory_kib(os.getpid(), "VmHWM")
     started = time.perf_counter()
     with consistent_read() as snapshot, Store(folder).begin() as build:
-        content, report = compile_current(build)
+        content, report = compile_current(build, whole=True)
         build.finish(1, snapshot.revision, content)
     seconds = time.perf_counter() - started
     if not report.is_publishable:

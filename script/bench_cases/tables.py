@@ -8,25 +8,26 @@ PARTS        regexp  regexp and pcre: a look-up in tables of 10 to 5,000 rules, 
              edit    from the REST request for one new entry to the engine that takes mail for it;
                      the peer's figure is "postmap cdb:" of the map, what such an edit costs there
              bulk    the same for many entries in one go
-RULES        ours and the peer's take turns; medians. The peer's time of starting and opening is
-             measured and taken off where it says "a look-up"
+RULES        ours and the peer's take turns; medians. Look-ups are measured in CPU time, which the
+             rest of the machine disturbs least; the peer's for starting and opening is taken off.
+             All else goes by the clock
              build, edit and bulk start a Waypost of their own (house.py)
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench_cases import sample
 from bench_cases.figures import Figures, median, percentile
 from bench_cases.house import ROOT, House
-from bench_cases.peer import Peer, memory_kib, run_measured
+from bench_cases.peer import Peer, Run, memory_kib, middle, run_measured
 from tables.formats.reference import open_source
 from tables.reading.lookup import Maps
 from tables.reading.snapshot import Snapshot
@@ -76,7 +77,7 @@ class Bench:
         self.peer = Peer.find(work / "postfix")
         if self.peer is None:
             figures.say("no postmap here (Debian: postfix, postfix-cdb, postfix-pcre): ours alone")
-        self._built: dict[int, tuple[float, float]] = {}  # the peer's seconds and peak, by size
+        self._built: dict[int, Run | None] = {}  # the peer's, by size
 
     def measure(self, parts: Sequence[str]) -> None:
         """Each part in turn; those that need a whole Waypost share one."""
@@ -116,20 +117,32 @@ class Bench:
 
     def _patterns(self, table_type: str, count: int, text: str, keys: dict[str, list[str]]) -> None:
         path = self._write(f"{table_type}{count}", text)
-        started = time.perf_counter()
+        started = time.process_time()
         maps = Maps([(f"{table_type}:x", open_source(table_type, text))])
-        opened_ms = (time.perf_counter() - started) * 1000
+        opened_ms = (time.process_time() - started) * 1000
         opening_ms = None
         for what, asked in keys.items():
-            file = self._write("keys", "".join(f"{key}\n" for key in asked))
-            ours = median(_seconds(maps, asked) for _ in range(self.sizes.runs))
-            theirs = None
-            if self.peer:
-                seen = self.peer.ask(f"{table_type}:{path}", file, self.sizes.runs)
-                theirs, opening_ms = seen.answering / len(asked) * 1e6, seen.opening * 1000
+            ours, theirs, opening = self._by_turns(maps, f"{table_type}:{path}", asked)
+            opening_ms = None if opening is None else opening * 1000
             case = f"{table_type}, {count:,} rules: a look-up, {what}"
-            self.figures.add(case, "us", ours / len(asked) * 1e6, theirs)
+            self.figures.add(case, "us", ours * 1e6, None if theirs is None else theirs * 1e6)
         self.figures.add(f"{table_type}, {count:,} rules: opening", "ms", opened_ms, opening_ms)
+
+    def _by_turns(
+        self, maps: Maps, reference: str, keys: list[str]
+    ) -> tuple[float, float | None, float | None]:
+        """CPU seconds of a look-up, ours and the peer's, and of the peer's start and opening."""
+        file = self._write("keys", "".join(f"{key}\n" for key in keys))
+        ours, whole, opening = [], [], []
+        for _ in range(self.sizes.runs):
+            ours.append(_cpu_seconds(maps, keys))
+            if self.peer:
+                opening.append(self.peer.ask(reference, None).cpu)
+                whole.append(self.peer.ask(reference, file).cpu)
+        if not self.peer:
+            return median(ours) / len(keys), None, None
+        answering = max(median(whole) - median(opening), 1e-6)
+        return median(ours) / len(keys), answering / len(keys), median(opening)
 
     # -- hash tables ------------------------------------------------------------------------------
 
@@ -145,24 +158,26 @@ class Bench:
             maps = Snapshot.open(home / "maps").maps("hash:virtual")
             for what, hit in (("found", True), ("absent", False)):
                 keys = sample.keys(count, self.sizes.asked, hit=hit)
-                file = self._write("keys", "".join(f"{key}\n" for key in keys))
-                ours = median(_seconds(maps, keys) for _ in range(self.sizes.runs))
-                seen = self.peer and self.peer.ask(f"cdb:{source}", file, self.sizes.runs)
-                rate = len(keys) / seen.answering if seen else None
+                ours, theirs, _ = self._by_turns(maps, f"cdb:{source}", keys)
                 case = f"hash, {count:,} entries: in process, {what}"
-                self.figures.add(case, "look-ups/s", len(keys) / ours, rate)
-                whole = self._command(home, file)
-                case = f"hash, {count:,} entries: command postmap -q -, {len(keys):,} keys, {what}"
-                self.figures.add(case, "s", whole, seen.whole if seen else None)
+                self.figures.add(
+                    case, "look-ups/s", 1 / ours, None if theirs is None else 1 / theirs
+                )
+                self._commands(home, source, f"{len(keys):,} of {count:,} keys, {what}")
 
-    def _command(self, home: Path, file: Path) -> float:
-        """Seconds of python -m delivery postmap -q -, start and all."""
+    def _commands(self, home: Path, source: Path, what: str) -> None:
+        """python -m delivery postmap -q - against postmap -q -, start and all, by the clock."""
         command = (sys.executable, "-m", "delivery", "postmap", "-q", "-", "hash:virtual")
         environment = {"WAYPOST_HOME": str(home), "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
-        return median(
-            run_measured(command, stdin=file, env=environment, cwd=ROOT).seconds
-            for _ in range(self.sizes.runs)
-        )
+        keys = self.work / "keys"
+        ours, theirs = [], []
+        for _ in range(self.sizes.runs):
+            run = run_measured(command, stdin=keys, env=environment, cwd=ROOT)
+            ours.append(run.seconds)
+            if self.peer:
+                theirs.append(self.peer.ask(f"cdb:{source}", keys).seconds)
+        peer = median(theirs) if theirs else None
+        self.figures.add(f"command postmap -q -, {what}", "s", median(ours), peer)
 
     def _source(self, count: int) -> Path:
         """The map's source text for the peer."""
@@ -171,17 +186,14 @@ class Bench:
             self._write(path.name, (f"{key} {value}\n" for key, value in sample.entries(count)))
         return path
 
-    def _peer_build(self, count: int) -> tuple[float, float] | None:
-        """(seconds, peak MiB) of "postmap cdb:", measured once for each size."""
+    def _peer_build(self, count: int) -> Run | None:
+        """ "postmap cdb:", measured once for each size."""
         if self.peer is None:
             return None
         if count not in self._built:
             source = self._source(count)
             runs = [self.peer.build("cdb", source) for _ in range(self.sizes.runs)]
-            self._built[count] = (
-                median(each.seconds for each in runs),
-                max(each.peak_mib for each in runs),
-            )
+            self._built[count] = middle(runs)
         return self._built[count]
 
     # -- the whole way ----------------------------------------------------------------------------
@@ -207,20 +219,22 @@ class Bench:
 
     def _build(self, house: House, count: int) -> None:
         self.figures.say(f"compiling {count:,} rows")
-        runs = []
+        source = self._source(count)
+        runs, peers = [], []
         for number in range(self.sizes.runs):
-            with ExitStack() as stack:
-                folder = self.work / f"compiled{count}-{number}"
-                stack.callback(run_measured, ("rm", "-rf", str(folder)))
-                runs.append(json.loads(house.run_rows("compile", str(folder))))
-        peer = self._peer_build(count)
-        seconds, peak = peer or (None, None)
+            folder = self.work / f"compiled{count}-{number}"
+            runs.append(json.loads(house.run_rows("compile", str(folder))))
+            shutil.rmtree(folder)
+            if self.peer:
+                peers.append(self.peer.build("cdb", source))
+        peer = self._built[count] = middle(peers) if peers else None
         case = f"full compile of {count:,} rows out of Postgres"
-        self.figures.add(case, "s", median(run["seconds"] for run in runs), seconds)
-        ours = max(run["peak_mib"] for run in runs)
-        self.figures.add(f"{case}: peak memory", "MiB", ours, peak)
+        seconds = median(run["seconds"] for run in runs)
+        self.figures.add(case, "s", seconds, peer and peer.seconds)
+        peak = max(run["peak_mib"] for run in runs)
+        self.figures.add(f"{case}: peak memory", "MiB", peak, peer and peer.peak_mib)
         resting = max(run["resting_mib"] for run in runs)
-        self.figures.add(f"{case}: of it for the compile", "MiB", ours - resting)
+        self.figures.add(f"{case}: of it for the compile", "MiB", peak - resting, None)
 
     def _edit(self, house: House, count: int) -> None:
         self.figures.say(f"edits with {count:,} rows")
@@ -234,9 +248,9 @@ class Bench:
         peer = self._peer_build(count)
         for percent in (50, 95):
             case = f"edit to live, {count:,} rows, p{percent} of {len(taken)}"
-            self.figures.add(case, "s", percentile(taken, percent), peer[0] if peer else None)
+            self.figures.add(case, "s", percentile(taken, percent), peer and peer.seconds)
         memory = memory_kib(house.pid("engine"), "RssAnon") / 1024
-        self.figures.add(f"engine with {count:,} rows: its own memory", "MiB", memory)
+        self.figures.add(f"engine with {count:,} rows: its own memory", "MiB", memory, None)
 
     def _one_edit(self, house: House, name: str) -> float:
         address = f"{name}@{sample.DOMAIN}"
@@ -259,8 +273,8 @@ class Bench:
         live = time.perf_counter() - started
         peer = self._peer_build(there + count) if there + count <= 100_000 else None
         case = f"{count:,} new rows beside {there:,}, by {calls} REST calls"
-        self.figures.add(f"{case}: stored", "s", stored)
-        self.figures.add(f"{case}: live", "s", live, peer[0] if peer else None)
+        self.figures.add(f"{case}: stored", "s", stored, None)
+        self.figures.add(f"{case}: live", "s", live, peer and peer.seconds)
 
     def _write(self, name: str, text: str | Iterable[str]) -> Path:
         path = self.work / name
@@ -269,13 +283,13 @@ class Bench:
         return path
 
 
-def _seconds(maps: Maps, keys: Sequence[str]) -> float:
+def _cpu_seconds(maps: Maps, keys: Sequence[str]) -> float:
     """How long the engine's door takes for all keys."""
     find = maps.find
-    started = time.perf_counter()
+    started = time.process_time()
     for key in keys:
         find((key,))
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def publish(root: Path, count: int) -> None:
