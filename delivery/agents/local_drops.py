@@ -103,6 +103,7 @@ class Drops:
         case = self._finally(case)
         order = Store(
             user=rights.user,
+            group="",
             path=path,
             prefix=self._lines(case, from_line=False, delivered="file"),
             limit=self.settings.mailbox_size_limit,
@@ -217,6 +218,7 @@ class Drops:
         settings = self.settings
         return Append(
             user=rights.user,
+            group="",
             path=path,
             prefix=self._lines(case, from_line=True, delivered="file"),
             limit=settings.mailbox_size_limit,

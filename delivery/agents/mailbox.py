@@ -3,13 +3,15 @@
 SUMMARY      MailboxAgent.deliver(): look up the Maildir, write the message into it
 DURABLE      SENT means the file is in new/ and on disk (maildir.py)
 RULES        virtual_mailbox_maps: user+ext@domain, user@domain, @domain -> path below
-             virtual_mailbox_base; a path that ends in "/" is a Maildir
+             virtual_mailbox_base; a path that ends in "/" is a Maildir, any other a mailbox file
              Return-Path, X-Original-To and Delivered-To are put before the message
              a message larger than virtual_mailbox_limit is returned; one that would exceed the
              entry in virtual_mailbox_limit_maps (bytes of the whole mailbox) is kept: 4.2.2
-             all mailboxes belong to the user the engine runs as: virtual_uid_maps has no effect
+             virtual_uid_maps and virtual_gid_maps say to whom a mailbox belongs when there is a
+             helper that can become any user; without one all belong to the user the engine runs as
+             the helper (delivery.courier) writes mailbox files, and whatever belongs to others
 ERRORS       unknown 5.1.1; table unavailable, disk full, no permission: deferred 4.x.x
-NOT DONE     mailbox files (paths without "/"): deferred with a reason that says so
+NOT DONE     virtual_mailbox_limit_maps for what the helper writes
 SOURCE       Postfix virtual(8), postconf(5) virtual_...; mail_copy(3), mbox_open(3) for status
              codes
 """
@@ -24,8 +26,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from delivery.agents.base import Delivery, Result
+from delivery.agents.courier import CourierFailed
+from delivery.agents.envelope_text import envelope_text
+from delivery.agents.local_drops import Helper
 from delivery.agents.maildir import Letter, MaildirWriter, UnsafePath, split_path
 from delivery.agents.quota import OverQuota
+from delivery.courier.wire import Append, Store
 from delivery.trace import local_headers
 from delivery.values import Outcome, Recipient, Status
 from tables.errors import TableUnavailable
@@ -62,21 +68,41 @@ class MailboxSettings:
     virtual_mailbox_base: str
     virtual_mailbox_limit: int = 51_200_000
     recipient_delimiter: str = ""
+    virtual_minimum_uid: int = 100
+    virtual_mailbox_lock: tuple[str, ...] = ("fcntl", "dotlock")
+    strict_mailbox_ownership: bool = True
+    deliver_lock_attempts: int = 20
+    deliver_lock_delay: float = 1.0
+    stale_lock_time: float = 500.0
 
 
 class MailboxAgent:
     """virtual(8) for one generation; `writer` outlives it."""
 
     def __init__(
-        self, writer: MaildirWriter, settings: MailboxSettings, mailboxes: Maps, limits: Maps
+        self,
+        writer: MaildirWriter,
+        settings: MailboxSettings,
+        mailboxes: Maps,
+        limits: Maps,
+        *,
+        uids: Maps | None = None,
+        gids: Maps | None = None,
+        helper: Helper | None = None,
     ) -> None:
-        """`mailboxes`: virtual_mailbox_maps; `limits`: virtual_mailbox_limit_maps."""
+        """`mailboxes`: virtual_mailbox_maps; `limits`: virtual_mailbox_limit_maps.
+
+        `uids`, `gids`: virtual_uid_maps, virtual_gid_maps; `helper`: a Courier.
+        """
         if not os.path.isabs(settings.virtual_mailbox_base):
             raise ValueError("virtual_mailbox_base must be an absolute path")
         self._writer = writer
         self._settings = settings
         self._mailboxes = mailboxes
         self._limits = limits
+        self._uids = uids
+        self._gids = gids
+        self._helper = helper
 
     async def deliver(self, delivery: Delivery) -> Result:
         """One Outcome for every recipient; see base.py."""
@@ -101,12 +127,90 @@ class MailboxAgent:
                 reason = f'unknown user: "{recipient.address.internal.lower()}"'
                 return replace(outcome, status=Status.BOUNCED, dsn="5.1.1", reason=reason)
             quota = self._quota(recipient)
+            owner = self._owner(recipient)
         except TableUnavailable:
             return replace(outcome, reason="mailbox lookup error")
+        if owner is None:
+            return replace(outcome, dsn="4.3.5", reason="mail system configuration error")
+        if self._helper is not None and (owner or not found.endswith("/")):
+            return await self._hand_over(delivery, outcome, found, owner, self._helper)
         if not found.endswith("/"):
-            reason = "mailbox files are not supported: end the path with / for a Maildir"
+            reason = "mailbox files need the local delivery helper"
             return replace(outcome, dsn="4.3.5", reason=reason)
         return await self._write(delivery, outcome, found, quota)
+
+    def _owner(self, recipient: Recipient) -> str | None:
+        """ "uid:gid"; '' for nobody in particular, None for a number that cannot be used."""
+        if self._helper is None or not self._helper.switches or not self._uids:
+            return ""
+        numbers = []
+        least = self._settings.virtual_minimum_uid
+        for maps, smallest in ((self._uids, max(least, 1)), (self._gids, 1)):
+            text = None if maps is None else self._find(maps, recipient)
+            if text is None or not text.isdecimal() or int(text[:9]) < smallest:
+                return None
+            numbers.append(text)
+        return ":".join(numbers)
+
+    async def _hand_over(
+        self, delivery: Delivery, outcome: Outcome, found: str, owner: str, helper: Helper
+    ) -> Outcome:
+        """Let the helper write it."""
+        try:
+            order = self._order(delivery, outcome.recipient, found, owner)
+        except UnsafePath as error:
+            return _failed(outcome, error)
+        is_maildir = isinstance(order, Store)
+        try:
+            answer = await helper.carry(order, delivery.content)
+        except (CourierFailed, OSError) as error:
+            return replace(outcome, reason=f"mailbox delivery failed: {error}")
+        if answer.is_done:
+            reason = "delivered to maildir" if is_maildir else "delivered to mailbox"
+            return replace(
+                outcome, status=Status.SENT, dsn="2.0.0", reason=reason, delivered_to=answer.where
+            )
+        dsn = "4.2.0" if answer.dsn == "5.2.0" else answer.dsn  # the administrator's matter
+        status = Status.DEFERRED if dsn.startswith("4") else Status.BOUNCED
+        kind = "maildir" if is_maildir else "mailbox"
+        reason = f"{kind} delivery failed: {answer.reason}"
+        return replace(outcome, status=status, dsn=dsn, reason=reason)
+
+    def _order(
+        self, delivery: Delivery, recipient: Recipient, found: str, owner: str
+    ) -> Store | Append:
+        """What the helper is to do. Raises UnsafePath."""
+        settings = self._settings
+        is_maildir = found.endswith("/")
+        path = "/".join([settings.virtual_mailbox_base.rstrip("/"), *split_path(found)])
+        uid, _, gid = owner.partition(":")
+        user, group = (f"#{uid}", f"#{gid}") if owner else ("", "")
+        prefix = envelope_text(
+            delivery.envelope.sender,
+            from_line=not is_maildir,
+            return_path=True,
+            original=recipient.original,
+            delivered=recipient.address,
+        )
+        limit = settings.virtual_mailbox_limit
+        if is_maildir:
+            host = self._writer.host
+            return Store(
+                user=user, group=group, path=path, prefix=prefix, limit=limit, hostname=host
+            )
+        return Append(
+            user=user,
+            group=group,
+            path=path,
+            prefix=prefix,
+            limit=limit,
+            locks=settings.virtual_mailbox_lock,
+            attempts=settings.deliver_lock_attempts,
+            delay_s=settings.deliver_lock_delay,
+            stale_s=settings.stale_lock_time,
+            is_mailbox=True,
+            owned=settings.strict_mailbox_ownership,
+        )
 
     async def _write(self, delivery: Delivery, outcome: Outcome, path: str, quota: int) -> Outcome:
         recipient = outcome.recipient

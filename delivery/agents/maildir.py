@@ -74,7 +74,7 @@ class MaildirWriter:
 
     def __init__(self, *, hostname: str, threads: int = 2, disk: Disk | None = None) -> None:
         # maildir.html: "/" and ":" cannot be in the name
-        self._host = hostname.replace("/", "\\057").replace(":", "\\072")
+        self.host = hostname.replace("/", "\\057").replace(":", "\\072")
         self._count = itertools.count()
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="maildir")
@@ -149,7 +149,7 @@ class MaildirWriter:
             self._usage.check(task.box, letter.quota_bytes, size)
         now = time.time_ns()
         task.name = (
-            f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self._host}"
+            f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self.host}"
         )
         task.tmp, task.new = _open_parts(task.box, task.made)
         task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.tmp)

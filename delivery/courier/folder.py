@@ -28,7 +28,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
     """Carry out the order. Raises NoAccount."""
-    accounts.become(accounts.mailbox_user(order.user, order.path))
+    accounts.become(accounts.mailbox_user(order.user, order.group, order.path))
     box = order.path.rstrip("/") or "/"
     now = time.time_ns()
     temporary = os.path.join(box, "tmp", f"{now // 10**9}.P{os.getpid()}.{order.hostname}")

@@ -2,6 +2,8 @@
 
 SUMMARY      Accounts(refused, spools).user(name, group) -> Account; become(account)
 RULES        only root can become somebody; for an ordinary user everybody is itself
+             "#5000" is a number: mailboxes of hosted domains may belong to nobody of this machine;
+             numbers below NUMBER_LEAST are accounts of the system and refused
              never root, never group 0, never an account that is refused (the engine's own)
              `spools`: the mail spool directories for which rights beyond the user's are lent
              root has a mailbox and a .forward, nothing else: its file in a spool directory, or one
@@ -20,6 +22,8 @@ import os
 import pwd
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+
+NUMBER_LEAST = 100  # postconf(5) virtual_minimum_uid
 
 
 class NoAccount(Exception):
@@ -53,6 +57,8 @@ class Accounts:
         """The account of that name. Raises NoAccount."""
         if not self.switches:
             return Account(name, os.geteuid(), os.getegid())
+        if name.startswith("#"):
+            return self.checked(Account(name, _number(name), _number(group)))
         try:
             entry = pwd.getpwnam(name)
             gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
@@ -60,16 +66,16 @@ class Accounts:
             raise NoAccount(f"unknown user or group: {name[:64]!r} {group[:64]!r}") from error
         return self.checked(Account(name, entry.pw_uid, gid))
 
-    def mailbox_user(self, name: str, path: str) -> Account:
+    def mailbox_user(self, name: str, group: str, path: str) -> Account:
         """The account whose mailbox `path` is, which may be root's. Raises NoAccount."""
-        if not self.switches:
-            return self.user(name)
+        if not self.switches or name.startswith("#"):
+            return self.user(name, group)
         try:
             entry = pwd.getpwnam(name)
         except (KeyError, ValueError, OSError) as error:
             raise NoAccount(f"unknown user: {name[:64]!r}") from error
         if entry.pw_uid != 0:
-            return self.user(name)
+            return self.user(name, group)
         names = path.split("/")
         home = entry.pw_dir.rstrip("/")
         is_hidden = any(part.startswith(".") for part in names)
@@ -137,3 +143,13 @@ class Accounts:
         """Be root again."""
         os.seteuid(0)
         os.setegid(0)
+
+
+def _number(text: str) -> int:
+    """The number in "#5000". Raises NoAccount."""
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 9):
+        raise NoAccount(f"no number of a user or group: {text[:64]!r}")
+    if int(digits) < NUMBER_LEAST:
+        raise NoAccount(f"{text} is a number of the system")
+    return int(digits)

@@ -44,7 +44,7 @@ class Unfit(Exception):
 def append(order: Append, parts: Sequence[int], accounts: Accounts) -> Answer:
     """Carry out the order. Raises NoAccount."""
     if order.is_mailbox:
-        account = accounts.mailbox_user(order.user, order.path)
+        account = accounts.mailbox_user(order.user, order.group, order.path)
     else:
         account = accounts.user(order.user)
     with_root = _prepare(order, account, accounts)

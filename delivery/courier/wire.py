@@ -6,6 +6,7 @@ ORDER        one datagram of at most ORDER_LIMIT octets, with open files: the so
 ANSWER       bytes until the end of the stream, at most ANSWER_LIMIT; an answer that ends early is
              none
 RULES        exactly the fields of the order, each of its type; no NUL in any text, absolute paths
+             `user` and `group` are names, or "#5000"; the group '' is the user's own
              bytes that are no UTF-8 travel as surrogate escapes
 ERRORS       BadOrder
 """
@@ -35,6 +36,7 @@ class Append:
     """
 
     user: str
+    group: str
     path: str
     prefix: str
     limit: int
@@ -51,6 +53,7 @@ class Store:
     """Put the message into the Maildir `path`, which is made when it is missing."""
 
     user: str
+    group: str
     path: str
     prefix: str
     limit: int

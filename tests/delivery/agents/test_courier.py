@@ -240,3 +240,15 @@ def test_a_spool_directory_lends_its_rights(folder: Path, mode: int) -> None:
     assert box.read_bytes() == WRITTEN * (2 if IS_ROOT else 3)
     assert (box.stat().st_uid, stat.S_IMODE(box.stat().st_mode)) == (NOBODY, 0o600)
     assert os.listdir(spool) == ["nobody"]
+
+
+def test_a_mailbox_may_belong_to_a_number(folder: Path) -> None:
+    numbers = (("#5000", "#600"), ("#99", "#600"), ("#5000", "#0"), ("#x", "#600"), ("#5000", ""))
+    orders = [replace(store(folder), user=user, group=group) for user, group in numbers]
+    answers = carry(*orders)
+    if not IS_ROOT:
+        assert all(answer.is_done for answer in answers)
+        return
+    assert [answer.dsn for answer in answers] == ["2.0.0"] + ["4.3.5"] * 4
+    state = Path(answers[0].where).stat()
+    assert (state.st_uid, state.st_gid) == (5000, 600)

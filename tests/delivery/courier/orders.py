@@ -34,6 +34,7 @@ def parts(*texts: bytes) -> Iterator[list[int]]:
 def append(path: str | Path, *, is_mailbox: bool = False, limit: int = 0) -> Append:
     return Append(
         user="joe",
+        group="",
         path=str(path),
         prefix=PREFIX,
         limit=limit,
@@ -47,7 +48,7 @@ def append(path: str | Path, *, is_mailbox: bool = False, limit: int = 0) -> App
 
 
 def store(path: str | Path, *, limit: int = 0) -> Store:
-    return Store(user="joe", path=str(path), prefix=PREFIX, limit=limit, hostname="here")
+    return Store(user="joe", group="", path=str(path), prefix=PREFIX, limit=limit, hostname="here")
 
 
 def run(
