@@ -6,7 +6,8 @@ ACTIONS      REJECT, DISCARD, HOLD, FILTER, REDIRECT, BCC: noted in .effects and
              PREPEND, REPLACE, IGNORE, STRIP: what is written; WARN, INFO: .notes; DUNNO, OK nothing
              PASS, REJECT, DISCARD, REDIRECT end the checks for this message
 RULES        a result that makes no sense leaves the message as it is, with a warning
-             lines that are no UTF-8 are looked up as latin-1, so that patterns of ASCII see them
+             lines that are no UTF-8 are looked up as latin-1, so that patterns of ASCII see them;
+             where $1 would cut a character in two, the line is looked up with ? for such ones
              smtp_header_checks and smtp_body_checks know only the actions that write or log
 ERRORS       none raised: a table that cannot be asked refuses the message with 451 4.3.0
 SOURCE       header_checks(5); Postfix cleanup_act, header_body_checks(3)
@@ -114,7 +115,7 @@ class Checker:
             key = text.decode("latin-1")
             encode = _latin1
         try:
-            found = maps.find((key,))
+            found = _find(maps, key)
         except TableUnavailable as error:
             self.break_off(error)
             return None
@@ -178,6 +179,16 @@ class Checker:
             self.note(action.lower(), kind, text, argument)
         if action in _ENDING:
             self.is_on = False
+
+
+def _find(maps: Maps, key: str) -> Found | None:
+    """The entry for a line. A result may hold half a character of it, and is then no text."""
+    try:
+        return maps.find((key,))
+    except TableUnavailable:
+        if key.isascii():
+            raise
+        return maps.find((key.encode("ascii", "replace").decode("ascii"),))
 
 
 _DECIDING = frozenset({"REJECT", "DISCARD", "HOLD", "FILTER", "REDIRECT", "BCC", "PASS"})

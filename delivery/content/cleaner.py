@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from delivery.content.checks import Checker
 from delivery.content.headers import Header, HeaderNames, name_length
@@ -43,8 +44,7 @@ _8BIT_BODY = "5.6.0 improper use of 8-bit data in message body"
 _ENCODING = "5.6.0 invalid message/* or multipart/* encoding domain"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaned:
+class Cleaned(NamedTuple):  # a tuple, because one is made for every message
     """What became of a message. `data` are the last bytes of the output.
 
     With a `refusal` the message must not be queued (mail from a client), or is to be returned to
@@ -91,6 +91,10 @@ class Characters:
         return bool(self.stripped or self.refused)
 
 
+NO_STRICTNESS = Strictness()
+NO_CHARACTERS = Characters()
+
+
 class Weights:
     """How much there is to do about the headers of one kind of message; remembered by name."""
 
@@ -98,21 +102,28 @@ class Weights:
         self, names: HeaderNames, *, rewrites: bool, completes: bool, everything: bool
     ) -> None:
         self.names = names
-        self.known: dict[bytes, int] = {}
+        self.idle: set[bytes] = set()  # names that weigh nothing
+        self._known: dict[bytes, int] = {}
         self._rewrites = rewrites
         self._completes = completes
         self._everything = everything
 
     def weigh(self, name: bytes) -> int | None:
         """The weight of a name as written; None when it cannot begin a header."""
+        weight = self._known.get(name)
+        if weight is not None:
+            return weight
         length = name_length(name + b":")
         if not length:
             return None
         weight = self._weight(self.names.find(name)) if length == len(name) else _WORK
         if len(name) <= _LONG_NAME:
-            if len(self.known) >= _KEPT_NAMES:
-                self.known.clear()
-            self.known[name] = weight
+            if len(self._known) >= _KEPT_NAMES:
+                self._known.clear()
+                self.idle.clear()
+            self._known[name] = weight
+            if weight == _NOTHING:
+                self.idle.add(name)
         return weight
 
     def _weight(self, header: Header | None) -> int:
@@ -129,6 +140,35 @@ class Weights:
 
 class Cleaner:
     """One message. Made by Incoming.begin() and Outgoing.begin()."""
+
+    __slots__ = (
+        "_at_line_start",
+        "_characters",
+        "_checker",
+        "_completion",
+        "_follows_mime",
+        "_has_8bit_headers",
+        "_has_begun",
+        "_is_passing",
+        "_keeps_refused",
+        "_last",
+        "_limits",
+        "_may_walk",
+        "_message_id",
+        "_offset",
+        "_out",
+        "_pending",
+        "_pending_size",
+        "_problem",
+        "_rest",
+        "_rewriter",
+        "_says_8bit",
+        "_seen",
+        "_strictness",
+        "_structure",
+        "_trusts_encoding",
+        "_weights",
+    )
 
     def __init__(
         self,
@@ -153,13 +193,11 @@ class Cleaner:
         self._follows_mime = follows_mime
         self._rewriter = rewriter
         self._completion = completion
-        self._strictness = strictness or Strictness()
-        self._characters = characters or Characters()
+        self._strictness = strictness or NO_STRICTNESS
+        self._characters = characters or NO_CHARACTERS
         self._keeps_refused = keeps_refused
         self._trusts_encoding = trusts_encoding
-        self._structure = Structure(
-            nesting_limit=limits.mime_nesting, boundary_limit=limits.boundary
-        )
+        self._structure = Structure(limits.mime_nesting, limits.boundary)
         self._out: list[bytes] = []
         self._rest = b""  # not looked at yet
         self._pending: list[bytes] = []  # pieces of the header at hand
@@ -176,8 +214,10 @@ class Cleaner:
         self._has_8bit_headers = False
         self._problem = ""  # the first of the strict kind
         if prologue:
-            self._read(prologue)
-            self._flush_header()
+            walked = self._walk(prologue, 0, len(prologue) - 2)
+            if walked < len(prologue):
+                self._read(prologue[walked:])
+                self._flush_header()
             self._may_walk = True
         self._has_begun = not is_new
 
@@ -278,7 +318,11 @@ class Cleaner:
             self._may_walk = False
             end = text.find(b"\r\n\r\n", place, place + self._limits.header)
             if end >= 0 and (walked := self._walk(text, place, end)) > place:
-                return walked
+                if walked < end + 2:
+                    return walked
+                self._end_headers(properly=True)
+                self._read_body_record(b"", CRLF, is_continued=False)
+                return walked + 2
         found = self._record(text, place)
         if found is None:
             return place
@@ -310,40 +354,47 @@ class Cleaner:
         lines = section.split(CRLF)
         lines.pop()
         if (
-            section.count(b"\n") != len(lines)
+            not lines[0]
+            or section.count(b"\n") != len(lines)
             or b"\0" in section
             or (len(section) > self._limits.line and max(map(len, lines)) > self._limits.line)
         ):
             return place
-        known, weigh = self._weights.known, self._weights.weigh
-        begin = at = 0  # of what goes through as it is, of the line at hand
-        number, count = 0, len(lines)
-        while number < count:
-            line = lines[number]
+        idle = self._weights.idle
+        done = gone = 0  # lines and octets that have gone out
+        number = 0
+        for number, line in enumerate(lines):
             name, colon, _ = line.partition(b":")
-            weight = known.get(name)
-            if weight is None:
-                weight = weigh(name)
-            if not colon or weight is None:
+            if name in idle and colon:
+                continue
+            if line[0] in b" \t":
+                if number:
+                    continue
                 break
-            following = number + 1
-            size = len(line) + 2
-            while following < count and lines[following][:1] in (b" ", b"\t"):
-                size += len(lines[following]) + 2
-                following += 1
+            if not colon:
+                break
+            weight = self._weights.weigh(name)
+            if weight is None:
+                break
+            if weight == _NOTHING:
+                continue
+            following = _end_of_header(lines, number + 1)
             if weight == _NOTE:
                 self._note_header(name, lines[number:following])
-            elif weight:
-                if begin < at:
-                    self._out.append(section[begin:at])
-                self._walk_header(lines[number:following])
-                begin = at + size
-            at += size
-            number = following
-        if begin < at:
-            self._out.append(section[begin:at])
-        if self._structure.section is Section.PRIMARY and not section[:at].isascii():
-            self._has_8bit_headers = True
+                continue
+            at = gone + _size(lines[done:number])
+            if gone < at:
+                self._out.append(section[gone:at])
+            self._walk_header(lines[number:following])
+            gone = at + _size(lines[number:following])
+            done = following
+        else:
+            number = len(lines)
+        at = gone + _size(lines[done:number]) if number < len(lines) else len(section)
+        if gone < at:
+            self._out.append(section[gone:at])
+        if not section.isascii() and self._structure.section is Section.PRIMARY:
+            self._has_8bit_headers |= not section[:at].isascii()
         return place + at
 
     def _walk_header(self, lines: list[bytes]) -> None:
@@ -469,7 +520,7 @@ class Cleaner:
         if self._structure.has_boundaries:
             return self._skip(text, place)
         if not self._strictness.body or self._problem:
-            self._is_passing = not self._is_silent
+            self._is_passing = self._has_begun and not self._is_silent
             self._at_line_start = True
             self._last = text[-1:]
         else:
@@ -539,6 +590,18 @@ class Cleaner:
         if end - place > limit:
             return text[place : place + limit], place + limit
         return text[place:end], newline + 1
+
+
+def _end_of_header(lines: list[bytes], number: int) -> int:
+    """The line behind the header that goes on, perhaps, in line `number`."""
+    while number < len(lines) and lines[number][0] in b" \t":
+        number += 1
+    return number
+
+
+def _size(lines: list[bytes]) -> int:
+    """Octets, with line ends."""
+    return sum(map(len, lines)) + 2 * len(lines)
 
 
 def _value(header: Header, text: bytes) -> bytes:

@@ -17,7 +17,7 @@ import functools
 import re
 
 from delivery.content.checks import Checker, CheckTables
-from delivery.content.cleaner import Characters, Cleaner, Limits, Strictness, Weights
+from delivery.content.cleaner import NO_STRICTNESS, Characters, Cleaner, Limits, Strictness, Weights
 from delivery.content.completion import Occasion, missing_headers
 from delivery.content.headers import HeaderNames
 from delivery.content.rewriting import Contexts, Submitter
@@ -25,7 +25,6 @@ from delivery.content.settings import ContentSettings
 from delivery.routing.router import Router, Tables
 from tables.parameters import Parameters
 
-_NO_STRICTNESS = Strictness()
 _ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -54,7 +53,7 @@ class Incoming:
             body=settings.strict_8bitmime or settings.strict_8bitmime_body,
             encodings=settings.strict_mime_encoding_domain,
         )
-        self._is_strict = self._strictness != _NO_STRICTNESS
+        self._examines = bool(self._checks) or self._strictness != NO_STRICTNESS
         self._characters = Characters(
             stripped=_characters(settings.message_strip_characters),
             refused=_pattern(_characters(settings.message_reject_characters)),
@@ -80,7 +79,7 @@ class Incoming:
         settings = self.settings
         rewriter = self._contexts.of(submitter, maps=is_mapped)
         completes = rewriter is not None or settings.always_add_missing_headers
-        examines = is_checked and (bool(self._checks) or self._is_strict)
+        examines = is_checked and self._examines
         return Cleaner(
             prologue,
             limits=self._limits,
@@ -91,7 +90,7 @@ class Incoming:
             completion=(
                 functools.partial(missing_headers, settings, occasion) if completes else None
             ),
-            strictness=self._strictness if is_checked else _NO_STRICTNESS,
+            strictness=self._strictness if is_checked else NO_STRICTNESS,
             characters=self._characters if is_checked else None,
             keeps_refused=keeps_refused,
             trusts_encoding=settings.detect_8bit_encoding_header,

@@ -71,7 +71,7 @@ class Structure:
         "section",
     )
 
-    def __init__(self, *, nesting_limit: int, boundary_limit: int) -> None:
+    def __init__(self, nesting_limit: int, boundary_limit: int) -> None:
         self.section = Section.PRIMARY
         self.is_too_deep = False
         self._nesting_limit = nesting_limit
@@ -137,11 +137,6 @@ class Structure:
                 self.section = Section.PART
             return True
         return False
-
-    @property
-    def longest_boundary(self) -> int:
-        """Octets of a line that decide whether it is a boundary."""
-        return 4 + max((len(each.text) for each in self._boundaries), default=0)
 
     def _reset(self, content_type: tuple[str, str]) -> None:
         self._type = content_type

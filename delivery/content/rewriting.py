@@ -38,6 +38,8 @@ from tables.itemtext import split_items
 from tables.reading.lookup import Maps
 from tables.reading.matchlist import MatchList
 
+KEPT_CLIENTS = 1000  # clients of which it is remembered whether they are local
+
 AddressFunction = Callable[[Address], Address | None]  # None: it stays
 
 
@@ -243,6 +245,10 @@ class Contexts:
                 CanonicalRewriter(*parts, limit=limit),
             )
 
+        self._is_constant = all(maps is None for _, maps in self._rules) and not any(
+            ":" in item and item[0] != "[" for item in settings.mynetworks
+        )
+        self._known: dict[tuple[str, str, bool, bool, bool], bool] = {}
         self._local = pair(router.rewriter)
         self._remote = (None, None) if remote is None else pair(remote)
 
@@ -255,6 +261,23 @@ class Contexts:
         client = submitter.client
         if client is None:
             return True
+        if not self._is_constant:
+            return self._is_local(submitter, client)
+        key = (
+            client.address,
+            client.name,
+            submitter.is_logged_in,
+            submitter.has_trusted_certificate,
+            submitter.has_listed_certificate,
+        )
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= KEPT_CLIENTS:
+                self._known.clear()
+            known = self._known[key] = self._is_local(submitter, client)
+        return known
+
+    def _is_local(self, submitter: Submitter, client: Client) -> bool:
         for name, maps in self._rules:
             match name:
                 case "permit_inet_interfaces":
