@@ -30,7 +30,7 @@ from panel.validators import as_key
 from tables.formats.lines import BLANKS, logical_lines
 from tables.specs import TYPES
 from tables.textform import SourceWarning, read_entries
-from tables.writing.entries import ADDRESS_KEYS, PLAIN_ADDRESS
+from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS
 
 Row = tuple[int, str, str | None, str]  # line, key, folded key, value
 _SHOWN = 100  # equal keys that are told one by one
