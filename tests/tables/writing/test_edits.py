@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import replace
 from functools import partial
@@ -299,7 +298,7 @@ def test_a_local_part_stays_while_another_domain_has_it(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b"null", b'{"format": 1}', b'{"format": 9}', os.urandom(50)]
+    "data", [b"", b"{", b"[]", b"null", b'{"format": 1}', b'{"format": 9}', bytes(range(150, 200))]
 )
 def test_notes_that_cannot_be_read_are_no_notes(data: bytes) -> None:
     assert Notes.from_bytes(data) is None
