@@ -18,13 +18,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from delivery.content.checks import Checker
-from delivery.content.headers import Header, HeaderNames, name_length
+from delivery.content.headers import Header, name_length
+from delivery.content.limits import (
+    NO_CHARACTERS,
+    NO_STRICTNESS,
+    Characters,
+    Limits,
+    Strictness,
+)
 from delivery.content.mime import Section, Structure
 from delivery.content.rewriting import HeaderRewriter
+from delivery.content.weights import NOTE, NOTHING, Weights
 from delivery.errors import SmtpFailure
 from delivery.policy.verdict import Effects, Note
 from tables.errors import TableUnavailable
@@ -32,12 +39,6 @@ from tables.errors import TableUnavailable
 CRLF = b"\r\n"
 _ENVELOPE_LINE = re.compile(rb">{0,64}From ")  # mbox format; some programs send it along
 _FIRST_LINE = 70  # octets of the first line that tell whether it is one
-_KEPT_NAMES = 2000  # header names whose weight is remembered,
-_LONG_NAME = 80  # unless they are longer than this
-
-# how much there is to do about a header
-_NOTHING, _NOTE, _WORK = 0, 1, 2
-
 _NESTING = "5.6.0 MIME nesting exceeds safety limit"
 _8BIT_HEADER = "5.6.0 improper use of 8-bit data in message header"
 _8BIT_BODY = "5.6.0 improper use of 8-bit data in message body"
@@ -58,84 +59,6 @@ class Cleaned(NamedTuple):  # a tuple, because one is made for every message
     message_id: str
     says_8bit: bool  # a Content-Transfer-Encoding: 8bit was seen: convert for 7-bit servers
     has_8bit_headers: bool  # of the message itself: needs SMTPUTF8 to be sent on
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Sizes in octets."""
-
-    header: int
-    line: int
-    body_checks: int  # of each part; 0: everything
-    mime_nesting: int
-    boundary: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Strictness:
-    """What is refused beyond the checks. postconf(5) strict_..."""
-
-    headers: bool = False
-    body: bool = False
-    encodings: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Characters:
-    """postconf(5) message_strip_characters, message_reject_characters."""
-
-    stripped: bytes = b""
-    refused: re.Pattern[bytes] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.stripped or self.refused)
-
-
-NO_STRICTNESS = Strictness()
-NO_CHARACTERS = Characters()
-
-
-class Weights:
-    """How much there is to do about the headers of one kind of message; remembered by name."""
-
-    def __init__(
-        self, names: HeaderNames, *, rewrites: bool, completes: bool, everything: bool
-    ) -> None:
-        self.names = names
-        self.idle: set[bytes] = set()  # names that weigh nothing
-        self._known: dict[bytes, int] = {}
-        self._rewrites = rewrites
-        self._completes = completes
-        self._everything = everything
-
-    def weigh(self, name: bytes) -> int | None:
-        """The weight of a name as written; None when it cannot begin a header."""
-        weight = self._known.get(name)
-        if weight is not None:
-            return weight
-        length = name_length(name + b":")
-        if not length:
-            return None
-        weight = self._weight(self.names.find(name)) if length == len(name) else _WORK
-        if len(name) <= _LONG_NAME:
-            if len(self._known) >= _KEPT_NAMES:
-                self._known.clear()
-                self.idle.clear()
-            self._known[name] = weight
-            if weight == _NOTHING:
-                self.idle.add(name)
-        return weight
-
-    def _weight(self, header: Header | None) -> int:
-        if self._everything:
-            return _WORK
-        if header is None:
-            return _NOTHING
-        if header.dropped or (self._rewrites and (header.sender or header.recipient)):
-            return _WORK
-        if self._completes or header.name in ("message-id", "content-transfer-encoding"):
-            return _NOTE
-        return _NOTHING
 
 
 class Cleaner:
@@ -376,10 +299,10 @@ class Cleaner:
             weight = self._weights.weigh(name)
             if weight is None:
                 break
-            if weight == _NOTHING:
+            if weight == NOTHING:
                 continue
             following = _end_of_header(lines, number + 1)
-            if weight == _NOTE:
+            if weight == NOTE:
                 self._note_header(name, lines[number:following])
                 continue
             at = gone + _size(lines[done:number])

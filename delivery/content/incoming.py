@@ -17,11 +17,13 @@ import functools
 import re
 
 from delivery.content.checks import Checker, CheckTables
-from delivery.content.cleaner import NO_STRICTNESS, Characters, Cleaner, Limits, Strictness, Weights
+from delivery.content.cleaner import Cleaner
 from delivery.content.completion import Occasion, missing_headers
+from delivery.content.contexts import Contexts, Submitter
 from delivery.content.headers import HeaderNames
-from delivery.content.rewriting import Contexts, Submitter
+from delivery.content.limits import NO_STRICTNESS, Characters, Limits, Strictness
 from delivery.content.settings import ContentSettings
+from delivery.content.weights import Weights
 from delivery.routing.router import Router, Tables
 from tables.parameters import Parameters
 

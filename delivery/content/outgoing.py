@@ -11,10 +11,12 @@ SOURCE       generic(5), header_checks(5), Postfix smtp(8)
 from __future__ import annotations
 
 from delivery.content.checks import Checker, CheckTables
-from delivery.content.cleaner import Cleaner, Limits, Weights
+from delivery.content.cleaner import Cleaner
 from delivery.content.headers import HeaderNames
+from delivery.content.limits import Limits
 from delivery.content.rewriting import GenericRewriter
 from delivery.content.settings import OutgoingSettings
+from delivery.content.weights import Weights
 from delivery.routing.router import Router, Tables
 from tables.addresses import Address
 from tables.parameters import Parameters

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from delivery.content.cleaner import Cleaned, Cleaner
 from delivery.content.completion import Occasion
+from delivery.content.contexts import Submitter
 from delivery.content.incoming import Incoming
 from delivery.content.outgoing import Outgoing
-from delivery.content.rewriting import Submitter
 from delivery.routing.router import Router
 from delivery.values import Client
 from tables.addresses import Address

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from delivery.content.contexts import Submitter
 from delivery.content.incoming import Incoming
-from delivery.content.rewriting import Submitter
 from tests.delivery.content.mail import (
     HERE,
     RECEIVED,

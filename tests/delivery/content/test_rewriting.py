@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.content.rewriting import Submitter
+from delivery.content.contexts import Submitter
 from delivery.errors import SmtpFailure
 from delivery.values import Client
 from tables.addresses import NULL, Address
