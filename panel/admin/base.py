@@ -40,6 +40,7 @@ class BaseAdmin(ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
     compressed_fields = False
     empty_help: str | Promise = ""
 

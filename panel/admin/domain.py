@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
 
 from panel.admin.base import RowAdmin
+from panel.admin.paging import CountedList
 from panel.admin.unfolded import display
 from panel.forms.domain import DomainForm
 from panel.models import Domain, Mailbox
@@ -28,6 +27,7 @@ class DomainAdmin(RowAdmin):
     list_filter = (("kind", ChoicesDropdownFilter), ("enabled", BooleanRadioFilter))
     search_fields = ("name",)
     search_help_text = _("Part of a name")
+    counted = (Mailbox, "domain")
     fields = ("name", "kind", "enabled", "description")
     radio_fields = {"kind": admin.VERTICAL}
     empty_help = _(
@@ -35,17 +35,9 @@ class DomainAdmin(RowAdmin):
         "that lead its addresses elsewhere."
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Domain]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CountedList]:
         """With the number of mailboxes of each."""
-        counted = (
-            Mailbox.objects.filter(domain=OuterRef("pk"))
-            .order_by()
-            .values("domain")
-            .annotate(n=Count("pk"))
-            .values("n")
-        )
-        rows: QuerySet[Domain] = super().get_queryset(request)
-        return rows.annotate(mailbox_number=Coalesce(Subquery(counted), 0))
+        return CountedList
 
     @display(description=_("name"), ordering="name")
     def display_name(self, domain: Domain) -> str:
@@ -62,12 +54,12 @@ class DomainAdmin(RowAdmin):
     @display(description=_("mailboxes"))
     def mailbox_count(self, domain: Any) -> str:
         """How many, with a link to them."""
-        if not domain.mailbox_number:
+        if not domain.counted:
             return "0"
         url = reverse("admin:panel_mailbox_changelist")
         return format_html(
             '<a class="wp-link" href="{}?domain__id__exact={}">{}</a>',
             url,
             domain.pk,
-            domain.mailbox_number,
+            domain.counted,
         )

@@ -51,6 +51,23 @@ class EntryRows(RowAdmin):
     search_fields = ("key", "value")
     search_help_text = gettext_lazy("Part of a key or of a value")
     record_name = "entry"
+    kind = ""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The entries of the tables of this kind.
+
+        The tables are looked up first, where they are few: then the entries come in order from the
+        index, however many there are.
+        """
+        kind = self.kind
+        found = Table.objects.filter(kind=kind).values_list("pk", flat=True)[: TABLES_OFFERED + 1]
+        keys = list(found) if kind else []
+        if not kind or len(keys) > TABLES_OFFERED:
+            rows: QuerySet[Any] = super().get_queryset(request)
+            return rows
+        entries: QuerySet[Any] = self.model._base_manager.filter(table_id__in=keys)
+        entries = entries.select_related("table")
+        return entries.order_by(*self.get_ordering(request) or self.model._meta.ordering)
 
     @display(description=gettext_lazy("key"), ordering="lookup_key")
     def key_text(self, entry: Entry) -> str:

@@ -38,6 +38,10 @@ def _message(given: dict[str, Any]) -> dict[str, Any]:
         "sender": _text(given.get("sender")) or "<>",
         "size": given.get("size") if isinstance(given.get("size"), int) else 0,
         "arrived": as_time(given.get("arrived")),
+        "state": _text(given.get("state")),
+        "reason": _text(given.get("reason")),
+        "attempts": given.get("attempts") if isinstance(given.get("attempts"), int) else 0,
+        "next_attempt": as_time(given.get("next_attempt")),
         "recipients": [
             {
                 "address": _text(each.get("address")),

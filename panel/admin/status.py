@@ -124,7 +124,7 @@ def node_parts(newest: Generation | None) -> list[Part]:
     url = reverse("admin:panel_node_changelist")
     if not nodes:
         return [Part(_("There is no node"), "bad", url)]
-    wrong = [part for node in nodes if (part := node_trouble(node, newest, url))]
+    wrong = [part for node in nodes if (part := node_trouble(node, newest))]
     if wrong:
         return wrong[:5]
     if newest is None:
@@ -132,8 +132,9 @@ def node_parts(newest: Generation | None) -> list[Part]:
     return [Part(_("Generation %d is live") % newest.number, "good", generation_url(newest))]
 
 
-def node_trouble(node: Node, newest: Generation | None, url: str) -> Part | None:
+def node_trouble(node: Node, newest: Generation | None) -> Part | None:
     """Why this node is not as it should be; None when it is."""
+    url = reverse("admin:panel_node_change", args=[node.pk])
     state = getattr(node, "state", None)
     if state is None or state.checked_at is None:
         return Part(_("%s has not answered yet") % node.name, "waiting", url)

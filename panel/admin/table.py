@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -23,6 +21,7 @@ from unfold.contrib.filters.admin import (
 
 from panel.admin.base import RowAdmin
 from panel.admin.entries import EntryRows
+from panel.admin.paging import CountedList
 from panel.admin.unfolded import display
 from panel.forms.table import EntryForm
 from panel.models import AccessTable, Entry, Table
@@ -37,20 +36,11 @@ class TableRows(RowAdmin):
     search_fields = ("name", "description")
     search_help_text = _("Part of a name or a description")
     record_name = "table"
-    entries_page = "entry"
+    counted = (Entry, "table")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CountedList]:
         """With the number of entries of each."""
-        counted = (
-            Entry.objects.filter(table=OuterRef("pk"))
-            .order_by()
-            .values("table")
-            .annotate(n=Count("pk"))
-            .values("n")
-        )
-        rows: QuerySet[Any] = super().get_queryset(request)
-        rows = rows.annotate(entry_number=Coalesce(Subquery(counted), 0))
-        return rows
+        return CountedList
 
     @display(description=_("reference"), ordering="name")
     def reference_name(self, table: Any) -> str:
@@ -66,7 +56,7 @@ class TableRows(RowAdmin):
             '<a class="wp-link" href="{}?table__id__exact={}">{}</a>',
             url,
             table.pk,
-            table.entry_number,
+            table.counted,
         )
 
     @display(description=_("entries"))
@@ -74,13 +64,15 @@ class TableRows(RowAdmin):
         """To its entries, and to a new one."""
         if table.pk is None:
             return "–"
+        if not hasattr(table, "counted"):
+            table.counted = table.entries.count()  # the page asks for this text several times
         page = PAGES.get(table.kind, "entry")
         return format_html(
             '<a class="wp-link" href="{}?table__id__exact={}">{}</a> · '
             '<a class="wp-link" href="{}?table={}">{}</a>',
             reverse(f"admin:panel_{page}_changelist"),
             table.pk,
-            _("Show all %d") % table.entry_number,
+            _("Show all %d") % table.counted,
             reverse(f"admin:panel_{page}_add"),
             table.pk,
             _("Add one"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as DjangoModelAdmin
     from django.contrib.admin import SimpleListFilter as DropdownFilter
     from django.contrib.admin import TabularInline as DjangoTabularInline
+    from django.contrib.admin.views.main import ChangeList
     from django.db.models import Model
 
     ModelAdmin = DjangoModelAdmin[Any]
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin, TabularInline
     from unfold.contrib.filters.admin import DropdownFilter
+    from unfold.views import ChangeList
 
-__all__ = ["DropdownFilter", "ModelAdmin", "TabularInline", "display"]
+__all__ = ["ChangeList", "DropdownFilter", "ModelAdmin", "TabularInline", "display"]
 
 Shown = TypeVar("Shown", bound=Callable[..., Any])
 

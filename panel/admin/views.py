@@ -22,7 +22,6 @@ class WellKnownRows(EntryRows):
     """Entries with a well-known table: the choice of table is asked only where there is one."""
 
     list_filter = FILTERS
-    kind = ""
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any):  # type: ignore[no-untyped-def]
         """Without a table: the well-known one."""
@@ -30,14 +29,16 @@ class WellKnownRows(EntryRows):
         if "table" in form.base_fields:
             field: Any = form.base_fields["table"]
             field.required = False
-            field.help_text = _("Empty: the table %s.") % self.model.kind
-            field.queryset = Table.objects.filter(kind=self.model.kind)
+            field.help_text = _("Empty: the table %s.") % self.kind
+            field.queryset = Table.objects.filter(kind=self.kind)
         return form
 
 
 @admin.register(Alias)
 class AliasAdmin(WellKnownRows):
     """aliases(5)"""
+
+    kind = Alias.kind
 
     form = AliasForm
     list_display = ("name_text", "destinations_text", "table", "enabled", "comment_text")
@@ -66,6 +67,8 @@ class AliasAdmin(WellKnownRows):
 class VirtualEntryAdmin(WellKnownRows):
     """virtual(5)"""
 
+    kind = VirtualEntry.kind
+
     form = VirtualEntryForm
     list_display = ("pattern_text", "destinations_text", "table", "enabled", "comment_text")
     search_help_text = _("Part of an address")
@@ -92,6 +95,8 @@ class VirtualEntryAdmin(WellKnownRows):
 @admin.register(Transport)
 class TransportAdmin(WellKnownRows):
     """transport(5)"""
+
+    kind = Transport.kind
 
     form = TransportForm
     list_display = ("pattern_text", "transport_name", "nexthop_text", "table", "enabled")
@@ -136,6 +141,8 @@ class TransportAdmin(WellKnownRows):
 @admin.register(AccessRule)
 class AccessRuleAdmin(EntryRows):
     """access(5)"""
+
+    kind = "access"
 
     form = AccessRuleForm
     list_display = ("pattern_text", "action_text", "table", "position", "enabled", "comment_text")

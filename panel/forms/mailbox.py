@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -32,6 +32,7 @@ class MailboxForm(RowForm):
 
     checked = ("domain", "local_part", "address")
     shown_as: ClassVar[dict[str, str]] = {
+        NON_FIELD_ERRORS: "mail_address",
         "domain": "mail_address",
         "local_part": "mail_address",
         "address": "mail_address",

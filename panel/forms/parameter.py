@@ -38,7 +38,7 @@ class ParameterForm(RowForm):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
-        widget=UnfoldAdminSelect2Widget({"data-tags": "true", "data-width": "100%"}),
+        widget=UnfoldAdminSelect2Widget({"data-width": "100%"}),
         help_text=gettext_lazy("As in postconf(5). Type to search."),
     )
     value = forms.CharField(
@@ -95,7 +95,7 @@ def described(name: str) -> dict[str, Any]:
         "help": parameter.help,
         "type": type_name,
         "default": parameter.default,
-        "words": list(words),
+        "words": [word for word in words if word],
         "machine": parameter.machine,
         "differs": differs,
     }

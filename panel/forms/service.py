@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,7 @@ from panel.models import Service
 class ServiceForm(RowForm):
     """One service."""
 
+    shown_as: ClassVar[dict[str, str]] = {NON_FIELD_ERRORS: "name"}
     helps: ClassVar[dict[str, str | Promise]] = {
         "private": _("Only services of this system may connect; always no for inet."),
         "unprivileged": _("It runs without the privileges of root, as the mail owner."),

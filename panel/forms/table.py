@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -26,6 +27,7 @@ class EntryForm(RowForm):
     """Key and value as they stand in the table's source text."""
 
     checked = ("lookup_key",)
+    shown_as: ClassVar[dict[str, str]] = {NON_FIELD_ERRORS: "key", "lookup_key": "key"}
     helps: ClassVar[dict[str, str | Promise]] = {
         "table": _("The table decides what key and value mean."),
         "position": _("Patterns and networks are tried in this order. Exact keys have none."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
@@ -26,6 +27,7 @@ class WellKnownForm(RowForm):
     """What the forms with a key and destinations have in common."""
 
     checked = ("table", "lookup_key", "key", "value")
+    shown_as: ClassVar[dict[str, str]] = {NON_FIELD_ERRORS: "key", "lookup_key": "key"}
     key = forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget(KEY_WIDGET))
     value = LinesField(max_length=1024 * 1024)
 
@@ -92,7 +94,11 @@ class TransportForm(RowForm):
     """transport(5)"""
 
     checked = ("table", "lookup_key", "key", "value")
-    shown_as: ClassVar[dict[str, str]] = {"value": "nexthop"}
+    shown_as: ClassVar[dict[str, str]] = {
+        NON_FIELD_ERRORS: "key",
+        "lookup_key": "key",
+        "value": "nexthop",
+    }
     labels: ClassVar[dict[str, str | Promise]] = {"key": _("Pattern")}
     helps: ClassVar[dict[str, str | Promise]] = {
         "key": _(
@@ -150,6 +156,7 @@ class AccessRuleForm(RowForm):
     """access(5)"""
 
     checked = ("lookup_key",)
+    shown_as: ClassVar[dict[str, str]] = {NON_FIELD_ERRORS: "key", "lookup_key": "key"}
     labels: ClassVar[dict[str, str | Promise]] = {"key": _("Pattern"), "value": _("Action")}
     helps: ClassVar[dict[str, str | Promise]] = {
         "table": _("The access table that this rule is in; restriction lists name the table."),

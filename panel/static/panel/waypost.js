@@ -97,8 +97,12 @@
       }));
     };
     const name = document.getElementById("id_name");
-    if (name && window.django && window.django.jQuery) {
-      window.django.jQuery(name).on("change", () => show(name.value));
+    const jquery = window.django && window.django.jQuery;
+    if (name && jquery && jquery.fn.select2) {
+      // A name may also be written, for a parameter of one transport: known names come first.
+      const insertTag = (known, written) => known.push(written);
+      window.addEventListener("load", () => jquery(name).select2({ tags: true, insertTag }));
+      jquery(name).on("change", () => show(name.value));
     }
   };
 

@@ -53,6 +53,10 @@ def message(number: int) -> dict[str, object]:
         "sender": f"{MARKUP}@x.test",
         "size": 1234,
         "arrived": 1e9,
+        "state": "deferred",
+        "attempts": 3,
+        "reason": f"{MARKUP} busy",
+        "next_attempt": 1e9 + 60,
         "recipients": [
             {
                 "address": "amy@far.test",
@@ -76,6 +80,8 @@ def test_the_queue_is_shown_with_reasons(admin: Client, engine: EngineTwin) -> N
     page = admin.get(QUEUE).text
     assert "amy@far.test" in page
     assert "host said: 451" in page
+    assert "deferred, tried 3 times" in page
+    assert "next try 2001-09-09 01:47:40" in page
     assert MARKUP not in page
     assert "\x1b" not in page
     assert "?after=Q2" in page
