@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import connection
 from django.test import Client
 
 from panel.models import Domain, Mailbox
@@ -59,3 +60,15 @@ class TestDomain(RowSuite):
             self.url("change", domain.pk), {**self.filled(domain, admin), "kind": "relay"}
         )
         assert "This domain has mailboxes" in self.errors(response)["kind"][0]
+
+    def test_what_the_database_alone_refuses_is_a_message(self, admin: Client) -> None:
+        """As when two people save what contradicts each other in the same instant."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE panel_domain ADD CONSTRAINT other_people CHECK (name <> 'new.example')"
+            )
+        response = admin.post(self.url("add"), self.new, follow=True)
+        assert response.status_code == 200
+        assert "Nothing was saved" in response.text
+        assert not Domain.objects.exists()
+        assert admin.post(self.url("add"), {**self.new, "name": "b.example"}).status_code == 302
