@@ -51,6 +51,7 @@ def main() -> int:
         keep=options.keep and options.keep.resolve(),
         verbose=options.verbose,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if os.environ.get("DATABASE_URL"):
             return run(choices)

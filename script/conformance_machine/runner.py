@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,6 +81,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,
         )
         self.ask(
             {
@@ -101,6 +103,12 @@ class Worker:
             raise RuntimeError(f"a worker ended with status {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def kill(self) -> None:
+        """End it and the machine that it runs, when it has not ended."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
 
     def close(self) -> None:
         """No more work."""
@@ -174,8 +182,11 @@ def _run_scenarios(
         count = min(choices.jobs, len(scenarios))
         urls = [databases.make(template=first_url) for _ in range(count)]
 
+        workers: list[Worker] = []
+
         def serve(url: str) -> None:
             worker = Worker(url, work, way, migrate=False)
+            workers.append(worker)
             try:
                 while True:
                     scenario = waiting.get_nowait()
@@ -187,11 +198,15 @@ def _run_scenarios(
             except queue.Empty:
                 worker.close()
 
-        threads = [threading.Thread(target=serve, args=(url,)) for url in urls]
+        threads = [threading.Thread(target=serve, args=(url,), daemon=True) for url in urls]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        finally:  # also when told to stop
+            for worker in workers:
+                worker.kill()
 
 
 def _one(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from conformance_machine.namespaces import NoNamespaces, choose_way
 
@@ -108,3 +111,37 @@ def test_it_works(suite: Path, tmp_path: Path) -> None:
     assert sent["body"] == "Hello.\n.dot\n"
     assert ["Subject", "test"] in sent["headers"]
     assert [reply["code"] for reply in observed["wrong"]["replies"]] == [250, 250, 454, 221]
+
+
+def test_it_leaves_nothing_behind_when_it_is_stopped(suite: Path, tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [
+            *(sys.executable, str(ROOT / "script" / "conformance_machine" / "__main__.py")),
+            *(str(suite), "--keep", str(tmp_path / "kept"), "-j", "1"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "kept").glob("s-*/engine.log")):
+        assert time.monotonic() < deadline
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(30) == 128 + signal.SIGTERM
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        left = connection.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE %s",
+            [f"waypost_conformance_{run.pid}_%"],
+        ).fetchall()
+    assert left == []
+    mark = str(tmp_path).encode()
+    processes = [path for path in Path("/proc").glob("[0-9]*/cmdline") if mark in _read(path)]
+    assert processes == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it has ended meanwhile
