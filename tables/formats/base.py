@@ -12,7 +12,7 @@ SOURCE       Postfix DATABASE_README, dict_open(3), postmap(1) -f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -29,6 +29,20 @@ class Map(Protocol):
 
     def get(self, key: str, /) -> str | None:
         """Return the value of `key` (unfolded, without table type), None when absent."""
+        ...
+
+
+# One key, folded, as bytes -> the value's bytes. Raises OSError.
+Raw = Callable[[bytes], bytes | None]
+
+
+@runtime_checkable
+class RawMap(Protocol):
+    """A table of fixed strings that can be asked without a step in between (reading/lookup.py)."""
+
+    @property
+    def raw(self) -> Raw | None:
+        """The question itself; None when the files need more than that."""
         ...
 
 

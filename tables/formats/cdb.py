@@ -25,7 +25,7 @@ from types import TracebackType
 import cdbx
 
 from tables.errors import TableUnavailable
-from tables.formats.base import fold_key
+from tables.formats.base import Raw, fold_key
 
 # The header: 256 pairs of 32 bit numbers.
 HEADER_SIZE = 2048
@@ -102,6 +102,11 @@ class CdbMap:
         except OSError as error:
             raise TableUnavailable(f"{path.name}: {error.strerror or error}") from error
         self._get = self._cdb.get
+
+    @property
+    def raw(self) -> Raw | None:
+        """The question without folding and decoding; not where keys end in NUL."""
+        return None if self._tail else self._get
 
     def get(self, key: str, /) -> str | None:
         """Return the value of `key`, which is folded here; None when absent."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tables.formats.base import Raw
 from tables.formats.cdb import CdbMap
 
 GONE = ""  # the value of an entry that is no longer there
@@ -37,6 +38,23 @@ class LayeredMap:
             if value is not None:
                 return None if value == GONE else value
         return self._base.get(key)
+
+    @property
+    def raw(self) -> Raw | None:
+        """The question without folding and decoding; all of our own files take it."""
+        layers = [layer.raw for layer in (*self._deltas, self._base)]
+        asked = tuple(layer for layer in layers if layer is not None)
+        if len(asked) < len(layers):
+            return None
+
+        def ask(key: bytes) -> bytes | None:
+            for layer in asked:
+                value = layer(key)
+                if value is not None:
+                    return value or None  # empty: gone
+            return None
+
+        return ask
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Yield all entries that can be found, those of the newest layer first."""

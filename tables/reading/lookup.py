@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from tables.errors import TableUnavailable
-from tables.formats.base import Map
+from tables.formats.base import Map, RawMap
 
 # Receives (table as "type:name", key asked, value or None); for explain and debug logs.
 Trace = Callable[[str, str, str | None], None]
@@ -51,9 +51,11 @@ _new_tuple = (
 class Maps:
     """An ordered list of opened tables, as a parameter of the kind `type:name, type:name` names."""
 
-    __slots__ = ("_tables",)
+    __slots__ = ("_raw", "_tables")
 
     def __init__(self, tables: Sequence[tuple[str, Map]]) -> None:
+        only = tables[0][1] if len(tables) == 1 else None
+        self._raw = only.raw if isinstance(only, RawMap) else None
         self._tables = tuple((name, table.get, table.is_pattern) for name, table in tables)
 
     def __bool__(self) -> bool:
@@ -69,6 +71,29 @@ class Maps:
 
         The text of the error names the table for logs; it is not for the peer.
         """
+        raw = self._raw
+        if raw is None or trace is not None:
+            return self._find(keys, trace)
+        # The same as _find for one hash table, by far the most frequent case, without its detours.
+        name = self._tables[0][0]
+        try:
+            for key in keys:
+                text = key if isinstance(key, str) else key.text
+                if not text:
+                    continue
+                try:
+                    value = raw(text.casefold().encode())
+                except UnicodeEncodeError:
+                    continue  # a lone surrogate: no key of the table can equal it (dict_utf8(3))
+                if value:
+                    return _new_tuple(Found, (text, value.decode(), name))
+                if value is not None:
+                    raise TableUnavailable(f"{name}: empty result for {text!r}")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TableUnavailable(f"{name}: {error}") from error
+        return None
+
+    def _find(self, keys: Iterable[str | LookupKey], trace: Trace | None) -> Found | None:
         for key in keys:
             if isinstance(key, str):
                 text, partial = key, False

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pytest
 
 from tables.errors import TableUnavailable
 from tables.formats.base import FailMap
+from tables.formats.cdb import CdbBuilder, CdbMap
+from tables.formats.layered import LayeredMap
 from tables.formats.memory import MemoryMap
 from tables.formats.regexp import open_regexp
 from tables.keys import Key
@@ -77,3 +82,37 @@ def test_the_trace_tells_of_a_table_that_could_not_be_asked() -> None:
     with pytest.raises(TableUnavailable):
         Maps([FIRST, BROKEN]).find(["nobody"], lambda *record: asked.append(record))
     assert asked == [("hash:first", "nobody", None)]
+
+
+def cdb(path: Path, entries: dict[str, str]) -> CdbMap:
+    with CdbBuilder(path) as builder:
+        for key, value in entries.items():
+            builder.add(key, value)
+        builder.finish()
+    return CdbMap(path)
+
+
+def test_one_hash_table_answers_as_any_other(tmp_path: Path) -> None:
+    """The short way through find, against the long one, which a trace takes."""
+    seen = random.Random(20261122)
+    names = ["a", "B", "ü", "ẞ", "joe@example.com", "a b", "\ud800", "", "x" * 300]
+    for number in range(40):
+        base = {seen.choice(names[:6]): seen.choice(["v", "ö", "w x"]) for _ in range(4)}
+        edits = {seen.choice(names[:6]): seen.choice(["n", "", "é"]) for _ in range(3)}
+        layers = [cdb(tmp_path / f"{number}e", edits), cdb(tmp_path / f"{number}b", base)]
+        for table in (layers[1], LayeredMap(layers)):
+            maps = Maps([("hash:x", table)])
+            for _ in range(20):
+                keys = [seen.choice((str, Key))(seen.choice(names)) for _ in range(3)]
+                assert maps.find(keys) == maps.find(keys, lambda *_: None), keys
+
+
+def test_one_hash_table_with_an_empty_or_unreadable_value(tmp_path: Path) -> None:
+    empty = Maps([("hash:x", cdb(tmp_path / "empty", {"a": ""}))])
+    with pytest.raises(TableUnavailable, match="hash:x: empty result for 'A'"):
+        empty.find(["none", "A"])
+    path = tmp_path / "bad"
+    cdb(path, {"a": "mark"}).close()
+    path.write_bytes(path.read_bytes().replace(b"mark", b"m\xffrk"))
+    with pytest.raises(TableUnavailable, match=r"hash:x: .* decode"):
+        Maps([("hash:x", CdbMap(path))]).find(["a"])
