@@ -7,10 +7,10 @@ RULES        keys are folded, in the order of code points, each written once: th
              neither key nor value is empty: postmap -q crashes on an empty CDB value, and here it
              is the mark of an entry that is gone (formats/layered.py).
              An edit costs by its own size: of a large table only a layer is written, which holds
-             all that differs from the base. It takes the place of the layer before it, so there is
-             never more than one. A small table, and one that was edited beyond half of it, is
-             written out anew. What a table says does not depend on how it is kept: `count` and
-             `digest` are carried on (tally.py).
+             what differs from the files below. It takes the place of the newest layer, unless that
+             is large itself (a bulk edit). A small table, and one that was edited beyond half of
+             it, is written out anew. What a table says does not depend on how it is kept: count
+             and digest are carried on (tally.py).
              From time to time the base is made anew out of the rows, off the edits' path: the
              caller's business (needs_base says when).
 MEMORY       write_table: formats/cdb.py; extend: the layer and the edits
@@ -40,8 +40,9 @@ Block = tuple[Sequence[str], Sequence[str], Sequence[str]]  # keys, values and r
 
 BLOCK = 512  # entries; with more of them the garbage collector looks at each several times
 SMALL = 2048  # entries of a base that is written out again at once: a few ms
-LAYER_MOST = 4096  # entries of a layer, and
-LAYER_SHARE = 256  # this part of the base, beyond which the base is to be made anew
+LAYER_MOST = 4096  # entries of a layer that is written again by every edit
+LAYERS_MOST = 6  # over a base; every look-up asks them all
+LAYER_SHARE = 256  # this part of the base, and LAYER_MOST, beyond which it is to be made anew
 
 
 class OutOfOrder(Exception):
@@ -49,7 +50,7 @@ class OutOfOrder(Exception):
 
 
 def needs_base(table: TableContent) -> bool:
-    """True when the layer over the base has become large: every edit writes it again."""
+    """True when the layers over the base have become large."""
     *above, base = table.layers
     return sum(layer.count for layer in above) > max(LAYER_MOST, base.count // LAYER_SHARE)
 
@@ -144,20 +145,36 @@ def _write_edits(
     table: TableContent, changed: Mapping[str, str | None], build: Build
 ) -> tuple[Layer, ...]:
     """The layers of the table with these entries in another way."""
-    if not table.layers:
-        return (_write(sorted((key, value) for key, value in changed.items() if value), build),)
-    *above, base_layer = table.layers
-    base = CdbMap(build.path(base_layer.digest))
-    over: dict[str, str] = {}
-    for layer in reversed(above):
-        over.update(CdbMap(build.path(layer.digest)).entries())
-    over.update((key, value or GONE) for key, value in changed.items())
-    over = {key: over[key] for key in sorted(over) if over[key] != (base.get(key) or GONE)}
-    if base_layer.count <= SMALL or len(over) > base_layer.count // 2:
-        rest = ((key, value) for key, value in base.entries() if key not in over)
-        kept = ((key, value) for key, value in over.items() if value != GONE)
-        return (_write(merge(kept, rest), build),)
-    return (_write(over.items(), build), base_layer) if over else (base_layer,)
+    over = {key: value or GONE for key, value in changed.items()}
+    *above, base = table.layers or (None,)
+    size = len(over) + sum(layer.count for layer in above)
+    if base is None or base.count <= SMALL or size > base.count // 2:
+        return (_write_all(table.layers, over, build),)
+    if len(above) < LAYERS_MOST:
+        above = [layer for layer in above[:1] if layer.count <= LAYER_MOST]
+    below = table.layers[len(above) :]
+    under = open_layers([build.path(layer.digest) for layer in below])
+    over = _entries(above, build) | over
+    over = {key: over[key] for key in sorted(over) if over[key] != (under.get(key) or GONE)}
+    return (_write(over.items(), build), *below) if over else below
+
+
+def _write_all(layers: Sequence[Layer], over: dict[str, str], build: Build) -> Layer:
+    """One file of all there is."""
+    over = _entries(layers[:-1], build) | over
+    new = sorted((key, value) for key, value in over.items() if value != GONE)
+    if not layers:
+        return _write(new, build)
+    base = CdbMap(build.path(layers[-1].digest)).entries()
+    return _write(merge(new, (entry for entry in base if entry[0] not in over)), build)
+
+
+def _entries(layers: Sequence[Layer], build: Build) -> dict[str, str]:
+    """What layers say, newest first, of the entries that they know."""
+    found: dict[str, str] = {}
+    for layer in reversed(layers):
+        found.update(CdbMap(build.path(layer.digest)).entries())
+    return found
 
 
 def _write(entries: Iterable[tuple[str, str]], build: Build) -> Layer:

@@ -14,7 +14,7 @@ from tables.formats.layered import open_layers
 from tables.manifest import Content, TableContent
 from tables.specs import TYPES
 from tables.writing.compiler import Previous, compile_rows
-from tables.writing.layers import SMALL, extend, needs_base
+from tables.writing.layers import LAYERS_MOST, SMALL, extend, needs_base
 from tables.writing.notes import Notes
 from tables.writing.report import Report
 from tables.writing.rows import Edits, EntryKey, EntryRecord, MailboxRecord, Rows, TableRecord
@@ -198,6 +198,36 @@ def test_a_table_edited_beyond_half_is_written_out(build: Build, large: Previous
     assert len(made.layers) == 1
     left = {key: value for key, value in LARGE.items() if key not in edits}
     assert made == compile_rows(table(records(left)), build)[0].tables["virtual"]
+
+
+def test_an_edit_after_a_bulk_edit_does_not_write_that_again(build: Build) -> None:
+    entries = {f"u{n:05}@example.com": "x@example.net" for n in range(20000)}
+    content, _ = compile_rows(table(records(entries)), build)
+    bulk = dict.fromkeys(list(entries)[:5000], "y@example.net")
+    first = extend(content.tables["virtual"], bulk, build)
+    made, now = first, entries | bulk
+    for n in range(3):
+        made = extend(made, {f"u0000{n}@example.com": "z@example.net"}, build)
+        now[f"u0000{n}@example.com"] = "z@example.net"
+        assert [layer.count for layer in made.layers] == [n + 1, 5000, 20000]
+    assert made.layers[1:] == first.layers
+    again = dict.fromkeys(list(entries)[10:5000:5], "x@example.net")
+    made, now = extend(made, again, build), now | again
+    assert entries_of(made, build) == now
+    whole = compile_rows(table(records(now)), build)[0].tables["virtual"]
+    assert made.meaning == whole.meaning
+
+
+def test_there_are_never_many_layers(build: Build) -> None:
+    entries = {f"u{n:05}@example.com": "x@example.net" for n in range(80_000)}
+    made = compile_rows(table(records(entries)), build)[0].tables["virtual"]
+    now = dict(entries)
+    for n in range(LAYERS_MOST + 2):
+        bulk = dict.fromkeys(list(entries)[n * 4000 : n * 4000 + 4200], f"{n}@example.net")
+        made, now = extend(made, bulk, build), now | bulk
+        assert len(made.layers) <= LAYERS_MOST + 1
+    assert any(20_000 < layer.count < 80_000 for layer in made.layers)
+    assert dict(entries_of(made, build)) == now
 
 
 def test_a_large_layer_wants_a_new_base(build: Build) -> None:
