@@ -93,26 +93,6 @@ class Dialogue:
             "server_port": server[1],
         }
         self._transaction: Transaction | None = None
-        self._answers: dict[type, Callable[[Any], Awaitable[Reply]]] = {
-            events.Helo: self._helo,
-            events.Ehlo: self._ehlo,
-            events.Mail: self._mail,
-            events.Rcpt: self._rcpt,
-            events.Data: self._data,
-            events.Bdat: self._data,
-            events.ChunkEnd: self._chunk_end,
-            events.ContentEnd: self._content_end,
-            events.Rset: self._rset,
-            events.Noop: self._noop,
-            events.Help: self._help,
-            events.Vrfy: self._vrfy,
-            events.Etrn: self._etrn,
-            events.StartTls: self._start_tls,
-            events.Auth: self._auth,
-            events.Quit: self._quit,
-            events.Unknown: self._unknown,
-            events.SyntaxProblem: self._syntax_problem,
-        }
 
     # the session's calls
 
@@ -134,7 +114,7 @@ class Dialogue:
             if self._settings.requires_tls and not isinstance(event, _WITHOUT_TLS):
                 reply = replies.reply(530, "5.7.0", "Must issue a STARTTLS command first")
             else:
-                reply = await self._answers[type(event)](event)
+                reply = await _ANSWERS[type(event)](self, event)
         except SmtpFailure as failure:
             log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
             reply = replies.failure(failure)
@@ -366,3 +346,25 @@ def _is_junk(event: events.Event) -> bool:
     if isinstance(event, events.SyntaxProblem):
         return event.verb in _JUNK_VERBS
     return isinstance(event, _JUNK)
+
+
+_ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {
+    events.Helo: Dialogue._helo,
+    events.Ehlo: Dialogue._ehlo,
+    events.Mail: Dialogue._mail,
+    events.Rcpt: Dialogue._rcpt,
+    events.Data: Dialogue._data,
+    events.Bdat: Dialogue._data,
+    events.ChunkEnd: Dialogue._chunk_end,
+    events.ContentEnd: Dialogue._content_end,
+    events.Rset: Dialogue._rset,
+    events.Noop: Dialogue._noop,
+    events.Help: Dialogue._help,
+    events.Vrfy: Dialogue._vrfy,
+    events.Etrn: Dialogue._etrn,
+    events.StartTls: Dialogue._start_tls,
+    events.Auth: Dialogue._auth,
+    events.Quit: Dialogue._quit,
+    events.Unknown: Dialogue._unknown,
+    events.SyntaxProblem: Dialogue._syntax_problem,
+}

@@ -6,6 +6,7 @@ import email
 import email.policy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.tables.writing.records import table
 from tests.wire.dnsserver import DnsServer
@@ -105,12 +106,12 @@ def test_it_returns_what_is_refused(home: Home) -> None:
         letter = home.letter("joe@example.com")
         eventually(engine.is_idle)
         assert hop.recipients == ["there@far.example"]
-    report = email.message_from_bytes(letter, policy=email.policy.default)
+    report: Any = email.message_from_bytes(letter, policy=email.policy.default)
     assert report["Return-Path"] == "<>"
     assert report["Auto-Submitted"] == "auto-replied"
     assert report.get_content_type() == "multipart/report"
     assert report.get_param("report-type") == "delivery-status"
-    text, status, original = report.iter_parts()  # type: ignore[attr-defined]
+    text, status, original = report.iter_parts()
     assert "<gone@far.example>" in text.get_content()
     assert status.get_content_type() == "message/delivery-status"
     about_message, about_recipient = status.get_payload()
@@ -192,6 +193,6 @@ def test_it_sends_to_five_thousand(home: Home) -> None:
         eventually(engine.is_idle)
 
 
-def _deferred(engine: Running) -> list[dict[str, object]]:
+def _deferred(engine: Running) -> list[dict[str, Any]]:
     messages = engine.ask("queue")["messages"]
     return [message for message in messages if message["state"] == "deferred"]

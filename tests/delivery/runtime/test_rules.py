@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,11 @@ def test_old_rules_are_let_go_with_their_last_user(tmp_path: Path) -> None:
     gc.disable()
     try:
         made = Rules(Snapshot.open(home.store.root), Config(home=tmp_path))
-        watched = [weakref.ref(made), weakref.ref(made.snapshot), weakref.ref(made.router)]
+        watched: list[weakref.ref[Any]] = [
+            weakref.ref(made),
+            weakref.ref(made.snapshot),
+            weakref.ref(made.router),
+        ]
         session = made.services["submission"]
         del made
         assert session.settings.smtpd_timeout == 7.0

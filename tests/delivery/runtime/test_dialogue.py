@@ -1,0 +1,252 @@
+"""What the server answers, command by command; the wire tests say the same over sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delivery.journal import Journal
+from delivery.policy.facts import Stage
+from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.dialogue import Dialogue
+from delivery.runtime.rules import ServiceRules
+from delivery.smtp.events import NEED_DATA, ContentChunk
+from delivery.smtp.server import ServerProtocol
+from delivery.spool import Lease, Spool
+from delivery.values import Client
+from tests.delivery.runtime.asynchronous import asynchronous
+from tests.delivery.runtime.rig import rules
+from tests.delivery.spool.messages import NOW, leased, whole
+from tests.delivery.twins_policy import MemoryAsk
+
+LETTER = "Subject: x\r\n\r\ny\r\n.\r\n"
+
+
+class Talker:
+    """A protocol and its dialogue, without a socket between them."""
+
+    def __init__(self, service: ServiceRules, cleanup: Cleanup, spool: Spool) -> None:
+        self.ask = MemoryAsk()
+        self.spool = spool
+        self.protocol = ServerProtocol(service.server)
+        self.dialogue = Dialogue(
+            service,
+            cleanup,
+            self.ask,
+            Client(address="192.0.2.7", port=4000),
+            ("192.0.2.1", 25),
+            lambda: self.protocol.keywords,
+        )
+        self.service = service
+
+    async def say(self, *lines: str) -> list[str]:
+        """The replies to these lines, in order; the greeting first."""
+        replies: list[str] = []
+        if self.protocol.state.value == "connect":
+            self.protocol.send(await self.dialogue.greet())
+        for line in lines:
+            self.protocol.receive_data(line.encode() + (b"" if line.endswith("\n") else b"\r\n"))
+            while (event := self.protocol.next_event()) is not NEED_DATA:
+                if isinstance(event, ContentChunk):
+                    self.dialogue.take(event.data)
+                    continue
+                reply = await self.dialogue.answer(event)  # type: ignore[arg-type]
+                self.protocol.send(reply)
+                replies.append(str(reply))
+                if self.protocol.closed:
+                    return replies
+        return replies
+
+    async def queued(self) -> list[Lease]:
+        """What came into the queue."""
+        return [await leased(self.spool, queue_id) for queue_id in self.spool.fresh()]
+
+
+@asynccontextmanager
+async def talking(path: Path, **values: str) -> AsyncIterator[Talker]:
+    given = rules(path, values=values)
+    spool = Spool.open(path / "spool", now=NOW)
+    await spool.start()
+    journal = Journal(path / "journal")
+    try:
+        cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
+        [service] = given.services.values()
+        yield Talker(service, cleanup, spool)
+    finally:
+        await spool.close()
+        journal.close()
+
+
+def journal_of(path: Path) -> list[dict[str, Any]]:
+    files = sorted((path / "journal").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    async with talking(tmp_path) as client:
+        replies = await client.say(
+            "EHLO client.example", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA"
+        )
+        assert [reply[:3] for reply in replies] == ["250", "250", "250", "354"]
+        [reply] = await client.say(LETTER)
+        [lease] = await client.queued()
+        assert reply == f"250 2.0.0 Ok: queued as {lease.queue_id}"
+        assert lease.envelope.sender.text == "a@b.example"
+        assert lease.envelope.helo == "client.example"
+        content = await client.spool.content(lease)
+        assert (await whole(content)).endswith(b"Subject: x\r\n\r\ny\r\n")
+    [event] = journal_of(tmp_path)
+    assert event["event"] == "accepted"
+    assert event["original_recipients"] == ["joe@example.com"]
+
+
+@asynchronous
+async def test_a_refusal_names_the_rule_and_the_entry(tmp_path: Path) -> None:
+    table = "inline:{b.example=REJECT}"
+    async with talking(
+        tmp_path, smtpd_recipient_restrictions=f"check_sender_access {table}"
+    ) as client:
+        replies = await client.say("EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>")
+        assert replies[-1].startswith("554 5.7.1 <a@b.example>: Sender address rejected")
+    [event] = journal_of(tmp_path)
+    assert event["event"] == "rejected"
+    assert (event["stage"], event["recipient"]) == ("RCPT", "joe@example.com")
+    assert event["sender"] == "a@b.example"
+    assert event["list"] == "smtpd_recipient_restrictions"
+    assert event["restriction"] == "check_sender_access"
+    assert (event["table"], event["key"]) == (table, "b.example")
+
+
+@pytest.mark.parametrize("command", ["RSET", "EHLO again.example", "HELO again.example"])
+@asynchronous
+async def test_a_transaction_is_forgotten(tmp_path: Path, command: str) -> None:
+    async with talking(tmp_path) as client:
+        await client.say("EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>")
+        replies = await client.say(command, "DATA")
+        assert [reply[:3] for reply in replies] == ["250", "503"]
+        assert client.dialogue._facts(Stage.HELO).sender is None
+
+
+@pytest.mark.parametrize(
+    "action, sender, expected",
+    [
+        ("HOLD", "a@b.example", "hold"),
+        ("DISCARD", "a@b.example", "nothing"),
+        ("REDIRECT ann@example.com", "a@b.example", "ann@example.com"),
+        ("BCC ann@example.com", "a@b.example", "joe@example.com ann@example.com"),
+    ],
+)
+@asynchronous
+async def test_access_actions_concern_the_whole_message(
+    tmp_path: Path, action: str, sender: str, expected: str
+) -> None:
+    rule = f"check_sender_access inline:{{{{b.example = {action}}}}}"
+    async with talking(tmp_path, smtpd_sender_restrictions=rule) as client:
+        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
+        replies = await client.say("EHLO x", *mail)
+        assert replies[-1].startswith("250 2.0.0 Ok: queued as ")
+        found = await client.queued()
+        listing = await client.spool.listing()
+        match expected:
+            case "hold":
+                assert [item.state.name for item in listing] == ["HOLD"]
+            case "nothing":
+                assert listing == []
+            case _:
+                [lease] = found
+                addresses = [item.address.text for item in lease.envelope.recipients]
+                assert addresses == expected.split()
+        # the next message is another one
+        await client.say("MAIL FROM:<c@d.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
+        [lease] = await client.queued()
+        assert [item.address.text for item in lease.envelope.recipients] == ["joe@example.com"]
+
+
+@asynchronous
+async def test_a_question_asks_for_nothing_to_be_done(tmp_path: Path) -> None:
+    rule = "check_recipient_access inline:{{ann@example.com = HOLD}}"
+    async with talking(tmp_path, smtpd_recipient_restrictions=rule) as client:
+        await client.say("EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>")
+        [reply] = await client.say("VRFY ann@example.com")
+        assert reply.startswith("252 ")
+        await client.say("DATA", LETTER)
+        assert len(await client.queued()) == 1  # not held
+
+
+@asynchronous
+async def test_lines_that_access_tables_add_stand_before_the_message(tmp_path: Path) -> None:
+    rule = "check_sender_access inline:{{b.example = PREPEND X-Seen: yes}}"
+    async with talking(tmp_path, smtpd_sender_restrictions=rule) as client:
+        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
+        await client.say("EHLO x", *mail)
+        [lease] = await client.queued()
+        text = await whole(await client.spool.content(lease))
+        assert b"\r\nX-Seen: yes\r\nSubject: x\r\n" in text
+
+
+@asynchronous
+async def test_a_table_that_is_away_is_for_later(tmp_path: Path) -> None:
+    async with talking(tmp_path, canonical_maps="fail:away") as client:
+        replies = await client.say("EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>")
+        assert replies[-1].startswith("45")
+        assert (await client.say("NOOP"))[0].startswith("250")
+
+
+@asynchronous
+async def test_without_room_nothing_is_begun(tmp_path: Path) -> None:
+    async with talking(tmp_path) as client:
+        client.spool.limits = replace(client.spool.limits, free_bytes=1 << 62)
+        replies = await client.say("EHLO x", "MAIL FROM:<a@b.example>")
+        assert replies[-1] == "452 4.3.1 Insufficient system storage"
+        client.spool.limits = replace(client.spool.limits, free_bytes=0)
+        assert (await client.say("MAIL FROM:<a@b.example>"))[0].startswith("250")
+
+
+@asynchronous
+async def test_mail_may_be_asked_for_by_those_who_may(tmp_path: Path) -> None:
+    async with talking(tmp_path, fast_flush_domains="relay.example") as client:
+        replies = await client.say(
+            "EHLO x", "ETRN relay.example", "ETRN sub.relay.example", "ETRN other.example"
+        )
+        assert replies[1:] == [
+            "250 Queuing started",
+            "250 Queuing started",  # parent_domain_matches_subdomains
+            "459 <other.example>: service unavailable",
+        ]
+
+
+@asynchronous
+async def test_where_tls_is_required_nothing_is_done_without(tmp_path: Path) -> None:
+    async with talking(tmp_path, smtpd_tls_security_level="encrypt") as client:
+        replies = await client.say("EHLO x", "NOOP", "MAIL FROM:<a@b.example>", "RSET", "QUIT")
+        assert [reply[:3] for reply in replies] == ["250", "250", "530", "530", "221"]
+        assert replies[2] == "530 5.7.0 Must issue a STARTTLS command first"
+
+
+@asynchronous
+async def test_a_message_lets_errors_be_forgotten(tmp_path: Path) -> None:
+    async with talking(tmp_path, smtpd_hard_error_limit="3") as client:
+        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
+        await client.say("EHLO x", "FOO", "FOO")
+        assert not client.dialogue.has_too_many_errors
+        await client.say(*mail, "FOO", "FOO")
+        assert not client.dialogue.has_too_many_errors
+        await client.say("FOO")
+        assert client.dialogue.has_too_many_errors
+
+
+@asynchronous
+async def test_clients_are_refused_at_once_without_delay(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path,
+        smtpd_delay_reject="no",
+        smtpd_client_restrictions="check_client_access inline:{{192.0.2.7 = REJECT}}",
+    ) as client:
+        assert (await client.dialogue.greet()).code == 554

@@ -1,0 +1,210 @@
+"""One connection and its event loop, with a transport that the test turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from delivery.journal import Journal
+from delivery.runtime.ask import Asker
+from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.session import READ_AHEAD, Session
+from delivery.smtp import replies
+from delivery.smtp.replies import Reply
+from delivery.spool import Spool
+from tests.delivery.runtime.asynchronous import asynchronous, until
+from tests.delivery.runtime.rig import rules
+from tests.delivery.spool.messages import NOW
+
+
+class Wire(asyncio.Transport):
+    """A connection in memory."""
+
+    def __init__(self, peer: Any = ("192.0.2.7", 4000)) -> None:
+        super().__init__({"peername": peer, "sockname": ("192.0.2.1", 25)})
+        self.written: list[bytes] = []
+        self.reading = True
+        self.closing = False
+        self.aborted = False
+        self.session: Session | None = None
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            self._gone()
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.close()
+
+    def _gone(self) -> None:
+        if self.session is not None:
+            asyncio.get_running_loop().call_soon(self.session.connection_lost, None)
+
+    @property
+    def codes(self) -> list[str]:
+        lines = b"".join(self.written).decode().split("\r\n")
+        return [line[:3] for line in lines if line[3:4] == " "]
+
+
+class House:
+    """What a listener would keep."""
+
+    def __init__(self, path: Path, spool: Spool, journal: Journal, asker: Any) -> None:
+        self.spool = spool
+        self.gone: list[Session] = []
+        self.refusal: Reply | None = None
+        [self.service] = rules(path).services.values()
+        self.cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
+        self.asker: Any = asker
+
+    def connect(self, wire: Wire) -> Session:
+        session = Session(
+            self.service,
+            self.cleanup,
+            self.asker,
+            admit=lambda session: self.refusal,
+            gone=self.gone.append,
+        )
+        wire.session = session
+        session.connection_made(wire)
+        return session
+
+
+@asynccontextmanager
+async def house(path: Path) -> AsyncIterator[House]:
+    spool = Spool.open(path / "spool", now=NOW)
+    await spool.start()
+    journal = Journal(path / "journal")
+    try:
+        yield House(path, spool, journal, Asker(None))  # type: ignore[arg-type]
+    finally:
+        await spool.close()
+        journal.close()
+
+
+MAIL = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<joe@example.com>\r\nDATA\r\n"
+LETTER = b"Subject: x\r\n\r\ny\r\n.\r\n"
+
+
+@asynchronous
+async def test_it_works(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        wire = Wire()
+        session = made.connect(wire)
+        session.data_received(MAIL)
+        assert wire.codes == ["220", "250", "250", "250", "354"]
+        assert len(wire.written) == 2  # the replies to one read are one write
+        session.data_received(LETTER + b"QUIT\r\n")
+        await until(lambda: made.gone)
+        assert wire.codes[5:] == ["250", "221"]
+        assert len(made.spool.fresh()) == 1
+
+
+@asynchronous
+async def test_a_refused_client_hears_why(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        made.refusal = replies.too_many_connections("mx", "192.0.2.7")
+        wire = Wire()
+        made.connect(wire)
+        assert wire.codes == ["421"]
+        await until(lambda: made.gone)
+
+
+@asynchronous
+async def test_a_client_that_left_at_once_is_nobody(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        wire = Wire(peer=None)
+        made.connect(wire)
+        await until(lambda: made.gone)
+        assert wire.aborted
+        assert wire.written == []
+
+
+@asynchronous
+async def test_who_hangs_up_still_counts_while_worked_for(tmp_path: Path) -> None:
+    """Otherwise a client could have any number of commands worked on by leaving each time."""
+    async with house(tmp_path) as made:
+        wire = Wire()
+        session = made.connect(wire)
+        session.data_received(MAIL)
+        session.data_received(LETTER)
+        assert session._busy  # on its way to the disk
+        session.connection_lost(None)
+        assert made.gone == []
+        await until(lambda: made.gone)
+        assert len(made.spool.fresh()) == 1
+
+
+@asynchronous
+async def test_an_error_of_ours_is_421_behind_what_was_answered(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        wire = Wire()
+        session = made.connect(wire)
+        session.data_received(MAIL + LETTER[:-5])
+
+        async def broken(*_: object) -> str:
+            raise ZeroDivisionError
+
+        made.cleanup.enter = broken  # type: ignore[method-assign, assignment]
+        session.data_received(b"\r\n.\r\nNOOP\r\n")
+        assert wire.codes[-1:] == ["421"]
+        assert wire.closing
+        session = made.connect(wire := Wire())
+        session.data_received(b"NOOP\r\n" + MAIL + LETTER + b"NOOP\r\n")
+        assert wire.codes == ["220", "250", "250", "250", "250", "354", "421"]
+
+
+@asynchronous
+async def test_reading_stops_when_enough_waits(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        wire = Wire()
+        session = made.connect(wire)
+        session.data_received(MAIL)
+        session.data_received(LETTER)
+        session.data_received(b"NOOP\r\n" * (READ_AHEAD // 6 + 10))
+        assert not wire.reading
+        await until(lambda: wire.codes.count("421") == 1)  # junk, in the end
+        assert wire.codes[5] == "250"
+
+
+@asynchronous
+async def test_who_does_not_read_is_not_read_from(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        wire = Wire()
+        session = made.connect(wire)
+        session.pause_writing()
+        for _ in range(40):
+            session.data_received(b"NOOP\r\n" * 1000)
+        assert not wire.reading
+        assert wire.codes == ["220"]
+        session.resume_writing()
+        await until(lambda: wire.codes[-1] == "421")
+        assert wire.codes.count("250") == 121  # junk, then errors, then the end
+
+
+@asynchronous
+async def test_shutting_down_waits_for_the_message(tmp_path: Path) -> None:
+    async with house(tmp_path) as made:
+        idle, busy = Wire(), Wire()
+        at_rest, at_work = made.connect(idle), made.connect(busy)
+        at_work.data_received(MAIL)
+        at_rest.shut_down()
+        at_work.shut_down()
+        assert idle.codes == ["220", "421"]
+        assert "421" not in busy.codes
+        at_work.data_received(LETTER)
+        await until(lambda: len(made.gone) == 2)
+        assert busy.codes[-2:] == ["250", "421"]
