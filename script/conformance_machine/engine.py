@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -112,10 +113,13 @@ class Engine:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
-    @property
-    def is_running(self) -> bool:
-        """False when it has ended by itself."""
-        return self._process is not None and self._process.poll() is None
+    def begin_anew(self) -> None:
+        """Start again with an empty queue. Raises EngineTrouble."""
+        self.stop()
+        shutil.rmtree(self._places.home / "spool", ignore_errors=True)
+        list(self._new_lines())  # of what went wrong
+        self._seen = 0
+        self.start()
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -173,6 +177,7 @@ class Engine:
             if quiet >= QUIET_POLLS:
                 return
             time.sleep(POLL_S)
+        raise EngineTrouble(f"the queue did not come to rest within {SETTLE_S:.0f} s")
 
     def events(self) -> list[dict[str, Any]]:
         """What it wrote into its journal since the last time; waits for the last lines."""

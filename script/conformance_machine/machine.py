@@ -4,7 +4,8 @@ SUMMARY      machine.py JOB (a JSON file): writes the observations into the job'
 RULES        the machine is made, the engine started, then the cases follow each other. Before each
              one the queue and all mailboxes are empty; what is left of it is deleted.
              What goes wrong with the machine or the engine is written into each case as
-             `harness_error`: no case passes by it.
+             `harness_error`: no case passes by it. After a queue that does not come to rest, or an
+             engine that is gone, a new one with an empty queue goes on with the next case.
 SOURCE       FORMAT.md
 """
 
@@ -111,12 +112,22 @@ class Machine:
             try:
                 case["observed"] = self._observe(case["input"])
             except (OSError, EngineTrouble, subprocess.TimeoutExpired) as error:
-                problem = f"{type(error).__name__}: {error}"
-                case["observed"] = {"harness_error": problem}
-                trouble = "" if self._engine.is_running else problem
+                case["observed"] = {"harness_error": f"{type(error).__name__}: {error}"}
+                trouble = self._begin_anew()
         self._engine.stop()
         self._document["recorded_with"] = "Waypost"
         return dict(self._document)
+
+    def _begin_anew(self) -> str:
+        """Another engine for the next case; '' or why there is none."""
+        try:
+            self._engine.begin_anew()
+        except EngineTrouble as error:
+            return str(error)
+        kept = (Normal(), ())
+        self._mailboxes.new(*kept)
+        runs_of_commands(*kept)
+        return ""
 
     def _observe(self, given: Mapping[str, Any]) -> dict[str, Any]:
         self._normal = Normal()
