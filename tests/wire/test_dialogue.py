@@ -48,7 +48,7 @@ def test_it_takes_chunks(shared: Running) -> None:
         talk.raw(b"BDAT 15\r\nSubject: x\r\n\r\n.BDAT 6 LAST\r\n.\r\nend")
         talk.expect("250 2.0.0 Ok: 15 bytes")
         talk.expect("250 2.0.0 Ok: 21 bytes queued as *")
-        talk.raw(b"MAIL FROM:<>\r\nRCPT TO:<box2@example.com>\r\nBDAT 0 LAST\r\nQUIT\r\n")
+        talk.raw(b"MAIL FROM:<>\r\nRCPT TO:<box11@example.com>\r\nBDAT 0 LAST\r\nQUIT\r\n")
         for pattern in ("250 2.1.0 *", "250 2.1.5 *", "[25]5[01] *", "221 *"):
             talk.expect(pattern)
     assert shared.home.letter("box2@example.com").endswith(b"\n\n..\nend\n")
