@@ -57,7 +57,6 @@ class Work:
     forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
     left: int = 0  # recipients in the active queue
-    has_earlier: bool = False  # recipients before those that the lease names now
     is_gone: bool = False  # set aside: its content cannot be read
 
     @property
@@ -254,7 +253,6 @@ class Attempts:
         work.told += _parts(lease.settled)
         work.outcomes.clear()
         work.lease = lease
-        work.has_earlier = True
         return True
 
     # jobs
@@ -382,14 +380,13 @@ class Attempts:
                 raise
         next_attempt = schedule.next_attempt(work.rules.queue_times, lease.arrived, self._clock())
         enter = [*(report.submission for report in made), *forwards]
-        # outcomes of this window alone must not end a message: one before may be deferred
-        ended = replace(lease, more=True) if work.has_earlier else lease
         await self._spool.finish(
-            ended, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
+            lease, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
         )
         self._work.pop(lease.queue_id, None)
         self._reporter.entered(lease, made)
-        if ended.more or any(item.status is Status.DEFERRED for item in work.outcomes):
+        is_long = lease.more or lease.has_earlier
+        if is_long or any(item.status is Status.DEFERRED for item in work.outcomes):
             self._deferred_due = min(self._deferred_due, next_attempt)
             self._set_timer()
         else:

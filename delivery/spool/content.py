@@ -111,13 +111,16 @@ class ContentWriter:
         *,
         inline_bytes: int,
         executor: Executor | None = None,
+        loose: set[str] | None = None,
     ) -> None:
+        """`loose` gets the name of a file that is made here, and loses it with the file."""
         self.queue_id = queue_id
         self.size = 0
         self._files = files
         self._budget = budget
         self._inline_bytes = inline_bytes
         self._executor = executor
+        self._loose = set() if loose is None else loose
         self._pieces: list[bytes] = []
         self._held = 0
         self._file: BinaryIO | None = None
@@ -176,11 +179,13 @@ class ContentWriter:
         self._close()
         if had_file:
             self._files.remove(self.queue_id)
+            self._loose.discard(self.queue_id)
 
     def _spill(self) -> None:
         """Move what is in memory to a file."""
         try:
             self._file = self._files.create(self.queue_id)
+            self._loose.add(self.queue_id)
             for piece in self._pieces:
                 self._files.write(self._file, piece)
         except OSError as error:

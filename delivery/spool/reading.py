@@ -108,6 +108,7 @@ def next_window(
         numbers={item: row.number for item, row in pending},
         last_number=rows[-1].number if rows else last,
         more=more,
+        has_earlier=last >= 0,
         settled=settled,
     )
 

@@ -66,6 +66,7 @@ class Lease:
     expired: bool = False  # an operator asked to return it: give up instead of deferring
     last_number: int = -1  # of the recipients read so far
     more: bool = False
+    has_earlier: bool = False  # this window is not the first: others may be deferred
     settled: tuple[Outcome, ...] = ()
 
 

@@ -132,6 +132,11 @@ class Spool:
         """Transactions committed since start()."""
         return 0 if self._committer is None else self._committer.commits
 
+    @property
+    def loose_files(self) -> int:
+        """Content files that belong to no message yet."""
+        return len(self._loose)
+
     # entering
 
     def begin(self) -> ContentWriter:
@@ -140,15 +145,14 @@ class Spool:
         Raises SmtpFailure 452 4.3.1 when the disk has less than SpoolLimits.free_bytes.
         """
         self.check_room()
-        writer = ContentWriter(
+        return ContentWriter(
             queueid.to_text(self._ids.next()),
             self._files,
             self._budget,
             inline_bytes=self.limits.inline_bytes,
             executor=self._executor,
+            loose=self._loose,
         )
-        self._loose.add(writer.queue_id)
-        return writer
 
     def check_room(self, size: int = 0) -> None:
         """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now.
@@ -516,7 +520,7 @@ class Spool:
 
 def _all_final(lease: Lease, outcomes: Sequence[Outcome]) -> bool:
     """True when these outcomes end every recipient that the message has."""
-    if lease.more or len(outcomes) < len(lease.numbers):
+    if lease.more or lease.has_earlier or len(outcomes) < len(lease.numbers):
         return False
     final = {item.recipient for item in outcomes if item.status is not Status.DEFERRED}
     return final.issuperset(lease.numbers)

@@ -155,6 +155,18 @@ async def test_many_recipients_come_in_windows(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_the_last_window_does_not_end_those_deferred_before(tmp_path: Path) -> None:
+    many = envelope(*(f"u{n}@x.example" for n in range(15)))
+    async with spool(tmp_path, limits=SpoolLimits(recipients=10)) as opened:
+        first = await leased(opened, await opened.enter(many, small(), now=NOW))
+        await opened.settle(first, outcomes(first, Status.DEFERRED, "4.0.0"))
+        last = await opened.window(first)
+        await opened.finish(last, outcomes(last), next_attempt=NOW + 300)
+        (left,) = await opened.listing()
+        assert [item.address for item in left.recipients] == [f"u{n}@x.example" for n in range(10)]
+
+
+@asynchronous
 async def test_an_outcome_for_a_stranger_is_our_mistake(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         lease = await leased(opened, await opened.enter(envelope(), small()))

@@ -145,6 +145,22 @@ async def test_an_abandoned_message_leaves_nothing(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_messages_that_come_to_nothing_are_not_remembered(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        for size in (10, 100_000):
+            writer = opened.begin()
+            writer.write(b"x" * size)
+            writer.abandon()
+            _, content = await written(opened, b"x" * size)
+            opened.forget(content)
+        assert opened.loose_files == 0
+        assert list((tmp_path / "0" / "content").iterdir()) == []
+        await written(opened, b"x" * 100_000)
+        assert opened.loose_files == 1, "removed when the spool is closed"
+    assert list((tmp_path / "0" / "content").iterdir()) == []
+
+
+@asynchronous
 async def test_forgetting_content_that_was_entered_keeps_it(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         queue_id, content = await written(opened, b"x" * 100_000)
