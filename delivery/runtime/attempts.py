@@ -210,7 +210,7 @@ class Attempts:
                 return
 
     async def _groups(self, work: Work) -> dict[Route, list[Recipient]]:
-        """The recipients by route; those whose route cannot be found out are deferred."""
+        """The recipients by route; those whose route cannot be found out are tried again later."""
         groups: dict[Route, list[Recipient]] = {}
         envelope = work.lease.envelope
         for number, recipient in enumerate(envelope.recipients, 1):
@@ -219,20 +219,19 @@ class Attempts:
             try:
                 resolution = work.rules.router.resolve(recipient.address, envelope.sender)
             except TableError as error:
-                self._defer(work, recipient, f"lookup failure: {error}")
+                route = Route("retry", f"4.3.0 lookup failure: {error}")
             except Exception as error:  # noqa: BLE001 - one address must not stop the queue
                 self._tell(error, work.queue_id)
-                self._defer(work, recipient, "internal error; the log says more")
+                route = Route("retry", "4.3.0 internal error; the log says more")
             else:
-                groups.setdefault(resolution.route, []).append(recipient)
+                route = resolution.route
+            groups.setdefault(route, []).append(recipient)
         return groups
 
-    def _defer(self, work: Work, recipient: Recipient, reason: str) -> None:
-        result = Result(outcomes=settle((recipient,), Status.DEFERRED, "4.3.0", reason))
-        self._judge(work, result, (recipient,))
-
-    def _judge(self, work: Work, result: Result, recipients: Sequence[Recipient]) -> list[Outcome]:
-        judged = self._outcomes.judge(work.lease, work.rules, result, recipients)
+    def _judge(
+        self, work: Work, route: Route, result: Result, recipients: Sequence[Recipient]
+    ) -> list[Outcome]:
+        judged = self._outcomes.judge(work.lease, work.rules, route, result, recipients)
         work.outcomes += judged.outcomes
         work.told += judged.told
         work.late = work.late or judged.late
@@ -276,7 +275,7 @@ class Attempts:
             if is_last:
                 self._work.pop(work.queue_id, None)
             return
-        judged = self._judge(work, result, job.recipients)
+        judged = self._judge(work, job.route, result, job.recipients)
         if not is_last:
             await self._spool.settle(work.lease, judged)
         elif work.lease.more and await self._next_window(work):

@@ -1,6 +1,6 @@
 """outcomes - what became of recipients: judged by lifetime, logged, journaled, counted.
 
-SUMMARY      Outcomes.judge(lease, rules, result, recipients) -> Judged
+SUMMARY      Outcomes.judge(lease, rules, route, result, recipients) -> Judged
 RULES        a recipient deferred beyond its lifetime is given up (EXPIRED)
              a recipient that stands for several others is logged, and reported on, by its parts
              an agent that says nothing about a recipient, or talks of others, breaks its contract:
@@ -23,7 +23,7 @@ from delivery.runtime.cleanup import Counters
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.records import Lease
-from delivery.values import Outcome, Recipient, Status
+from delivery.values import Outcome, Recipient, Route, Status
 
 WORDS = {
     Status.SENT: "delivered",
@@ -53,9 +53,14 @@ class Outcomes:
         self._clock = clock
 
     def judge(
-        self, lease: Lease, rules: Rules, result: Result, recipients: Sequence[Recipient]
+        self,
+        lease: Lease,
+        rules: Rules,
+        route: Route,
+        result: Result,
+        recipients: Sequence[Recipient],
     ) -> Judged:
-        """One outcome for each of `recipients`, noted everywhere."""
+        """One outcome for each of `recipients`, which went by `route`; noted everywhere."""
         now, is_null = self._clock(), not lease.envelope.sender
         expired = lease.expired or schedule.is_expired(
             rules.queue_times, lease.arrived, now, null_sender=is_null
@@ -69,19 +74,19 @@ class Outcomes:
             outcomes.append(outcome)
             parts = result.parts.get(outcome.recipient)
             if parts is None:
-                self._note(lease, rules, outcome, now)
+                self._note(lease, rules, route, outcome, now)
                 if _is_reportable(outcome, late=late):
                     told.append(Part(outcome=outcome))
                 continue
             for part in parts:
                 said = _aged(part.outcome, expired=expired)
                 if not part.is_news:
-                    self._note(lease, rules, said, now)
+                    self._note(lease, rules, part.route or route, said, now)
                 if _is_reportable(said, late=late):
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
-    def _note(self, lease: Lease, rules: Rules, outcome: Outcome, now: float) -> None:
+    def _note(self, lease: Lease, rules: Rules, route: Route, outcome: Outcome, now: float) -> None:
         word = WORDS[outcome.status]
         self._counters.add(word)
         recipient = outcome.recipient
@@ -90,6 +95,8 @@ class Outcomes:
             "queue_id": lease.queue_id,
             "recipient": recipient.address.text,
             "original_recipient": original.text if original != recipient.address else "",
+            "transport": route.transport,
+            "nexthop": route.nexthop,
             "relay": outcome.relay,
             "delay_s": round(now - lease.arrived, 2),
             "dsn": outcome.dsn,

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from delivery.agents.base import Delivery, Forward, Part, Result, read_content
+from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_content
+from delivery.agents.error import ErrorAgent
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.runtime.attempts import Attempts
@@ -108,7 +109,7 @@ def forward(origin: Recipient, names: Iterable[str], given: Envelope) -> Forward
 
 
 class Queue:
-    """A spool with its attempts; every transport is the one scripted agent."""
+    """A spool with its attempts; every transport but retry is the one scripted agent."""
 
     def __init__(
         self, spool: Spool, journal: Journal, given: Rules, clock: Clock, trouble: list[str]
@@ -118,12 +119,13 @@ class Queue:
         self.clock = clock
         self.trouble = trouble
         self.agent = ScriptedAgent()
+        others: dict[str, Agent | None] = {"missing": None, "retry": ErrorAgent(Status.DEFERRED)}
         self.counters = Counters()
         self.reporter = Reporter(spool, journal, clock=clock)
         self.attempts = Attempts(
             spool,
             lambda: self.rules,
-            lambda rules, transport: None if transport == "missing" else self.agent,
+            lambda rules, transport: others.get(transport, self.agent),
             Outcomes(journal, self.counters, clock=clock),
             self.reporter,
             clock=clock,

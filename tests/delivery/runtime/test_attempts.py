@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,10 @@ async def test_it_works(tmp_path: Path) -> None:
         assert made.agent.contents == [b"Received: here\r\nSubject: x\r\n\r\ny\r\n"]
         assert await made.states() == {}
         assert made.counters.values == {"delivered": 1}
+    [line] = (tmp_path / "journal").glob("*.jsonl")
+    told = json.loads(line.read_text())
+    assert told["event"] == "delivered"
+    assert (told["transport"], told["nexthop"]) == ("smtp", "far.example")
 
 
 @asynchronous
