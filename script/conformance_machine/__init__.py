@@ -5,6 +5,7 @@ cases: what is said to it, and what a real Postfix then did (FORMAT.md beside th
 
     runner.py      all of it: scenarios found, workers fed, verdicts printed
     suite.py       which scenarios there are; compare.py: are two observations the same?
+    verdict.py     what became of the cases;  workers.py: worker processes, from outside
     worker.py      one process with a database of its own: imports and publishes (publishing.py),
                    then has the scenario run in a machine
     namespaces.py  a machine of its own: users, mounts, network, processes

@@ -22,13 +22,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from machine.linux import become_user_with_file_access
 
 START_S = 30.0
+ANSWER_S = 10.0
 SETTLE_S = 25.0
-POLL_S = 0.01
+POLL_S = 0.004
 QUIET_POLLS = 2
 JOURNAL_S = 2.0  # how late its lines may be
 FINAL_EVENTS = {
@@ -70,6 +71,7 @@ class Engine:
         self._read: dict[Path, int] = {}  # journal file -> bytes read
         self._seen = 0  # final events
         self._can_delete = True
+        self._connection: BinaryIO | None = None  # to its control socket
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,6 +111,7 @@ class Engine:
 
     def stop(self) -> None:
         """End it without ceremony: what it holds is forgotten with the machine."""
+        self._hang_up()
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -127,16 +130,36 @@ class Engine:
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One request over the control socket. Raises OSError, EngineTrouble."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(self._places.socket))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                line = answers.readline()
+        line = self._answer(json.dumps(request).encode() + b"\n")
         answer: dict[str, Any] = json.loads(line) if line else {}
         if not answer.get("ok"):
             raise EngineTrouble(str(answer.get("error", "it hung up")))
         return answer
+
+    def _answer(self, request: bytes) -> bytes:
+        """One line for another; the connection stays open, and an engine may end an idle one."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                if line := self._exchange(self._connection, request):
+                    return line
+            self._hang_up()
+        with socket.socket(socket.AF_UNIX) as made:
+            made.settimeout(ANSWER_S)
+            made.connect(str(self._places.socket))
+            self._connection = made.makefile("rwb")
+        return self._exchange(self._connection, request)
+
+    @staticmethod
+    def _exchange(connection: BinaryIO, request: bytes) -> bytes:
+        connection.write(request)
+        connection.flush()
+        return connection.readline()
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.close()
 
     def command(
         self, words: Sequence[str], *, said: bytes = b"", user: tuple[str, int, int] | None = None
@@ -188,7 +211,7 @@ class Engine:
             new = list(self._new_lines())
             self._seen += sum(each["event"] in FINAL_EVENTS for each in new)
             found += new
-            if (self._seen >= wanted and not new) or time.monotonic() > deadline:
+            if self._seen >= wanted or time.monotonic() > deadline:
                 return found
             time.sleep(POLL_S)
 

@@ -1,8 +1,7 @@
 """runner - all scenarios, in parallel; verdicts, and the closing line.
 
 SUMMARY      run(choices) -> exit status: 1 when something failed
-RULES        a case that cannot be observed has failed. Deviations that were decided on are listed
-             with their reason in docs/deviations.json, by scenario and case, and counted apart.
+RULES        each core has one worker with a database of its own; the long scenarios come first
 """
 
 from __future__ import annotations
@@ -10,25 +9,19 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from conformance_machine.compare import differences
 from conformance_machine.databases import Databases
-from conformance_machine.namespaces import Way, choose_way
+from conformance_machine.namespaces import choose_way
 from conformance_machine.suite import Scenario, find_lookups, find_scenarios, load
-
-ROOT = Path(__file__).resolve().parents[2]
-DEVIATIONS = ROOT / "docs" / "deviations.json"
+from conformance_machine.verdict import DEVIATIONS, ROOT, Verdict, judge
+from conformance_machine.workers import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,50 +62,6 @@ class Results:
 
     def total(self, name: str) -> int:
         return sum(getattr(tally, name) for tally in self.families.values())
-
-
-class Worker:
-    """One worker process."""
-
-    def __init__(self, database_url: str, work: Path, way: Way, *, migrate: bool) -> None:
-        program = Path(__file__).with_name("worker.py")
-        self._process = subprocess.Popen(
-            [sys.executable, str(program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
-        self.ask(
-            {
-                "database_url": database_url,
-                "work": str(work),
-                "way": way.options,
-                "migrate": migrate,
-            }
-        )
-
-    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """One line there, one line back."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a worker ended with status {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def kill(self) -> None:
-        """End it and the machine that it runs, when it has not ended."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
-
-    def close(self) -> None:
-        """No more work."""
-        self._process.communicate()
 
 
 def run(choices: Choices) -> int:
@@ -173,7 +122,7 @@ def _run_scenarios(
     for each in sorted(scenarios, key=lambda s: -sizes[s.name]):  # the long ones first
         waiting.put(each)
     lock = threading.Lock()
-    work = choices.keep or temporary
+    work, out = choices.keep or temporary, choices.out or temporary / "out"
     work.mkdir(parents=True, exist_ok=True)
     with Databases(os.environ["DATABASE_URL"]) as databases:
         first_url = databases.make()
@@ -190,11 +139,12 @@ def _run_scenarios(
             try:
                 while True:
                     scenario = waiting.get_nowait()
-                    answer, document = _one(worker, scenario, choices, temporary)
+                    observation = worker.observe(scenario, out, keep=choices.keep is not None)
+                    verdict = judge(scenario, observation, choices.level)
                     with lock:
-                        _judge(scenario, answer, document, choices, results)
+                        _say(scenario, verdict, results.families[scenario.family])
                         if choices.verbose:
-                            print(f"{scenario.name}: {answer['seconds']} s", file=sys.stderr)
+                            print(f"{scenario.name}: {observation.times}", file=sys.stderr)
             except queue.Empty:
                 worker.close()
 
@@ -209,61 +159,11 @@ def _run_scenarios(
                 worker.kill()
 
 
-def _one(
-    worker: Worker, scenario: Scenario, choices: Choices, temporary: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Have one scenario run; what the worker said, and the observations."""
-    folder = (choices.out or temporary / "out") / scenario.name
-    folder.mkdir(parents=True, exist_ok=True)
-    output = folder / "cases.json"
-    output.unlink(missing_ok=True)
-    answer = worker.ask(
-        {
-            "directory": str(scenario.directory),
-            "name": scenario.name,
-            "family": scenario.family,
-            "legacy": scenario.legacy,
-            "output": str(output),
-            "keep": choices.keep is not None,
-        }
-    )
-    return answer, load(output, {"cases": []})
-
-
-def _judge(
-    scenario: Scenario,
-    answer: Mapping[str, Any],
-    document: Mapping[str, Any],
-    choices: Choices,
-    results: Results,
-) -> None:
-    """Compare case by case; print what differs."""
-    tally = results.families[scenario.family]
-    deviations = deviations_of(scenario.name)
-    observed = {case["id"]: case["observed"] for case in document["cases"]}
-    for problem in (*answer["refused"], *filter(None, [answer["trouble"]])):
-        print(f"{scenario.name}: {problem}")
-    told = ""
-    for case in load(scenario.cases)["cases"]:
-        found = observed.get(case["id"], {"harness_error": "no observation"})
-        if "harness_error" in found:
-            lines = ["as before" if found["harness_error"] == told else found["harness_error"]]
-            told = found["harness_error"]
-        else:
-            lines = list(differences(case["observed"], found, choices.level))
-        if not lines:
-            tally.passed += 1
-        elif case["id"] in deviations or "*" in deviations:
-            tally.deviating += 1
-        else:
-            tally.failed += 1
-            print(f"{scenario.name}/{case['id']}: {case.get('note', '')}")
-            for line in lines:
-                print(f"   {line}")
+def _say(scenario: Scenario, verdict: Verdict, tally: Tally) -> None:
+    """Count one scenario; print what differs."""
+    tally.passed += verdict.passed
+    tally.deviating += verdict.deviating
+    tally.failed += len(verdict.failures)
+    for line in verdict.as_text(scenario):
+        print(line)
     sys.stdout.flush()
-
-
-def deviations_of(scenario: str) -> Mapping[str, str]:
-    """Case -> reason, of the cases of a scenario that deviate on purpose."""
-    found: Mapping[str, str] = load(DEVIATIONS, {}).get(scenario, {})
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conformance_machine.runner import DEVIATIONS, ROOT, deviations_of
+from conformance_machine.verdict import DEVIATIONS, ROOT, deviations_of
 
 
 def test_every_deviation_is_specified() -> None:

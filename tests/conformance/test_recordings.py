@@ -1,0 +1,59 @@
+"""Every recorded scenario that belongs to the suite, each a test: at level exact.
+
+The recordings are not a part of this repository: WAYPOST_CONFORMANCE names their directory, as for
+script/conformance. .ci/run sets it where they lie beside the clone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conformance_machine.databases import Databases
+from conformance_machine.namespaces import choose_way
+from conformance_machine.suite import Scenario, find_scenarios
+from conformance_machine.verdict import judge
+from conformance_machine.workers import Worker
+
+from tests.conformance.test_run import has_namespaces
+
+BATCH = 1  # what holds in full; FORMAT.md
+SHOWN = 40  # lines of what differs
+
+DIRECTORY = os.environ.get("WAYPOST_CONFORMANCE", "")
+SCENARIOS = [
+    scenario
+    for legacy in (False, True)
+    for scenario in (
+        find_scenarios(Path(DIRECTORY), batch=BATCH, legacy=legacy) if DIRECTORY else ()
+    )
+]
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(
+        not SCENARIOS, reason="no recordings: WAYPOST_CONFORMANCE is their directory"
+    ),
+    pytest.mark.skipif(not has_namespaces(), reason="needs namespaces, unshare and ip"),
+]
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with Databases(os.environ["DATABASE_URL"]) as databases:
+        work = tmp_path_factory.mktemp("machines")
+        made = Worker(databases.make(), work, choose_way(), migrate=True)
+        try:
+            yield made
+        finally:
+            made.kill()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_it_is_as_recorded(worker: Worker, scenario: Scenario, tmp_path: Path) -> None:
+    verdict = judge(scenario, worker.observe(scenario, tmp_path), "exact")
+    assert verdict.passed + verdict.deviating + len(verdict.failures) > 0
+    lines = list(verdict.as_text(scenario))
+    assert lines == [], f"{len(verdict.failures)} cases differ:\n" + "\n".join(lines[:SHOWN])
