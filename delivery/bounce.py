@@ -53,6 +53,7 @@ class BounceSettings:
     delay_warning_time: float = 0.0
     maximal_queue_lifetime: float = 432_000.0
     double_bounce_sender: str = "double-bounce"
+    smtputf8_enable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def _is_asked_for(kind: ReportKind, notify: Collection[str]) -> bool:
     return kind.name in notify
 
 
-def report_envelope(original: Envelope) -> Envelope:
+def report_envelope(original: Envelope, settings: BounceSettings) -> Envelope:
     """The envelope of a report: null sender, to the sender of `original`.
 
     Its recipient is an address like any other: the caller rewrites and expands it.
@@ -116,9 +117,14 @@ def report_envelope(original: Envelope) -> Envelope:
         sender=Address("", ""),
         recipients=(Recipient(address=sender, original=sender),),
         smtputf8=original.smtputf8,
-        eightbit=original.eightbit,
+        eightbit=_is_eightbit(original, settings),
         generation=original.generation,
     )
+
+
+def _is_eightbit(original: Envelope, settings: BounceSettings) -> bool:
+    """True when the report may hold, and so declares, 8-bit text. RFC 6533 2, RFC 6152."""
+    return settings.smtputf8_enable or original.eightbit
 
 
 async def write_report(
@@ -142,6 +148,7 @@ async def write_report(
 def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[bytes]:
     """Headers, text and status: everything before the returned message."""
     utf8 = report.envelope.smtputf8
+    encoding = ["Content-Transfer-Encoding: 8bit"] * _is_eightbit(report.envelope, settings)
     yield received_locally(
         queue_id=report.queue_id,
         myhostname=settings.myhostname,
@@ -158,7 +165,7 @@ def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[b
         "MIME-Version: 1.0",
         "Content-Type: multipart/report; report-type=delivery-status;",
         f'\tboundary="{boundary}"',
-        "Content-Transfer-Encoding: 8bit",
+        *encoding,
         f"Message-Id: <{report.queue_id}.{int(report.now)}@{settings.myhostname}>",
         "",
         "This is a MIME-encapsulated message.",
@@ -301,6 +308,7 @@ async def _return_message(
         and report.size <= settings.bounce_size_limit
     )
     utf8 = report.envelope.smtputf8
+    encoding = ["Content-Transfer-Encoding: 8bit"] * _is_eightbit(report.envelope, settings)
     if is_whole:
         kind = "message/global" if utf8 else "message/rfc822"
     else:
@@ -312,7 +320,7 @@ async def _return_message(
             f"--{boundary}",
             f"Content-Description: {state}Message{'' if is_whole else ' Headers'}",
             f"Content-Type: {kind}",
-            "Content-Transfer-Encoding: 8bit",
+            *encoding,
             "",
             f"Return-Path: <{sender}>",
         )

@@ -77,17 +77,23 @@ def received(
     recipient: Address | None = None,
     tls: str = "",
     login: str = "",
+    userid: int | None = None,
 ) -> bytes:
-    """Our Received header for a message from a client, CRLF line ends.
+    """Our Received header for a message that came in, CRLF line ends.
 
     `recipient` is the only recipient as given at RCPT, None when there are several. `tls` is
     "TLSv1.3 with cipher ... (256/256 bits)", `login` the authenticated user when it is to be shown
-    (postconf(5) smtpd_tls_received_header, smtpd_sasl_authenticated_header).
+    (postconf(5) smtpd_tls_received_header, smtpd_sasl_authenticated_header). `userid` is the user
+    of this machine who handed it in, when no client did.
     """
     client = envelope.client
     if client is None:
         return received_locally(
-            queue_id=queue_id, myhostname=myhostname, mail_name=mail_name, when=when
+            queue_id=queue_id,
+            myhostname=myhostname,
+            mail_name=mail_name,
+            when=when,
+            origin="" if userid is None else f"from userid {userid}",
         )
     utf8 = envelope.smtputf8
     address = f"IPv6:{client.address}" if client.is_ipv6 else client.address

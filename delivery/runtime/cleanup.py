@@ -23,12 +23,11 @@ from delivery import log, trace
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
 from delivery.policy.facts import Facts
-from delivery.policy.verdict import Decision, Effects
-from delivery.runtime.rules import ServiceRules
-from delivery.smtp import events
+from delivery.policy.verdict import NO_EFFECTS, Decision, Effects
+from delivery.runtime.rules import MailRules, ServiceRules
 from delivery.spool.content import ContentWriter
 from delivery.spool.store import Spool
-from delivery.values import Envelope, Recipient
+from delivery.values import Client, Envelope, Recipient
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError
 
@@ -36,16 +35,36 @@ NAMED = 100  # recipients of one message that the journal names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who handed a message in: a client of ours, or a user of this machine."""
+
+    client: Client | None = None
+    helo: str = ""
+    protocol: str = "ESMTP"  # the "with" type of RFC 3848
+    userid: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As log lines name it."""
+        if self.client is not None:
+            return f"{self.client.name}[{self.client.address}]"
+        return "local" if self.userid is None else f"userid {self.userid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A whole message with everything that decided about it."""
 
-    mail: events.Mail
+    sender: Address
     recipients: tuple[Recipient, ...]
-    facts: Facts
-    effects: Effects
+    origin: Origin
     writer: ContentWriter
     scan: trace.HeaderScan
-    eightbit: bool
+    effects: Effects = NO_EFFECTS
+    smtputf8: bool = False
+    eightbit: bool = False
+    envid: str = ""
+    ret: str = ""
 
 
 class Counters:
@@ -78,11 +97,10 @@ class Cleanup:
         self._clock = clock
         self._flushes: dict[str, asyncio.Task[int]] = {}
 
-    async def enter(self, rules: ServiceRules, message: Message) -> str:
+    async def enter(self, rules: MailRules, message: Message) -> str:
         """Queue the message; its id, when it is on disk."""
-        settings = rules.settings
         message.scan.finish()
-        if message.scan.is_looping(settings.hopcount_limit):
+        if message.scan.is_looping(rules.cleanup.hopcount_limit):
             raise SmtpFailure(554, "5.4.0", "Error: too many hops", cause="hopcount_limit")
         queue_id = message.writer.queue_id
         if message.effects.discard:
@@ -134,8 +152,8 @@ class Cleanup:
 
     # inside
 
-    def _envelope(self, rules: ServiceRules, message: Message) -> Envelope:
-        facts, mail, router = message.facts, message.mail, rules.router
+    def _envelope(self, rules: MailRules, message: Message) -> Envelope:
+        router, origin = rules.router, message.origin
         recipients = message.recipients
         if message.effects.redirect:
             target = _address(message.effects.redirect)
@@ -144,42 +162,38 @@ class Cleanup:
             Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
             for target in map(_address, message.effects.bcc)
         )
-        sender = router.sender(mail.address)
+        sender = router.sender(message.sender)
         expansion = router.expand((*recipients, *added), copies_for=sender)
         return Envelope(
             sender=sender,
             recipients=expansion.recipients,
-            client=facts.client,
-            helo=facts.helo or "",
-            protocol=trace.with_protocol(
-                extended=facts.protocol == "ESMTP",
-                smtputf8=mail.smtputf8,
-                tls=facts.tls is not None,
-                login=bool(facts.login),
-            ),
-            smtputf8=mail.smtputf8,
-            eightbit=message.eightbit or mail.body == "8BITMIME",
-            envid=mail.envid,
-            ret=mail.ret,
+            client=origin.client,
+            helo=origin.helo,
+            protocol=origin.protocol,
+            smtputf8=message.smtputf8,
+            eightbit=message.eightbit,
+            envid=message.envid,
+            ret=message.ret,
             generation=rules.number,
         )
 
-    def _headers(self, rules: ServiceRules, message: Message, envelope: Envelope) -> bytes:
+    def _headers(self, rules: MailRules, message: Message, envelope: Envelope) -> bytes:
         only = message.recipients[0].original if len(message.recipients) == 1 else None
         received = trace.received(
             envelope,
             queue_id=message.writer.queue_id,
-            myhostname=rules.settings.myhostname,
-            mail_name=rules.settings.mail_name,
+            myhostname=rules.cleanup.myhostname,
+            mail_name=rules.cleanup.mail_name,
             when=self._clock(),
             recipient=only,
+            userid=message.origin.userid,
         )
         prepended = "".join(f"{line}\r\n" for line in message.effects.prepend)
         return received + prepended.encode("utf-8", "surrogateescape")
 
     def _accepted(
         self,
-        rules: ServiceRules,
+        rules: MailRules,
         message: Message,
         queue_id: str,
         envelope: Envelope | None,
@@ -187,12 +201,11 @@ class Cleanup:
         action: str,
     ) -> None:
         self._counters.add("accepted")
-        facts = message.facts
         values = {
             "queue_id": queue_id,
-            "client": facts.client_text,
-            "helo": facts.helo,
-            "sender": message.mail.address.text,
+            "client": message.origin.text,
+            "helo": message.origin.helo,
+            "sender": message.sender.text,
             "recipients": len(message.recipients),
             "size": message.writer.size,
             "action": action,

@@ -28,12 +28,12 @@ from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Decision
-from delivery.runtime.cleanup import Cleanup, Message
+from delivery.runtime.cleanup import Cleanup, Message, Origin
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
 from delivery.spool.content import ContentWriter
-from delivery.trace import HeaderScan
+from delivery.trace import HeaderScan, with_protocol
 from delivery.values import Client, Recipient
 from tables.addresses import NULL
 from tables.errors import TableUnavailable
@@ -235,14 +235,18 @@ class Dialogue:
             if decision.refused:
                 return self._refuse(decision, facts)
             self._note(decision, facts)
+            mail = transaction.mail
             message = Message(
-                mail=transaction.mail,
+                sender=mail.address,
                 recipients=tuple(transaction.recipients),
-                facts=facts,
-                effects=self._checks.effects,
+                origin=_origin(facts, smtputf8=mail.smtputf8),
                 writer=transaction.writer,
                 scan=transaction.scan,
-                eightbit=event.eightbit,
+                effects=self._checks.effects,
+                smtputf8=mail.smtputf8,
+                eightbit=event.eightbit or mail.body == "8BITMIME",
+                envid=mail.envid,
+                ret=mail.ret,
             )
             queue_id = await self._cleanup.enter(self.rules, message)
             self._errors = self._junk = 0
@@ -339,6 +343,19 @@ class Dialogue:
                 client=self._client,
                 recipient=None if facts.recipient is None else facts.recipient.text,
             )
+
+
+def _origin(facts: Facts, *, smtputf8: bool) -> Origin:
+    return Origin(
+        client=facts.client,
+        helo=facts.helo or "",
+        protocol=with_protocol(
+            extended=facts.protocol == "ESMTP",
+            smtputf8=smtputf8,
+            tls=facts.tls is not None,
+            login=bool(facts.login),
+        ),
+    )
 
 
 def _is_junk(event: events.Event) -> bool:

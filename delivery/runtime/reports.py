@@ -151,7 +151,9 @@ class Reporter:
         except BaseException:
             writer.abandon()
             raise
-        envelope = self._expanded(subject, bounce.report_envelope(lease.envelope))
+        envelope = self._expanded(
+            subject, bounce.report_envelope(lease.envelope, subject.rules.bounce)
+        )
         report = Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
         return [Made(kind, report)]
 

@@ -27,6 +27,7 @@ from tables.reading.snapshot import Snapshot
 from tables.services import Service
 
 DEFAULT_SERVICE = Service(name="smtp", type="inet", command="smtpd", private=False)
+PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 DELIVERING = ("unix", "fifo")  # types of services that deliver
 # name -> daemon; Postfix's master.cf as shipped
 STANDARD = {
@@ -42,11 +43,19 @@ STANDARD = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupSettings:
+    """What is read when a message is completed; field names are those of postconf(5)."""
+
+    myhostname: str
+    mail_name: str
+    hopcount_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """What a session reads itself; field names are those of postconf(5)."""
 
     myhostname: str
-    mail_name: str
     smtpd_banner: str
     smtpd_timeout: float
     smtpd_recipient_limit: int
@@ -61,7 +70,6 @@ class SessionSettings:
     smtpd_tls_security_level: str
     smtpd_enforce_tls: bool
     smtpd_tls_wrappermode: bool
-    hopcount_limit: int
     fast_flush_domains: tuple[str, ...]
     parent_domain_matches_subdomains: tuple[str, ...]
 
@@ -72,17 +80,27 @@ class SessionSettings:
         return level == "encrypt" or (not level and self.smtpd_enforce_tls)
 
 
-class ServiceRules:
-    """The rules as one smtpd service sees them, with its own -o settings."""
+class MailRules:
+    """The rules as one service that takes mail sees them, with its own -o settings."""
 
     def __init__(self, rules: Rules, service: Service) -> None:
         self.number = rules.number  # not the rules: a circle would outlive its last user
         self.service = service
-        self.main = self.parameters = parameters = rules.parameters
+        self.parameters = rules.parameters
         self.router = rules.router
         if service.overrides:
-            self.parameters = parameters = parameters.with_overrides(service.overrides)
-            self.router = Router(parameters, rules.snapshot, rules.own_addresses)
+            self.parameters = rules.parameters.with_overrides(service.overrides)
+            self.router = Router(self.parameters, rules.snapshot, rules.own_addresses)
+        self.cleanup = self.parameters.bind(CleanupSettings)
+
+
+class ServiceRules(MailRules):
+    """The rules of an smtpd service."""
+
+    def __init__(self, rules: Rules, service: Service) -> None:
+        super().__init__(rules, service)
+        parameters = self.parameters
+        self.main = rules.parameters
         self.policy = Policy(parameters, rules.snapshot, self.router)
         self.server = parameters.bind(ServerSettings)
         self.settings = settings = parameters.bind(SessionSettings)
@@ -119,6 +137,7 @@ class Rules:
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
+        self.pickup = MailRules(self, self._pickup_service())
         services = [item.name for item in snapshot.services if item.type in DELIVERING]
         for transport in services if snapshot.services else STANDARD:
             self.transport_limits(transport)
@@ -161,6 +180,13 @@ class Rules:
             return float(text)
         except ValueError:
             raise ParameterError(f"{name}: {text!r} is no number", name=name) from None
+
+    def _pickup_service(self) -> Service:
+        """The service that takes mail from programs of this machine."""
+        for service in self.snapshot.services:
+            if service.daemon == "pickup":
+                return service
+        return PICKUP_SERVICE
 
     def _smtpd_services(self) -> tuple[Service, ...]:
         """The inet services that are smtpd; without any service at all, one on the usual port."""

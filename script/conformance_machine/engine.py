@@ -85,6 +85,7 @@ class Engine:
             "WAYPOST_SUBMISSION": ":587",
             "WAYPOST_SMTPS": ":465",
             "WAYPOST_RESOLVER": "127.0.0.1:53",
+            "MAIL_CONFIG": "/etc/postfix",  # export_environment hands it on, as Postfix does
         }
 
     def start(self) -> None:

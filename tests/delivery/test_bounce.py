@@ -223,7 +223,19 @@ def test_smtputf8_mail_gets_an_international_report() -> None:
     assert "Content-Type: message/global-delivery-status" in text
     assert "Content-Type: message/global\r\n" in text
     assert "Final-Recipient: utf-8; jörg@far.example" in text
-    assert report_envelope(envelope).smtputf8
+    assert report_envelope(envelope, SETTINGS).smtputf8
+
+
+@pytest.mark.parametrize(
+    ("of_message", "utf8_is_on", "expected"),
+    [(False, True, True), (False, False, False), (True, False, True)],
+)
+def test_a_report_declares_its_encoding(of_message: bool, utf8_is_on: bool, expected: bool) -> None:
+    envelope = replace(ENVELOPE, eightbit=of_message)
+    settings = replace(SETTINGS, smtputf8_enable=utf8_is_on)
+    assert report_envelope(envelope, settings).eightbit is expected
+    data = write(FAILED, envelope=envelope, settings=settings)
+    assert (b"Content-Transfer-Encoding: 8bit\r\n" in data) is expected
 
 
 BOUNDARY = "--NEWID.1795353714/mx.example.net"
@@ -313,7 +325,7 @@ def test_nobody_is_told_about_a_lost_report(sender: Address, expected: bool) -> 
 
 
 def test_the_reports_own_envelope() -> None:
-    own = report_envelope(ENVELOPE)
+    own = report_envelope(ENVELOPE, SETTINGS)
     assert own.sender == Address("", "")
     assert [item.address for item in own.recipients] == [ENVELOPE.sender]
     assert own.client is None
