@@ -2,6 +2,8 @@
 
 SUMMARY      Attempts.wake() when something may be due; everything else follows by itself
 RULES        a message is tried by the rules in force when it is leased
+             a recipient is tried at the address it resolves to (user%here@us is user@here), as logs
+             and reports then say; the spool knows it by the name it was entered with
              who is tried next: spool.active (fairness, concurrency, dead destinations)
              outcomes of a message that other recipients still wait for are settled at once, so that
              a crash does not deliver them again; the last one ends the lease, together with the
@@ -35,6 +37,7 @@ from delivery.spool.active import ActiveQueue, Job, TransportLimits
 from delivery.spool.records import Lease
 from delivery.spool.store import Spool
 from delivery.values import Outcome, Recipient, Route, Status
+from tables.addresses import Address
 from tables.errors import TableError
 
 BATCH = 500  # messages leased in one turn
@@ -56,6 +59,8 @@ class Work:
     late: bool = False  # the sender is to hear of the delay
     forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
+    # those that are delivered to under another address -> those that the lease names
+    leased: dict[Recipient, list[Recipient]] = field(default_factory=dict)
     left: int = 0  # recipients in the active queue
     is_gone: bool = False  # set aside: its content cannot be read
 
@@ -63,6 +68,24 @@ class Work:
     def queue_id(self) -> str:
         """Its name."""
         return self.lease.queue_id
+
+    def under(self, address: Address, recipient: Recipient) -> Recipient | None:
+        """The recipient to deliver to in place of `recipient`; None: it is delivered to anyway."""
+        if address == recipient.address:
+            return recipient
+        renamed = replace(recipient, address=address)
+        is_named = renamed in self.lease.numbers
+        names = self.leased.setdefault(renamed, [renamed] if is_named else [])
+        names.append(recipient)
+        return renamed if len(names) == 1 else None
+
+    def by_lease(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """The outcomes for the names that the lease has."""
+        return [
+            outcome if name is outcome.recipient else replace(outcome, recipient=name)
+            for outcome in outcomes
+            for name in self.leased.get(outcome.recipient, (outcome.recipient,))
+        ]
 
 
 class Attempts:
@@ -216,6 +239,7 @@ class Attempts:
         for number, recipient in enumerate(envelope.recipients, 1):
             if number % ROUTED == 0:
                 await asyncio.sleep(0)
+            target: Recipient | None = recipient
             try:
                 resolution = work.rules.router.resolve(recipient.address, envelope.sender)
             except TableError as error:
@@ -225,18 +249,21 @@ class Attempts:
                 route = Route("retry", "4.3.0 internal error; the log says more")
             else:
                 route = resolution.route
-            groups.setdefault(route, []).append(recipient)
+                target = work.under(resolution.recipient, recipient)
+            if target is not None:
+                groups.setdefault(route, []).append(target)
         return groups
 
     def _judge(
         self, work: Work, route: Route, result: Result, recipients: Sequence[Recipient]
     ) -> list[Outcome]:
         judged = self._outcomes.judge(work.lease, work.rules, route, result, recipients)
-        work.outcomes += judged.outcomes
+        settled = work.by_lease(judged.outcomes)
+        work.outcomes += settled
         work.told += judged.told
         work.late = work.late or judged.late
         work.passed_on.update(result.passed_on)
-        return judged.outcomes
+        return settled
 
     async def _next_window(self, work: Work) -> bool:
         """The recipients of this window were tried: settle them and read the next ones.
@@ -251,6 +278,7 @@ class Attempts:
             return False
         work.told += _parts(lease.settled)
         work.outcomes.clear()
+        work.leased.clear()
         work.lease = lease
         return True
 

@@ -502,3 +502,21 @@ async def test_an_alias_that_the_disk_refuses_is_expanded_again(tmp_path: Path) 
         await until(lambda: "one" in made.agent.tried)
         assert made.agent.tried.count("team") == 2
         assert made.agent.tried.count("other") == 1
+
+
+@asynchronous
+async def test_a_recipient_is_tried_for_the_address_it_resolves_to(tmp_path: Path) -> None:
+    """Routing through us (user%site@us) is followed; the spool knows the recipient as entered."""
+    async with queue(tmp_path, values={"mydestination": "here.example"}) as made:
+        plain = recipient("joe@far.example")
+        double = replace(plain, address=Address("far.example!joe", "here.example"))
+        other = recipient("ann%far.example@here.example")
+        made.agent.script["ann"] = Status.DEFERRED
+        given = replace(envelope(), recipients=(double, plain, other))
+        queue_id = await made.enter(given)
+        await made.run()
+        tried = [each.address.text for item in made.agent.deliveries for each in item.recipients]
+        assert tried == ["joe@far.example", "ann@far.example"]  # joe once, for both
+        lease = await made.spool.lease(queue_id, next_attempt=made.clock.now)
+        assert lease is not None
+        assert lease.envelope.recipients == (other,)
