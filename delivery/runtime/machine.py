@@ -1,9 +1,10 @@
 """machine - what only the running machine knows: its name, its addresses, its descriptors.
 
-SUMMARY      machine_defaults(config) -> defaults for tables.parameters; own_addresses(parameters)
+SUMMARY      on_this_machine(parameters, config) -> with its defaults; own_addresses(parameters)
 RULES        a parameter that was set wins over these (tables/parameters.py)
              myhostname: the host's name, with .localdomain when it has no dot, as in postconf(5)
-             mynetworks: as mynetworks_style = host says: own addresses only
+             mynetworks: the addresses mail is received on, alone (mynetworks_style = host), with
+             their subnets (subnet), or with the network classes of RFC 791 (class; IPv6: subnet)
 SOURCE       postconf(5) myhostname, mynetworks, mynetworks_style, inet_interfaces
 """
 
@@ -12,13 +13,14 @@ from __future__ import annotations
 import ipaddress
 import resource
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 
 from delivery.config import Config
 from tables.parameters import Parameters
 
+LOOPBACK = ("127.0.0.1", "::1")
 DESCRIPTORS = 65_536  # more than this is never asked for
 
 
@@ -28,41 +30,70 @@ def host_name() -> str:
     return name if "." in name else f"{name}.localdomain"
 
 
-def interface_addresses() -> tuple[str, ...]:
-    """Addresses of this machine's network interfaces, loopback first; zones are cut off."""
-    found = ["127.0.0.1", "::1"]
+def interfaces() -> dict[str, str]:
+    """Addresses of this machine's network interfaces and their masks, loopback first.
+
+    Zones are cut off.
+    """
+    found = {"127.0.0.1": "255.0.0.0", "::1": "128"}
     for items in psutil.net_if_addrs().values():
         for item in items:
             if item.family in (socket.AF_INET, socket.AF_INET6):
-                found.append(item.address.partition("%")[0])
-    return tuple(dict.fromkeys(found))
+                address = item.address.partition("%")[0]
+                found.setdefault(address, _mask(address, item.netmask or ""))
+    return found
 
 
-def networks_of(addresses: Iterable[str]) -> str:
-    """mynetworks for exactly these addresses, in main.cf form."""
-    items = []
-    for text in addresses:
+def interface_addresses() -> tuple[str, ...]:
+    """The addresses alone."""
+    return tuple(interfaces())
+
+
+def networks_of(masks: Mapping[str, str], style: str = "host") -> str:
+    """mynetworks in main.cf form; `masks`: an address -> the mask of its subnet."""
+    found = []
+    for text, mask in masks.items():
         address = ipaddress.ip_address(text)
-        items.append(f"[{address}]/128" if address.version == 6 else f"{address}/32")
-    return " ".join(items)
+        if style == "class" and address.version == 4:
+            mask = _class_mask(int(address) >> 24)
+        elif style == "host" or not mask:
+            mask = str(address.max_prefixlen)
+        network = ipaddress.ip_network(f"{address}/{mask}", strict=False)
+        name = network.network_address
+        brackets = f"[{name}]" if network.version == 6 else str(name)
+        found.append(f"{brackets}/{network.prefixlen}")
+    return " ".join(dict.fromkeys(found))
 
 
-def machine_defaults(config: Config) -> dict[str, str]:
-    """Defaults of this machine for tables.parameters.Parameters."""
-    return {
-        "myhostname": host_name(),
-        "mynetworks": networks_of(interface_addresses()),
-        "virtual_mailbox_base": str(config.mail),
+def on_this_machine(parameters: Parameters, config: Config) -> Parameters:
+    """The parameters with the defaults that only the machine knows."""
+    named = parameters.with_defaults(
+        {"myhostname": host_name(), "virtual_mailbox_base": str(config.mail)}
+    )
+    masks, spoken = interfaces(), families(named)
+    own = {
+        address: masks.get(address, "")
+        for address in _addresses(named, ("inet_interfaces",))
+        if _family_of(address) in spoken
     }
+    networks = networks_of(own, named.text("mynetworks_style"))
+    return named.with_defaults({"mynetworks": networks})
 
 
 def own_addresses(parameters: Parameters) -> tuple[str, ...]:
     """Addresses that mail for this machine may name: inet_interfaces and proxy_interfaces."""
+    return _addresses(parameters, ("inet_interfaces", "proxy_interfaces"))
+
+
+def _addresses(parameters: Parameters, names: Iterable[str]) -> tuple[str, ...]:
     own: list[str] = []
-    for name in ("inet_interfaces", "proxy_interfaces"):
+    for name in names:
         for item in parameters.items(name):
-            if item in ("all", "loopback-only"):
+            if item == "all":
                 own.extend(interface_addresses())
+                continue
+            if item == "loopback-only":
+                own += LOOPBACK
                 continue
             try:
                 own.append(str(ipaddress.ip_address(item.strip("[]"))))
@@ -79,7 +110,7 @@ def listening_addresses(parameters: Parameters) -> tuple[str, ...] | None:
     found: list[str] = []
     for item in items:
         if item == "loopback-only":
-            found += ["127.0.0.1", "::1"]
+            found += LOOPBACK
         else:
             found.append(item.strip("[]"))
     wanted = families(parameters)
@@ -102,6 +133,22 @@ def raise_descriptor_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return most
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _mask(address: str, mask: str) -> str:
+    """A mask in words of ipaddress: IPv6 masks are counted; '' is the address alone."""
+    if not mask:
+        return ""
+    if ":" not in address:
+        return mask
+    return str(int(ipaddress.IPv6Address(mask.partition("/")[0])).bit_count())
+
+
+def _class_mask(first: int) -> str:
+    """RFC 791 3.2: the class of an address, told by its first octet."""
+    if first < 128:
+        return "8"
+    return "16" if first < 192 else "24" if first < 224 else "32"
 
 
 def _family_of(address: str) -> str:

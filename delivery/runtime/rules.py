@@ -15,7 +15,7 @@ from delivery.bounce import BounceSettings
 from delivery.config import Config
 from delivery.policy.checks import Policy
 from delivery.routing.router import Router
-from delivery.runtime.machine import machine_defaults, own_addresses
+from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.smtp.settings import ServerSettings
 from delivery.spool.active import TransportLimits
 from delivery.spool.records import SpoolLimits
@@ -124,7 +124,7 @@ class Rules:
     def __init__(self, snapshot: Snapshot, config: Config) -> None:
         self.snapshot = snapshot
         self.number = snapshot.number
-        self.parameters: Parameters = snapshot.parameters.with_defaults(machine_defaults(config))
+        self.parameters: Parameters = on_this_machine(snapshot.parameters, config)
         self.own_addresses = own_addresses(self.parameters)
         self.router = Router(self.parameters, snapshot, self.own_addresses)
         self.queue_times = self.parameters.bind(QueueTimes)

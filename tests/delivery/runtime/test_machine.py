@@ -12,13 +12,47 @@ from tables.parameters import Parameters
 
 
 def test_it_works() -> None:
-    defaults = machine.machine_defaults(read_config({"WAYPOST_HOME": "/srv/waypost"}))
-    assert "." in defaults["myhostname"]
-    assert defaults["myhostname"] == defaults["myhostname"].lower()
-    assert "127.0.0.1/32" in defaults["mynetworks"].split()
-    assert "[::1]/128" in defaults["mynetworks"].split()
-    assert defaults["virtual_mailbox_base"] == "/srv/waypost/mail"
-    Parameters({}, defaults=defaults).items("mynetworks")
+    config = read_config({"WAYPOST_HOME": "/srv/waypost"})
+    found = machine.on_this_machine(Parameters({}), config)
+    assert "." in found.text("myhostname")
+    assert found.text("myhostname") == found.text("myhostname").lower()
+    assert found.items("mynetworks")[:2] == ("127.0.0.1/32", "[::1]/128")
+    assert found.text("virtual_mailbox_base") == "/srv/waypost/mail"
+    given = {"mynetworks": "192.0.2.0/24"}
+    assert machine.on_this_machine(Parameters(given), config).items("mynetworks") == (
+        "192.0.2.0/24",
+    )
+
+
+def test_networks_of_the_interfaces_in_use() -> None:
+    config = read_config({"WAYPOST_HOME": "/srv/waypost"})
+    given = {
+        "inet_interfaces": "loopback-only",
+        "inet_protocols": "ipv4",
+        "mynetworks_style": "subnet",
+    }
+    assert machine.on_this_machine(Parameters(given), config).items("mynetworks") == (
+        "127.0.0.0/8",
+    )
+
+
+@pytest.mark.parametrize(
+    "style, expected",
+    [
+        ("host", "127.0.0.1/32 [2001:db8::9]/128 10.1.2.3/32 172.16.3.4/32 192.0.2.70/32"),
+        ("subnet", "127.0.0.0/8 [2001:db8::]/64 10.1.2.0/24 172.16.3.4/32 192.0.2.64/26"),
+        ("class", "127.0.0.0/8 [2001:db8::]/64 10.0.0.0/8 172.16.0.0/16 192.0.2.0/24"),
+    ],
+)
+def test_networks_by_style(style: str, expected: str) -> None:
+    masks = {
+        "127.0.0.1": "255.0.0.0",
+        "2001:db8::9": "64",
+        "10.1.2.3": "255.255.255.0",
+        "172.16.3.4": "",
+        "192.0.2.70": "255.255.255.192",
+    }
+    assert machine.networks_of(masks, style) == expected
 
 
 def test_own_addresses() -> None:
