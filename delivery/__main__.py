@@ -1,7 +1,8 @@
 """python -m delivery - run the engine, or talk to the one that runs.
 
 SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...] | mailq [--json]
-             postmap ... takes the arguments of Postfix's command (postmap.py)
+             postmap, sendmail take the arguments of Postfix's commands (postmap.py,
+             submission/sendmail.py)
 RULES        usable without Django; WAYPOST_HOME says whose engine (delivery/config.py)
 EXIT STATUS  0; 69 (EX_UNAVAILABLE) when no engine answers; 78 (EX_CONFIG); 70 (EX_SOFTWARE)
 SOURCE       sysexits(3), postqueue(1), mailq(1)
@@ -13,7 +14,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvloop
@@ -23,12 +24,16 @@ from delivery.config import Config, ConfigError, read_config
 from delivery.errors import DeliveryError
 from delivery.runtime.control import ControlError, ask
 from delivery.runtime.queuelist import as_text
+from delivery.submission import sendmail
 from tables.errors import TableError
 
 PAGE = 500  # messages of one question
 
 # commands that read their arguments as the Postfix command of that name does
-AS_POSTFIX = {"postmap": (postmap.main, "ask the tables of the current generation, or files")}
+AS_POSTFIX: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "postmap": (postmap.main, "ask the tables of the current generation, or files"),
+    "sendmail": (lambda words: sendmail.main(words, ask=main), "send a message, as any user"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

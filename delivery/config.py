@@ -74,6 +74,11 @@ class Config:
         return self.home / "mail"
 
     @property
+    def drop(self) -> Path:
+        """Where programs of this machine leave mail (submission/drop.py)."""
+        return self.home / "drop"
+
+    @property
     def control_socket(self) -> Path:
         """Where operators and the panel reach a running engine."""
         return self.home / "run" / "engine.sock"

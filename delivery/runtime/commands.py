@@ -23,6 +23,7 @@ from delivery.runtime.cleanup import Counters
 from delivery.runtime.control import Answer, Command, ControlError
 from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
+from delivery.runtime.pickup import Pickup
 from delivery.runtime.queuelist import listed
 from delivery.spool import queueid
 from delivery.spool.store import Spool
@@ -38,6 +39,7 @@ class Parts:
     spool: Spool
     attempts: Attempts
     listeners: Listeners
+    pickup: Pickup
     generations: Generations
     counters: Counters
     reload: Callable[[], Awaitable[None]]
@@ -83,7 +85,10 @@ class Commands:
             "listeners": parts.listeners.addresses,
             "listener_errors": parts.listeners.problems,
             "sessions": parts.listeners.sessions,
-            "queue": {state.name.lower(): count for state, count in counts.items()},
+            "queue": {
+                **{state.name.lower(): count for state, count in counts.items()},
+                "incoming": parts.pickup.waiting(),
+            },
             "counters": parts.counters.values,
         }
 

@@ -2,9 +2,10 @@
 
 SUMMARY      Engine(config).run() serves until it is told to stop
 START        lock of the home -> control socket -> generation and rules -> spool (recovered) ->
-             attempts -> listeners
-STOP         control socket, listeners, sessions (they finish their message), deliveries,
-             connections and Maildirs, spool, journal, lock: what each of them needs is still there
+             attempts -> drop directory -> listeners
+STOP         control socket, listeners, sessions (they finish their message), drop directory,
+             deliveries, connections and Maildirs, spool, journal, lock: what each of them needs is
+             still there
 RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
              each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
              began with
@@ -37,6 +38,7 @@ from delivery.runtime.control import ControlServer, EngineLock
 from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
 from delivery.runtime.outcomes import Outcomes
+from delivery.runtime.pickup import Pickup
 from delivery.runtime.reports import Reporter
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
@@ -105,6 +107,9 @@ class Engine:
         )
         stack.push_async_callback(attempts.stop, DELIVERY_GRACE_S)
         cleanup = Cleanup(spool, journal, counters, queued=attempts.wake)
+        self._pickup = pickup = Pickup(config.drop, cleanup, lambda: generations.rules)
+        stack.push_async_callback(pickup.stop)
+        pickup.start()
         self._listeners = listeners = Listeners(
             config,
             cleanup,
@@ -114,12 +119,15 @@ class Engine:
         )
         stack.push_async_callback(listeners.close, SESSION_GRACE_S)
         await listeners.apply(generations.rules)
+        if generations.rules is not None:
+            pickup.publish(generations.rules)
         attempts.wake()
         commands.attach(
             Parts(
                 spool=spool,
                 attempts=attempts,
                 listeners=listeners,
+                pickup=pickup,
                 generations=generations,
                 counters=counters,
                 reload=self._reload,
@@ -178,6 +186,7 @@ class Engine:
         kept = self._spool.limits
         self._spool.limits = replace(kept, free_bytes=rules.spool_limits.free_bytes)
         await self._listeners.apply(rules)
+        self._pickup.publish(rules)
         self._attempts.wake()
 
     def _listen_to_signals(self) -> None:

@@ -1,0 +1,182 @@
+"""pickup - mail that programs of this machine handed in comes into the queue. pickup(8)
+
+SUMMARY      Pickup(...).start(); it looks when the FIFO of the drop directory says so, at start,
+             and every LOOK_S; .waiting() messages; stop()
+RULES        a message leaves the drop directory once it is in the queue: a crash in between takes
+             it in twice, never not at all
+             its owner is who sent it: the Received header names the number of that user
+             what cannot be taken now stays; what never can is set aside
+LIMITS       BATCH messages at once
+ERRORS       none: the log tells
+SOURCE       Postfix pickup(8); docs/QUEUE.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from delivery import log
+from delivery.errors import SmtpFailure
+from delivery.runtime.cleanup import Cleanup, Message, Origin
+from delivery.runtime.rules import Rules
+from delivery.smtp.content import ContentDecoder
+from delivery.spool.content import ContentWriter
+from delivery.submission import drop
+from delivery.submission.drop import Drop, DropError, Dropped
+from delivery.trace import HeaderScan
+from delivery.values import Recipient
+from tables.errors import TableError
+
+BATCH = 50
+LOOK_S = 10.0
+_WOKEN = 4096  # octets of the FIFO that are read at once
+
+
+class Pickup:
+    """One for the engine."""
+
+    def __init__(
+        self, directory: Path, cleanup: Cleanup, rules: Callable[[], Rules | None]
+    ) -> None:
+        """`rules()` are those in force."""
+        self._drop = Drop(directory)
+        self._cleanup = cleanup
+        self._rules = rules
+        self._fifo = -1
+        self._task: asyncio.Task[None] | None = None
+        self._woken = asyncio.Event()
+
+    def start(self) -> None:
+        """Make the drop directory and look at it from now on. Raises OSError."""
+        drop.make_drop(self._drop.directory)
+        self._fifo = drop.open_wake(self._drop.directory)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._fifo, self._ring)
+        self._woken.set()
+        self._task = loop.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Take nothing more; what is being taken is taken, or waits for the next start."""
+        if self._fifo >= 0:
+            asyncio.get_running_loop().remove_reader(self._fifo)
+            os.close(self._fifo)
+            self._fifo = -1
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def waiting(self) -> int:
+        """How many messages wait to be taken."""
+        try:
+            return len(self._drop.names())
+        except OSError:
+            return 0
+
+    def publish(self, rules: Rules) -> None:
+        """Tell the users of this machine which rules are in force now."""
+        try:
+            drop.publish(self._drop.directory, rules.parameters.bind(drop.Terms))
+        except OSError as error:
+            log.event("pickup", problem=str(error))
+
+    # inside
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while len(os.read(self._fifo, _WOKEN)) == _WOKEN:
+                pass
+        self._woken.set()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), LOOK_S)
+            self._woken.clear()
+            try:
+                names = await asyncio.to_thread(self._drop.names)
+            except OSError as error:
+                log.event("pickup", problem=str(error))
+                continue
+            for start in range(0, len(names), BATCH):
+                rules = self._rules()
+                if rules is None:
+                    break  # nothing can be decided yet
+                batch = names[start : start + BATCH]
+                await asyncio.gather(*(self._take(rules, name) for name in batch))
+
+    async def _take(self, rules: Rules, name: str) -> None:
+        """Take one message, set it aside, or leave it for later."""
+        try:
+            dropped = await asyncio.to_thread(self._drop.open, name)
+        except FileNotFoundError:
+            return
+        except (OSError, DropError) as error:
+            self._set_aside(name, str(error))
+            return
+        try:
+            await self._enter(rules, dropped)
+            self._drop.remove(name)
+        except SmtpFailure as failure:
+            if failure.is_temporary:
+                self._tell(name, failure.cause or str(failure))
+            else:
+                self._set_aside(name, str(failure))
+        except (OSError, TableError) as error:
+            self._tell(name, str(error))
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others
+            self._tell(name, f"{type(error).__name__}: {error}")
+        finally:
+            dropped.close()
+
+    async def _enter(self, rules: Rules, dropped: Dropped) -> None:
+        """Queue it. Raises what is in the way."""
+        self._cleanup.spool.check_room(dropped.size)
+        writer = self._cleanup.spool.begin()
+        try:
+            message = await self._read(dropped, writer)
+            log.event(
+                "pickup", queue_id=writer.queue_id, uid=dropped.uid, sender=message.sender.text
+            )
+            await self._cleanup.enter(rules.pickup, message)
+        finally:
+            writer.abandon()
+
+    async def _read(self, dropped: Dropped, writer: ContentWriter) -> Message:
+        slip, scan, decoder = dropped.slip, HeaderScan(), ContentDecoder(dots=False)
+
+        def take(data: bytes) -> None:
+            writer.write(data)
+            scan.feed(data)
+
+        pieces = dropped.pieces()
+        while piece := await asyncio.to_thread(next, pieces, b""):
+            take(decoder.feed(piece)[0])
+        take(decoder.finish())
+        return Message(
+            sender=slip.sender,
+            recipients=tuple(_recipients(dropped)),
+            origin=Origin(userid=dropped.uid),
+            writer=writer,
+            scan=scan,
+            eightbit=slip.eightbit or decoder.eightbit,
+            envid=slip.envid,
+            ret=slip.ret,
+        )
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        self._tell(name, f"set aside: {reason}")
+        with contextlib.suppress(OSError):
+            self._drop.set_aside(name)
+
+    def _tell(self, name: str, problem: str) -> None:
+        log.event("pickup", file=name, problem=problem)
+
+
+def _recipients(dropped: Dropped) -> Iterator[Recipient]:
+    for address in dropped.slip.recipients:
+        yield Recipient(address=address, original=address, notify=dropped.slip.notify)

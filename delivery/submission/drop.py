@@ -1,0 +1,288 @@
+"""drop - the directory where mail waits that programs of this machine handed in.
+
+SUMMARY      make_drop(), publish(): the engine's side; read_terms(), Writer: any user's side
+             Drop(path).names(), open(name), remove(name): the engine takes
+FORM         <32 hexadecimal digits>.mail: the message as it was given, the Slip as a line of JSON,
+             and how long that line is, in 16 octets; .part while it is written
+             terms.json: what any user may know of the engine's rules; wake: a FIFO, a byte in it
+             makes the engine look at once
+RULES        the engine need not run: a message is durable when its file has its last name
+             whose file it is, is who handed it in: no user can come as another
+             the directory is mode 3733: all may leave files there, none can list them or touch
+             those of others; files are readable by the engine's group alone
+             hard links, symbolic links and files of a wrong form are not taken
+ERRORS       OSError; DropError for a file that cannot be what a Writer left
+SOURCE       Postfix maildrop queue, postdrop(1), pickup(8)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from delivery.errors import DeliveryError
+from tables.addresses import Address
+
+DIRECTORY_MODE = 0o3733  # group of the directory for new files, sticky, write-only for others
+FILE_MODE = 0o640
+FIFO_MODE = 0o622
+SLIP_LIMIT = 16 * 1024 * 1024  # octets: a message may have many recipients
+_TRAILER = 16
+_NAME = re.compile(r"[0-9a-f]{32}\.mail")
+_WAKE = "wake"
+_TERMS = "terms.json"
+
+
+class DropError(DeliveryError):
+    """A file in the drop directory that is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What any user may know of the rules in force; field names are those of postconf(5)."""
+
+    message_size_limit: int = 10_240_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slip:
+    """The envelope as it was handed in: addresses may lack a domain."""
+
+    sender: Address
+    recipients: tuple[Address, ...]
+    full_name: str = ""  # for the From header, when there is none
+    notify: frozenset[str] = frozenset()  # RFC 3461 4.1
+    ret: str = ""  # RFC 3461 4.3
+    envid: str = ""  # RFC 3461 4.4
+    eightbit: bool = False  # BODY=8BITMIME
+    is_relayed: bool = False  # no submission by its author: headers are another's to complete
+
+
+# the engine's side
+
+
+def make_drop(directory: Path) -> None:
+    """Make the directory and its FIFO, or mend their modes. Raises OSError."""
+    directory.mkdir(exist_ok=True)
+    directory.chmod(DIRECTORY_MODE)
+    fifo = directory / _WAKE
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(fifo, 0o600)
+    if not stat.S_ISFIFO(fifo.lstat().st_mode):
+        raise FileExistsError(f"{fifo} is no FIFO")
+    fifo.chmod(FIFO_MODE)
+
+
+def publish(directory: Path, terms: Terms) -> None:
+    """Let users know the rules. Raises OSError."""
+    made = directory / f"{_TERMS}.part"
+    made.unlink(missing_ok=True)
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
+        json.dump(asdict(terms), file)
+    made.chmod(0o644)
+    made.rename(directory / _TERMS)
+
+
+def open_wake(directory: Path) -> int:
+    """The FIFO for reading; it never ends, for we write to it as well. Raises OSError."""
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(directory / _WAKE, flags)
+
+
+class Dropped:
+    """One message, open."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1:
+            raise DropError("no file of its own")
+        self.uid = state.st_uid
+        self.arrived = state.st_mtime
+        length = self._number(state.st_size - _TRAILER)
+        self.size = state.st_size - _TRAILER - length
+        if not 0 < length <= SLIP_LIMIT or self.size < 0:
+            raise DropError("the end of the file is damaged")
+        self.slip = _read_slip(os.pread(descriptor, length, self.size))
+
+    def pieces(self, size: int = 64 * 1024) -> Iterator[bytes]:
+        """The message. Raises OSError."""
+        place = 0
+        while place < self.size:
+            piece = os.pread(self._descriptor, min(size, self.size - place), place)
+            if not piece:
+                raise OSError("the file became shorter")
+            place += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+    def _number(self, place: int) -> int:
+        text = os.pread(self._descriptor, _TRAILER, place) if place >= 0 else b""
+        if len(text) != _TRAILER or not text.strip().isdigit():
+            raise DropError("the end of the file is missing")
+        return int(text)
+
+
+class Drop:
+    """The directory, as the engine sees it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def names(self) -> list[str]:
+        """What waits, the oldest first. Raises OSError."""
+        found = []
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                if _NAME.fullmatch(entry.name):
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.name))
+        return [name for _, name in sorted(found)]
+
+    def open(self, name: str) -> Dropped:
+        """Raises OSError, DropError."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self.directory / name, flags)
+        try:
+            return Dropped(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def remove(self, name: str) -> None:
+        """It was taken."""
+        (self.directory / name).unlink(missing_ok=True)
+
+    def set_aside(self, name: str) -> None:
+        """It cannot be taken: keep it, for a person to look at."""
+        path = self.directory / name
+        path.rename(path.with_suffix(".bad"))
+
+
+# any user's side
+
+
+def read_terms(directory: Path) -> Terms:
+    """The rules as far as they are known; the defaults where they are not."""
+    try:
+        told = json.loads((directory / _TERMS).read_text())
+        return Terms(**told)
+    except (OSError, ValueError, TypeError):
+        return Terms()
+
+
+class Writer:
+    """Leaves one message."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises OSError: there is no such directory, or we may not write there."""
+        self._directory = directory
+        self._part = directory / f"{secrets.token_hex(16)}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(self._part, flags, FILE_MODE), "wb")
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """A piece of the message. Raises OSError."""
+        self.size += len(data)
+        self._file.write(data)
+
+    def finish(self, slip: Slip) -> None:
+        """On return the message is durable, and the engine's. Raises OSError."""
+        line = _encode_slip(slip)
+        self._file.write(line)
+        self._file.write(b"%15d\n" % len(line))
+        self._file.flush()
+        os.fchmod(self._file.fileno(), FILE_MODE)  # whatever the umask says
+        os.fsync(self._file.fileno())
+        self._part.rename(self._part.with_suffix(".mail"))
+        os.fsync(self._file.fileno())  # file systems with a journal keep the new name with it
+        self._file.close()
+        _sync_directory(self._directory)
+        wake(self._directory)
+
+    def abandon(self) -> None:
+        """Leave nothing."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+def wake(directory: Path) -> None:
+    """Tell an engine that something waits; without one it waits for the next."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory / _WAKE, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"W")
+        finally:
+            os.close(descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    """As far as we may: others than its owner cannot open it for reading."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# the slip
+
+
+def _encode_slip(slip: Slip) -> bytes:
+    told = {
+        "sender": _pair(slip.sender),
+        "recipients": [_pair(each) for each in slip.recipients],
+        "full_name": slip.full_name,
+        "notify": sorted(slip.notify),
+        "ret": slip.ret,
+        "envid": slip.envid,
+        "eightbit": slip.eightbit,
+        "is_relayed": slip.is_relayed,
+    }
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+def _read_slip(line: bytes) -> Slip:
+    try:
+        told = json.loads(line)
+        return Slip(
+            sender=_address(told["sender"]),
+            recipients=tuple(map(_address, told["recipients"])),
+            full_name=_text(told["full_name"]),
+            notify=frozenset(map(_text, told["notify"])),
+            ret=_text(told["ret"]),
+            envid=_text(told["envid"]),
+            eightbit=told["eightbit"] is True,
+            is_relayed=told["is_relayed"] is True,
+        )
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DropError("the envelope is damaged") from error
+
+
+def _pair(address: Address) -> tuple[str, str]:
+    return address.local, address.domain
+
+
+def _address(value: Iterable[Any]) -> Address:
+    local, domain = map(_text, value)
+    return Address(local, domain)
+
+
+def _text(value: object) -> str:
+    """Text without what could end a line or a word further on."""
+    if not isinstance(value, str) or any(ord(sign) < 32 or sign == "\x7f" for sign in value):
+        raise ValueError("no text")
+    return value

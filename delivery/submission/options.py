@@ -1,0 +1,219 @@
+"""options - the command line of sendmail(1), as far as Postfix's command understands it.
+
+SUMMARY      read_options(words) -> Options; raises UsageError
+RULES        what only Sendmail's own daemon understands is ignored where programs use it as a
+             matter of course (-om, -oem, -U, -h, -L ...), and refused where it would matter (-bt)
+             options may stand behind recipients; "--" ends them
+ERRORS       UsageError: the text for standard error, the status is EX_TEMPFAIL as in Postfix
+NOT DONE     VERP (-XV), another configuration (-C), verification and tracing (-bv, -v)
+SOURCE       sendmail(1), Postfix sendmail.c
+"""
+
+from __future__ import annotations
+
+import getopt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+LETTERS = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
+NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+ENVID_LIMIT = 100  # RFC 3461 4.4
+
+
+class Mode(Enum):
+    """What is to be done."""
+
+    ENQUEUE = "enqueue"
+    LIST = "list"
+    FLUSH = "flush"
+    NEW_ALIASES = "newaliases"
+    SESSION = "session"
+    NOTHING = "nothing"
+
+
+class UsageError(Exception):
+    """The command line asks for what cannot be."""
+
+
+@dataclass(slots=True)
+class Options:
+    """A command line, understood."""
+
+    mode: Mode = Mode.ENQUEUE
+    sender: str | None = None
+    full_name: str | None = None
+    recipients: list[str] = field(default_factory=list)
+    extracts: bool = False  # -t: recipients are in the headers too
+    ends_at_dot: bool = True
+    notify: frozenset[str] = frozenset()
+    ret: str = ""
+    envid: str = ""
+    eightbit: bool = False
+    is_relayed: bool = False  # -G: headers are another's to complete
+    site: str = ""  # of FLUSH
+    queue_id: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    def take(self, letter: str, value: str) -> None:
+        """One option. Raises UsageError."""
+        if letter in _TAKERS:
+            _TAKERS[letter](self, value)
+
+    def take_body_type(self, value: str) -> None:
+        """-B"""
+        if value.upper() not in ("8BITMIME", "7BIT"):
+            raise UsageError("-B option needs 8BITMIME or 7BIT")
+        self.eightbit = value.upper() == "8BITMIME"
+
+    def take_mode(self, value: str) -> None:
+        """-b"""
+        mode = _MODES.get(value[:1])
+        if mode is None:
+            raise UsageError(f"unsupported: -b{value[:1]}")
+        self.mode = mode
+
+    def take_notify(self, value: str) -> None:
+        """-N. RFC 3461 4.1"""
+        words = [word.strip().upper() for word in value.split(",")]
+        if words == ["NEVER"] or NOTIFY.issuperset(words):
+            self.notify = frozenset(words)
+        else:
+            self.warnings.append("bad -N option value -- ignored")
+
+    def take_ret(self, value: str) -> None:
+        """-R. RFC 3461 4.3"""
+        if value.upper() in ("HDRS", "FULL"):
+            self.ret = value.upper()
+        else:
+            self.warnings.append("bad -R option value -- ignored")
+
+    def take_envid(self, value: str) -> None:
+        """-V. RFC 3461 4.4"""
+        if len(value) > ENVID_LIMIT or not value.isprintable():
+            self.warnings.append("too long or unprintable -V option value -- ignored")
+        else:
+            self.envid = value
+
+    def take_queue(self, value: str) -> None:
+        """-q: all, -qI one message, -qR or -qS a site; an interval belongs to a daemon."""
+        if value[:1].isdigit():
+            return
+        self.mode = Mode.FLUSH
+        match value[:1]:
+            case "":
+                pass
+            case "I":
+                self.queue_id = value[1:]
+            case "R" | "S":
+                self.site = value[1:]
+            case other:
+                raise UsageError(f"-q{other} is not implemented")
+        if value and not value[1:]:
+            raise UsageError(f"-q{value} needs a value")
+
+    def take_old_option(self, value: str) -> None:
+        """-o"""
+        match value[:1]:
+            case "i":
+                self.ends_at_dot = False
+            case "A" if not value[1:]:
+                raise UsageError("-oA requires pathname")
+
+    def take_sender(self, value: str) -> None:
+        """-f, -r"""
+        self.sender = value
+
+    def take_full_name(self, value: str) -> None:
+        """-F"""
+        self.full_name = value
+
+    def take_dots(self, value: str) -> None:
+        """-i"""
+        self.ends_at_dot = False
+
+    def take_gateway(self, value: str) -> None:
+        """-G"""
+        self.is_relayed = True
+
+    def take_extract(self, value: str) -> None:
+        """-t"""
+        self.extracts = True
+
+    def take_new_aliases(self, value: str) -> None:
+        """-I"""
+        self.mode = Mode.NEW_ALIASES
+
+
+def _refuse(text: str) -> Callable[[Options, str], None]:
+    def refuse(options: Options, value: str) -> None:
+        raise UsageError(text.format(value[:1]))
+
+    return refuse
+
+
+_MODES = {
+    "m": Mode.ENQUEUE,
+    "p": Mode.LIST,
+    "i": Mode.NEW_ALIASES,
+    "s": Mode.SESSION,
+    "h": Mode.NOTHING,  # host status: there is none
+    "H": Mode.NOTHING,
+}
+_TAKERS: dict[str, Callable[[Options, str], None]] = {
+    "B": Options.take_body_type,
+    "C": _refuse("another configuration cannot be chosen: -C"),
+    "F": Options.take_full_name,
+    "G": Options.take_gateway,
+    "I": Options.take_new_aliases,
+    "N": Options.take_notify,
+    "R": Options.take_ret,
+    "V": Options.take_envid,
+    "X": _refuse("unsupported: -X{}"),
+    "b": Options.take_mode,
+    "f": Options.take_sender,
+    "i": Options.take_dots,
+    "n": _refuse("-n option not supported"),
+    "o": Options.take_old_option,
+    "q": Options.take_queue,
+    "r": Options.take_sender,
+    "t": Options.take_extract,
+}
+
+
+def read_options(words: Sequence[str]) -> Options:
+    """The options. Raises UsageError."""
+    options = Options()
+    try:
+        pairs, options.recipients = getopt.gnu_getopt(_with_values(words), LETTERS)
+    except getopt.GetoptError as error:
+        raise UsageError(f"{error.msg}\nusage: sendmail [options]") from error
+    for name, value in pairs:
+        options.take(name[1:], value)
+    return options
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """-q alone means all; for getopt it needs a value."""
+    rest = list(words)
+    end = rest.index("--") if "--" in rest else len(rest)
+    found: list[str] = []
+    is_value = False
+    for word in rest[:end]:
+        if word == "-q" and not is_value:
+            found += ["-q", ""]
+            continue
+        is_value = not is_value and _wants_value(word)
+        found.append(word)
+    return found + rest[end:]
+
+
+def _wants_value(word: str) -> bool:
+    """True when the next word is the value of an option in this one."""
+    if len(word) < 2 or word[0] != "-":
+        return False
+    for number, letter in enumerate(word[1:], 2):
+        place = LETTERS.find(letter)
+        if place >= 0 and LETTERS[place + 1 : place + 2] == ":":
+            return number == len(word)
+    return False

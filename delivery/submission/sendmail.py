@@ -1,0 +1,136 @@
+"""sendmail - the command by which programs of this machine send mail. sendmail(1)
+
+SUMMARY      main(words) -> exit status
+RULES        the message goes into the drop directory, whether an engine runs or not; status 0 means
+             that it is durable there. It is the caller's: nobody sends as somebody else
+             the name in the envelope is the caller's login name, unless -f says another
+             nothing is read into memory as a whole
+EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
+             without a login name; 69 (EX_UNAVAILABLE) where an engine must answer and none does
+NOT DONE     -bs, -bv, -v
+SOURCE       Postfix sendmail(1); sysexits(3)
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from delivery.config import ConfigError, read_config
+from delivery.submission.drop import Slip, Writer, read_terms
+from delivery.submission.message import RecipientHeaders, copy, read_addresses
+from delivery.submission.options import Mode, Options, UsageError, read_options
+from tables.addresses import NULL, Address
+
+Ask = Callable[[list[str]], int]
+
+
+class Refused(Exception):
+    """The message is not taken."""
+
+
+def main(words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None) -> int:
+    """Carry out one command line; `ask` runs another command of ours: mailq, flush."""
+    try:
+        config = read_config()
+        options = read_options(words)
+        for warning in options.warnings:
+            _say(f"warning: {warning}")
+        match options.mode:
+            case Mode.LIST:
+                return ask(["mailq"])
+            case Mode.FLUSH:
+                site = ["--site", options.site] if options.site else []
+                return ask(["flush", *site, *filter(None, [options.queue_id])])
+            case Mode.NEW_ALIASES | Mode.NOTHING:
+                return 0
+            case Mode.SESSION:
+                raise UsageError("unsupported: -bs")
+        _enqueue(config.drop, options, sys.stdin.buffer if source is None else source)
+    except (UsageError, Refused, ConfigError) as error:
+        *lines, last = str(error).splitlines()
+        for line in lines:
+            _say(line)
+        _say(f"fatal: {last}")
+        return os.EX_TEMPFAIL
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _say(f"fatal: {error.strerror or error}{where}")
+        return os.EX_TEMPFAIL
+    return os.EX_OK
+
+
+def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
+    who = _Caller()
+    if not options.recipients and not options.extracts:
+        text = "Recipient addresses must be specified on the command line or via the -t option"
+        raise Refused(f"{who}: {text}")
+    recipients = [each for word in options.recipients for each in read_addresses(word)]
+    limit = read_terms(directory).message_size_limit
+    headers = RecipientHeaders() if options.extracts else None
+    writer = Writer(directory)
+
+    def write(data: bytes) -> None:
+        writer.write(data)
+        if 0 < limit < writer.size:
+            raise Refused(f"{who}: message file too big")
+
+    try:
+        copy(source, write, ends_at_dot=options.ends_at_dot, headers=headers)
+        if headers is not None:
+            recipients += headers.recipients
+        if not recipients:
+            where = "message header" if options.extracts else "the arguments"
+            raise Refused(f"{who}: No recipient addresses found in {where}")
+        writer.finish(_slip(options, who, recipients))
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+class _Caller:
+    """The user whose command this is."""
+
+    def __init__(self) -> None:
+        """Raises Refused."""
+        self.uid = os.getuid()
+        try:
+            account = pwd.getpwuid(self.uid)
+        except KeyError:
+            raise Refused("unable to find out your login name") from None
+        self.name = account.pw_name
+        self.full_name = os.environ.get("NAME") or _full_name(account)
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.uid})"
+
+
+def _full_name(account: pwd.struct_passwd) -> str:
+    """The first part of the gecos field; "&" in it stands for the login name. passwd(5)"""
+    first = account.pw_gecos.partition(",")[0]
+    return first.replace("&", account.pw_name.capitalize())
+
+
+def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip:
+    sender = Address(who.name, "")
+    if options.sender is not None:
+        sender = next(read_addresses(options.sender), NULL)
+    full_name = who.full_name if options.full_name is None else options.full_name
+    return Slip(
+        sender=sender,
+        recipients=tuple(recipients),
+        full_name=" ".join(full_name.split()),
+        notify=options.notify,
+        ret=options.ret,
+        envid=options.envid,
+        eightbit=options.eightbit,
+        is_relayed=options.is_relayed,
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"sendmail: {text}\n")

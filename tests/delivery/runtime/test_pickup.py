@@ -1,0 +1,138 @@
+"""Mail of programs on this machine comes into the queue."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from delivery.journal import Journal
+from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.pickup import Pickup
+from delivery.runtime.rules import Rules
+from delivery.spool import Spool, SpoolLimits
+from delivery.submission.drop import Slip, Writer, read_terms
+from tables.addresses import Address
+from tests.delivery.runtime.asynchronous import asynchronous, until
+from tests.delivery.runtime.rig import rules
+
+SLIP = Slip(sender=Address("joe", ""), recipients=(Address("ann", ""), Address("x", "far.example")))
+VALUES = {"myhostname": "mx.here.example", "myorigin": "here.example", "message_size_limit": "99"}
+
+
+class Rig:
+    """A pickup over a real spool."""
+
+    def __init__(self, path: Path, spool: Spool, journal: Journal) -> None:
+        self.directory = path / "drop"
+        self.spool = spool
+        self.rules: Rules | None = rules(path, values=VALUES)
+        self.looked = 0  # how often the rules were asked for
+        self.pickup = Pickup(self.directory, Cleanup(spool, journal, Counters()), self._now)
+
+    def _now(self) -> Rules | None:
+        self.looked += 1
+        return self.rules
+
+    def leave(self, data: bytes = b"Subject: x\n\ny\n", slip: Slip = SLIP) -> None:
+        writer = Writer(self.directory)
+        writer.write(data)
+        writer.finish(slip)
+
+    async def queued(self) -> list[tuple[str, list[str], bytes]]:
+        """Sender, recipients and text of all that is queued."""
+        found = []
+        for queue_id in self.spool.fresh():
+            lease = await self.spool.lease(queue_id, next_attempt=0.0)
+            assert lease is not None
+            content = await self.spool.content(lease)
+            assert content is not None
+            names = [each.address.internal for each in lease.envelope.recipients]
+            text = content.headers + content.data
+            found.append((lease.envelope.sender.internal, names, text))
+        return found
+
+
+@asynccontextmanager
+async def rig(path: Path, limits: SpoolLimits | None = None) -> AsyncIterator[Rig]:
+    spool = Spool.open(path / "spool", limits=limits)
+    await spool.start()
+    journal = Journal(path / "journal")
+    made = Rig(path, spool, journal)
+    try:
+        yield made
+    finally:
+        await made.pickup.stop()
+        await spool.close()
+        journal.close()
+
+
+@asynchronous
+async def test_a_message_is_taken_when_it_is_left(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        made.leave(b"Subject: x\n\nbare\rreturn\r\nend")
+        await until(lambda: bool(made.spool.fresh(1)) and not made.pickup.waiting())
+        [(sender, recipients, text)] = await made.queued()
+        assert sender == "joe@here.example"
+        assert recipients == ["ann@here.example", "x@far.example"]
+        assert b"Received: by mx.here.example (Waypost, from userid " in text
+        assert text.endswith(b"bare return\r\nend\r\n")
+
+
+@asynchronous
+async def test_what_waits_at_the_start_is_taken(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        await made.pickup.stop()
+        made.leave()
+        assert made.pickup.waiting() == 1
+        made.pickup.start()
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 1
+
+
+@asynchronous
+async def test_without_rules_it_waits(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.rules = None
+        made.pickup.start()
+        made.leave()
+        await until(lambda: made.looked > 0)
+        assert made.pickup.waiting() == 1
+
+
+@asynchronous
+async def test_a_full_disk_lets_it_wait(tmp_path: Path) -> None:
+    async with rig(tmp_path, SpoolLimits(free_bytes=1 << 60)) as made:
+        made.pickup.start()
+        made.leave()
+        await until(lambda: made.looked > 0)
+        made.leave()
+        await until(lambda: made.looked > 1)  # so the first one was tried
+        assert made.pickup.waiting() == 2
+        made.spool.limits = SpoolLimits()
+        made.leave()
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 3
+
+
+@asynchronous
+async def test_what_can_never_be_taken_is_set_aside(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        (made.directory / f"{'0' * 32}.mail").write_text("x")
+        made.leave(b"Received: x\n" * 60 + b"\n")
+        made.leave()
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 1
+        assert len(list(made.directory.glob("*.bad"))) == 2
+
+
+@asynchronous
+async def test_users_hear_of_the_rules(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        assert made.rules is not None
+        made.pickup.publish(made.rules)
+        assert read_terms(made.directory).message_size_limit == 99

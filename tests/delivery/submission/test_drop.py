@@ -1,0 +1,155 @@
+"""The drop directory: what a user leaves there, and what the engine takes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from delivery.submission import drop
+from delivery.submission.drop import Drop, DropError, Slip, Terms, Writer
+from tables.addresses import Address
+
+SLIP = Slip(
+    sender=Address("joe", ""),
+    recipients=(Address("ann", "far.example"), Address("\udce9 b", "")),
+    full_name="Joe",
+    notify=frozenset({"NEVER"}),
+    ret="HDRS",
+    envid="id",
+    eightbit=True,
+)
+
+
+@pytest.fixture(name="directory")
+def _directory(tmp_path: Path) -> Path:
+    directory = tmp_path / "drop"
+    drop.make_drop(directory)
+    return directory
+
+
+def leave(directory: Path, data: bytes = b"Subject: x\n\ny\n", slip: Slip = SLIP) -> None:
+    writer = Writer(directory)
+    writer.write(data)
+    writer.finish(slip)
+
+
+def test_what_was_left_is_found(directory: Path) -> None:
+    leave(directory)
+    found = Drop(directory)
+    [name] = found.names()
+    dropped = found.open(name)
+    assert dropped.slip == SLIP
+    assert dropped.uid == os.getuid()
+    assert b"".join(dropped.pieces(3)) == b"Subject: x\n\ny\n"
+    dropped.close()
+    found.remove(name)
+    assert found.names() == []
+
+
+def test_the_oldest_comes_first(directory: Path) -> None:
+    for _ in range(3):
+        leave(directory)
+    names = Drop(directory).names()
+    for number, name in enumerate(reversed(names)):
+        os.utime(directory / name, (number, number))
+    assert Drop(directory).names() == names[::-1]
+
+
+def test_others_cannot_list_it(directory: Path) -> None:
+    drop.make_drop(directory)  # again: an engine starts
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o3733
+    leave(directory)
+    [name] = Drop(directory).names()
+    state = (directory / name).stat()
+    assert stat.S_IMODE(state.st_mode) == 0o640
+    assert state.st_gid == directory.stat().st_gid
+
+
+def test_nothing_half_written_is_seen(directory: Path) -> None:
+    writer = Writer(directory)
+    writer.write(b"x")
+    assert Drop(directory).names() == []
+    writer.abandon()
+    assert [item.name for item in directory.iterdir()] == ["wake"]
+
+
+def test_the_engine_is_woken(directory: Path) -> None:
+    descriptor = drop.open_wake(directory)
+    with pytest.raises(BlockingIOError):
+        os.read(descriptor, 1)
+    leave(directory)
+    assert os.read(descriptor, 10) == b"W"
+    os.close(descriptor)
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Writer(tmp_path / "none")
+    assert drop.read_terms(tmp_path / "none") == Terms()
+
+
+def test_terms_are_known_to_all(directory: Path) -> None:
+    drop.publish(directory, Terms(message_size_limit=5))
+    drop.publish(directory, Terms(message_size_limit=7))
+    assert drop.read_terms(directory) == Terms(message_size_limit=7)
+    (directory / "terms.json").write_text("[]")
+    assert drop.read_terms(directory) == Terms()
+
+
+GOOD = b'{"sender":["joe",""],"recipients":[["ann","x"]],"full_name":"","notify":[],"ret":"",'
+GOOD += b'"envid":"","eightbit":false,"is_relayed":false}\n'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x",
+        b"text" + GOOD,
+        GOOD + b"%15d\n" % (len(GOOD) + 1),
+        GOOD + b"%15d\n" % 0,
+        GOOD + b"            -1 \n",
+        GOOD + b"\xff" * 16,
+        b"{}\n" + b"%15d\n" % 3,
+        b"[" * 3000 + b"%15d\n" % 3000,
+        GOOD.replace(b"joe", b"joe\\r\\nRCPT") + b"%15d\n" % (len(GOOD) + 8),
+        GOOD.replace(b'["ann","x"]', b'"ann"') + b"%15d\n" % (len(GOOD) - 6),
+        GOOD.replace(b'["joe",""]', b'["joe"]') + b"%15d\n" % (len(GOOD) - 3),
+    ],
+)
+def test_files_of_a_wrong_form_are_refused(directory: Path, data: bytes) -> None:
+    name = f"{'0' * 32}.mail"
+    (directory / name).write_bytes(data)
+    found = Drop(directory)
+    with pytest.raises(DropError):
+        found.open(name)
+    found.set_aside(name)
+    assert found.names() == []
+
+
+def test_the_good_form_is_good(directory: Path) -> None:
+    name = f"{'0' * 32}.mail"
+    (directory / name).write_bytes(GOOD + b"%15d\n" % len(GOOD))
+    Drop(directory).open(name).close()
+
+
+def test_links_are_not_taken(directory: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(GOOD + b"%15d\n" % len(GOOD))
+    hard, soft = f"{'1' * 32}.mail", f"{'2' * 32}.mail"
+    os.link(secret, directory / hard)
+    (directory / soft).symlink_to(secret)
+    found = Drop(directory)
+    with pytest.raises(DropError):
+        found.open(hard)
+    with pytest.raises(OSError, match="symbolic links"):
+        found.open(soft)
+
+
+def test_other_names_are_no_mail(directory: Path) -> None:
+    for name in ("x.mail", "terms.json", f"{'0' * 32}.part", f"{'g' * 32}.mail"):
+        (directory / name).write_text("x")
+    assert Drop(directory).names() == []

@@ -1,0 +1,131 @@
+"""sendmail(1), up to the drop directory."""
+
+from __future__ import annotations
+
+import io
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from delivery.submission import drop
+from delivery.submission.drop import Drop, Slip, Terms
+from delivery.submission.sendmail import main
+
+LETTER = b"From: x\nTo: joe, ann@far.example\nBcc: b\n\nhello\n.\nmore\n"
+
+
+class Command:
+    """The command in a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.directory = home / "drop"
+        drop.make_drop(self.directory)
+        self.asked: list[list[str]] = []
+
+    def run(self, *words: str, text: bytes = LETTER) -> int:
+        return main(words, ask=self._ask, source=io.BytesIO(text))
+
+    def _ask(self, words: list[str]) -> int:
+        self.asked.append(words)
+        return 69
+
+    def left(self) -> tuple[Slip, bytes]:
+        """The one message that is there."""
+        found = Drop(self.directory)
+        [name] = found.names()
+        dropped = found.open(name)
+        text = b"".join(dropped.pieces())
+        dropped.close()
+        return dropped.slip, text
+
+
+@pytest.fixture(name="command")
+def _command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("WAYPOST_HOME", str(tmp_path))
+    monkeypatch.delenv("NAME", raising=False)
+    return Command(tmp_path)
+
+
+def test_a_message_waits_without_an_engine(command: Command) -> None:
+    assert command.run("joe@far.example", "ann") == 0
+    slip, text = command.left()
+    assert slip.sender.internal == pwd.getpwuid(os.getuid()).pw_name
+    assert [each.internal for each in slip.recipients] == ["joe@far.example", "ann"]
+    assert text == LETTER.partition(b".\nmore")[0]
+
+
+def test_recipients_of_the_headers(command: Command) -> None:
+    assert command.run("-t", "-i", "also@far.example") == 0
+    slip, text = command.left()
+    assert [each.internal for each in slip.recipients] == [
+        "also@far.example",
+        "joe",
+        "ann@far.example",
+        "b",
+    ]
+    assert text == LETTER
+
+
+def test_who_sends(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "From\nthe environment")
+    assert command.run("-f", "<>", "-F", 'Full "N"', "joe") == 0
+    slip, _ = command.left()
+    assert not slip.sender
+    assert slip.full_name == 'Full "N"'
+
+
+def test_the_name_of_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "From\nthe environment")
+    assert command.run("-f", "me@far.example", "-G", "joe") == 0
+    slip, _ = command.left()
+    assert slip.sender.internal == "me@far.example"
+    assert slip.full_name == "From the environment"
+    assert slip.is_relayed
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "said"),
+    [
+        ((), LETTER, "Recipient addresses must be specified"),
+        (("-t",), b"Subject: x\n\n", "No recipient addresses found in message header"),
+        (("<>",), LETTER, "No recipient addresses found in the arguments"),
+        (("-bt",), LETTER, "unsupported: -bt"),
+        (("-t",), b"To: joe\n\n" + b"x" * 200, "message file too big"),
+    ],
+)
+def test_what_is_not_taken_leaves_nothing(
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    text: bytes,
+    said: str,
+) -> None:
+    drop.publish(command.directory, Terms(message_size_limit=100))
+    assert command.run(*words, text=text) == os.EX_TEMPFAIL
+    assert said in capsys.readouterr().err
+    assert sorted(item.name for item in command.directory.iterdir()) == ["terms.json", "wake"]
+
+
+def test_without_a_drop_directory(
+    command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYPOST_HOME", "/nonexistent")
+    assert command.run("joe") == os.EX_TEMPFAIL
+    assert "No such file or directory: /nonexistent/drop" in capsys.readouterr().err
+
+
+def test_what_others_do(command: Command) -> None:
+    assert command.run("-bp") == 69
+    assert command.run("-q") == 69
+    assert command.run("-qRfar.example") == 69
+    assert command.run("-qI4jbqC56h6Vz0") == 69
+    assert command.asked == [
+        ["mailq"],
+        ["flush"],
+        ["flush", "--site", "far.example"],
+        ["flush", "4jbqC56h6Vz0"],
+    ]
+    assert command.run("-bi") == 0
+    assert Drop(command.directory).names() == []
