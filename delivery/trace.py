@@ -63,8 +63,9 @@ def header_address(address: Address, *, smtputf8: bool = False) -> str:
     local = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", address.local)
     if not smtputf8:
         local = _NOT_ASCII.sub("?", local)
-    text = quote_local(local) if local else ""
-    return f"{text}@{scrub(address.domain, smtputf8=smtputf8)}" if address.domain else text
+    if not address.domain:
+        return quote_local(local) if local else ""
+    return f"{quote_local(local)}@{scrub(address.domain, smtputf8=smtputf8)}"
 
 
 def received(

@@ -61,7 +61,7 @@ class Transports:
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
-        self._courier = Courier(directory=str(config.home))  # starts with its first order
+        self._courier: Courier | None = None
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
@@ -83,10 +83,22 @@ class Transports:
     async def close(self) -> None:
         """End the helper, say goodbye to other servers, let deliveries into Maildirs end."""
         self._idle.close()
-        await self._courier.close()
+        if self._courier is not None:
+            await self._courier.close()
         await asyncio.to_thread(self._maildirs.close)
 
     # inside
+
+    def _helper(self, rules: Rules) -> Courier:
+        """The one helper; it starts with its first order.
+
+        The mail spool directory, where it lends rights that users do not have, is what the first
+        rules say: whoever could change it in a running engine could have files written anywhere.
+        """
+        if self._courier is None:
+            spool = rules.parameters.text("mail_spool_directory")
+            self._courier = Courier(directory=str(self._config.home), spools=[spool])
+        return self._courier
 
     def _make(self, rules: Rules, transport: str) -> Agent | None:
         parameters = rules.parameters
@@ -107,6 +119,9 @@ class Transports:
             parameters.bind(MailboxSettings),
             maps(parameters.text("virtual_mailbox_maps")),
             maps(parameters.text("virtual_mailbox_limit_maps")),
+            uids=maps(parameters.text("virtual_uid_maps")),
+            gids=maps(parameters.text("virtual_gid_maps")),
+            helper=self._helper(rules),
         )
 
     def _local(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
@@ -127,7 +142,7 @@ class Transports:
             fallback_transports=maps("fallback_transport_maps"),
             agent=other,
             router=rules.router,
-            helper=self._courier,
+            helper=self._helper(rules),
         )
 
     def _pipe(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
@@ -136,7 +151,7 @@ class Transports:
         return PipeAgent(
             parameters.bind(PipeSettings),
             () if service is None else service.arguments,
-            self._courier,
+            self._helper(rules),
             transport=transport,
             time_limit=parameters.seconds(limit) if parameters.is_set(limit) else None,
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -237,7 +238,7 @@ def _delivery(stage: int, status: str, event: Mapping[str, Any]) -> dict[str, An
         "queue": event.get("queue_id", ""),
         "transport": transport,
         "nexthop": None if transport is None else event.get("nexthop", ""),
-        "sender": event.get("sender", ""),
+        "sender": _unquoted(event.get("sender", "")),
         "recipient": recipient,
         "original_recipient": event.get("original_recipient", recipient),
         "relay": event.get("relay", "none"),
@@ -245,6 +246,14 @@ def _delivery(stage: int, status: str, event: Mapping[str, Any]) -> dict[str, An
         "dsn": event.get("dsn", ""),
         "reason": event.get("reason", ""),
     }
+
+
+def _unquoted(address: str) -> str:
+    """The internal form of an address: Postfix logs senders like that, and recipients quoted."""
+    local, at, domain = address.rpartition("@")
+    if not local.startswith('"'):
+        return address
+    return re.sub(r"\\(.)", r"\1", local[1:-1]) + at + domain
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -10,6 +10,7 @@ import pytest
 from delivery.trace import (
     HEADER_LIMIT,
     HeaderScan,
+    header_address,
     local_headers,
     mail_date,
     received,
@@ -195,3 +196,8 @@ def test_an_endless_header_costs_no_memory() -> None:
         found.feed(b"\r\nDelivered-To: %d@example.com" % number)
     found.finish()
     assert len(found.delivered) == 1000
+
+
+def test_an_empty_local_part_is_quoted() -> None:
+    assert header_address(Address("", "far.example")) == '""@far.example'
+    assert header_address(Address("", "")) == ""
