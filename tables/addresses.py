@@ -1,13 +1,14 @@
 """addresses - an e-mail address as a value: parse, quote, fold, split the extension.
 
-SUMMARY      text -> Address(local, domain); local part UNQUOTED, domain without its final dot
+SUMMARY      text -> Address(local, domain); local part UNQUOTED
 FORMS        .internal  unquoted  joe smith@example.com     tables of the engine, agents
              .text      external  "joe smith"@example.com   the wire, headers
 RULES        parse_mailbox  what an administrator writes: RFC 5321 Mailbox, with a domain
              parse_path     what a peer writes in MAIL and RCPT: lenient as Postfix is with
                             strict_rfc821_envelopes = no: angle brackets may be absent, a source
                             route is dropped, comments and blanks around tokens are dropped, dots
-                            may stand anywhere in the local part, of several @ the last one counts
+                            may stand anywhere in the local part, of several @ the last one counts;
+                            the domain is as written, what it is worth is found out by resolving
              fold           lower case, domain as A-labels: how two addresses are compared
 ERRORS       AddressSyntaxError, its text a sentence for the administrator; nothing else
 NOT DONE     display names and groups (RFC 5322 3.4): header rewriting's matter
@@ -33,7 +34,10 @@ _NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon"})  # split_addr(3)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Local part (unquoted) and domain ('' when absent). Address('', '') is the null path."""
+    """Local part (unquoted) and domain ('' when absent). Address('', '') is the null path.
+
+    An empty domain after an @ is not an absent one: "user@" is Address("user@").
+    """
 
     local: str
     domain: str = ""
@@ -41,9 +45,11 @@ class Address:
     @property
     def text(self) -> str:
         """External form: the local part quoted where RFC 5321 needs it; '' for the null path."""
-        if not self.domain:
-            return quote_local(self.local) if self.local else ""
-        return f"{quote_local(self.local)}@{self.domain}"
+        if self.domain:
+            return f"{quote_local(self.local)}@{self.domain}"
+        if self.local[-1:] == "@":
+            return f"{quote_local(self.local[:-1])}@"
+        return quote_local(self.local) if self.local else ""
 
     @property
     def internal(self) -> str:
@@ -140,9 +146,10 @@ def parse_mailbox(text: str) -> Address:
 def parse_path(text: str, *, smtputf8: bool = False) -> Address:
     """The path of MAIL FROM or RCPT TO; Address('', '') for "<>".
 
-    Angle brackets may be absent. The domain keeps its case and, with SMTPUTF8, its U-labels: it is
-    the sender's spelling and goes on to the next hop; use fold() to compare. A recipient without a
-    domain has domain ''. Without `smtputf8`, what is not ASCII (surrogate escapes too) is refused.
+    Angle brackets may be absent. The domain keeps its case, a final dot and, with SMTPUTF8, its
+    U-labels: it is the sender's spelling; routing's rules complete and judge it. A recipient
+    without a domain has domain ''. Without `smtputf8`, what is not ASCII (surrogate escapes too) is
+    refused.
     """
     inner = text[1:-1] if text[:1] == "<" and text[-1:] == ">" else text
     local, at, domain = inner.rpartition("@")
@@ -178,33 +185,17 @@ def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
     for left, right in pairwise(tokens):
         if right.gap and not lexical.may_be_apart(left, right):
             raise AddressSyntaxError("There is a space inside the address.")
-    if sum(t.is_separator("@") for t in tokens) > 1 and tokens[-1].is_separator("@"):
-        tokens.pop()  # user@elsewhere@: Postfix's resolver drops an empty last domain
+    for token in tokens:
+        if token.kind == "separator" and token.text not in "@:":
+            raise AddressSyntaxError(f'"{token.text}" cannot stand inside an address.')
     at = max((n for n, t in enumerate(tokens) if t.is_separator("@")), default=len(tokens))
     local = "".join(token.text for token in tokens[:at])
-    if not local:
+    domain = "".join(token.text for token in tokens[at + 1 :])
+    if not domain and at < len(tokens):
+        local += "@"
+    if not domain and local in ("", "@"):
         raise AddressSyntaxError("The address has no local part.")
-    for token in tokens:
-        if token.kind == "separator" and token.text != "@":
-            raise AddressSyntaxError(f'"{token.text}" cannot stand inside an address.')
-    if at == len(tokens):
-        return Address(local, "")
-    if any(token.kind == "quoted" for token in tokens[at + 1 :]):
-        raise AddressSyntaxError("A domain cannot be quoted.")
-    return Address(local, _path_domain("".join(token.text for token in tokens[at + 1 :])))
-
-
-def _path_domain(domain: str) -> str:
-    """A peer's domain, spelling kept, without its final dot."""
-    if domains.is_address_literal(domain):
-        domains.parse_literal(domain)
-        return domain
-    if domain.endswith("."):
-        domain = domain[:-1]
-    if domains.is_plain_host(domain):
-        return domain
-    domains.parse_domain(f"{domain}.", literal_underscore=True)  # says what is wrong
-    return domain
+    return Address(local, domain)
 
 
 def _read_quoted(text: str, place: int) -> tuple[str, int]:

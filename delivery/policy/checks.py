@@ -3,7 +3,8 @@
 SUMMARY      Policy: all lists of one snapshot and service, compiled once
              Checks: one connection; a method for each command, all of them
                  async (Facts) -> Decision (refused: answer with it; otherwise go on)
-ORDER        smtpd_delay_reject = yes: client, HELO and sender lists run at each RCPT (and at ETRN)
+ORDER        at MAIL and RCPT an address to which no mail can go is refused before all lists
+             smtpd_delay_reject = yes: client, HELO and sender lists run at each RCPT (and at ETRN)
              RCPT: [client, helo, sender,] relay, recipient, then reject_unlisted_recipient unasked
              a permit ends its own list only; the first refusal ends the command
 RULES        a defer_if_permit of client, HELO or sender also holds at the later commands
@@ -32,8 +33,18 @@ from delivery.policy.facts import Addresses, Ask, Facts, Tables, Trace
 from delivery.policy.lists import Compiler, Step
 from delivery.policy.mailbox import reject_unlisted
 from delivery.policy.settings import PolicySettings
-from delivery.policy.verdict import GO_ON, NO_EFFECTS, Abort, Decision, Effects, Verdict
+from delivery.policy.verdict import (
+    GO_ON,
+    NO_EFFECTS,
+    Abort,
+    Decision,
+    Effects,
+    Verdict,
+    lookup_failure,
+)
 from delivery.policy.walk import Refused, Walker
+from tables.addresses import Address
+from tables.errors import TableUnavailable
 from tables.parameters import Parameters
 from tables.reading.matchlist import MatchList
 
@@ -42,6 +53,8 @@ _UNLISTED = {
     RECIPIENT: Step("reject_unlisted_recipient"),
 }
 _DEFERRED = Step("defer_if_permit")
+_BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax")
+_BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax")
 _LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
 
 
@@ -115,12 +128,16 @@ class Checks:
 
     async def mail(self, facts: Facts) -> Decision:
         """MAIL FROM, `facts.sender` set."""
+        if (decision := self._syntax(facts.sender, None, _BAD_SENDER)).refused:
+            return decision
         if self.policy.settings.smtpd_delay_reject:
             return GO_ON
         return await self._decide(facts, self._sender)
 
     async def rcpt(self, facts: Facts) -> Decision:
         """RCPT TO (or VRFY), `facts.recipient` set; the count is that before this one."""
+        if (decision := self._syntax(facts.recipient, facts.sender, _BAD_RECIPIENT)).refused:
+            return decision
         return await self._decide(facts, self._recipient)
 
     async def data(self, facts: Facts) -> Decision:
@@ -234,6 +251,18 @@ class Checks:
         self._force_deferral(case)
 
     # parts of stages
+
+    def _syntax(self, address: Address | None, other: Address | None, bad: Decision) -> Decision:
+        """`bad` where no mail can go, whatever lists say: "user@", "-user", "user@-a.example"."""
+        if not address:
+            return GO_ON
+        lookups = None if self._trace is None else self._trace.lookup
+        try:
+            resolved = self.policy.partners.addresses.resolve(address, other, lookups)
+        except TableUnavailable:
+            failure = lookup_failure(address.internal)
+            return Decision(failure.code, failure.enhanced, failure.text)
+        return bad if resolved.is_bad else GO_ON
 
     async def _list(
         self, case: Case, stage: str, subject: Subject, default_access: str, *, fresh: bool = True

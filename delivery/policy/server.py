@@ -41,7 +41,7 @@ async def check_servers(
         answer = access.ask_table(case, maps, keys.access_address(address), subject)
         return access.never_permit(case, answer or DUNNO, name, domain)
     try:
-        servers = await _servers(case, to_ascii(domain), record)
+        servers = await _servers(case, to_ascii(names.without_dot(domain)), record)
     except DnsUnavailable as error:
         return replace(DUNNO, warning=f"Unable to look up {record} host for {domain}: {error}")
     left = ADDRESS_LIMIT

@@ -120,6 +120,7 @@ class Resolver:
         """(address, True when its domain is local) after following the routing inside it."""
         settings = self._settings
         saved = ""
+        is_nowhere = False  # the last domain was an empty one: "user@"
         for _ in range(PEEL_LIMIT):
             local, domain = address.local, address.domain
             if len(domain) > 1 and domain[-1] == "." and domain[-2] != ".":
@@ -127,14 +128,17 @@ class Resolver:
             if domain:
                 if not self._classes.is_local(domain, trace):
                     return Address(local, domain), False
-                saved = domain
+                saved, is_nowhere = domain, False
+            elif local[-1:] == "@":
+                address = Address(local[:-1])
+                is_nowhere = not settings.resolve_null_domain
+                continue
             if inner := self._routing_in(local):
                 address = inner
                 continue
-            if not local:
-                address = self._rewriter.complete(Address(settings.empty_address_recipient))
-                saved = saved or address.domain
-                continue
+            local = local or settings.empty_address_recipient
+            if is_nowhere:
+                raise _NowhereError
             if not saved:  # without append_at_myorigin: still a local address
                 address = Address(local, settings.myhostname)
                 continue
@@ -159,11 +163,7 @@ class Resolver:
                 inner = _split(local, "%")
             elif has_bang:
                 inner = _swapped(local)
-        if inner is None or (not inner.domain and settings.resolve_null_domain):
-            return inner
-        if not inner.domain:  # "user%" names no site to go to
-            raise _NowhereError
-        return self._rewriter.complete(inner)
+        return self._rewriter.complete(inner) if inner is not None and inner.domain else inner
 
     def _check_domain(
         self, address: Address, is_local: bool, trace: Trace | None
@@ -275,10 +275,15 @@ class Resolver:
 def _split(local: str, operator: str) -> Address:
     """user%site, the last operator counts."""
     user, _, site = local.rpartition(operator)
-    return Address(user, site)
+    return _at(user, site)
 
 
 def _swapped(local: str) -> Address:
     """site!user, the first site counts."""
     site, _, user = local.partition("!")
-    return Address(user, site)
+    return _at(user, site)
+
+
+def _at(user: str, site: str) -> Address:
+    """user@site; "user@" names no site, which is not the same as having none."""
+    return Address(user, site) if site else Address(f"{user}@")

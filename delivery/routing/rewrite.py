@@ -5,7 +5,7 @@ RULES        in this order, on an address as a peer or table gave it:
              without @: site!user, else user%site, else @myorigin  (swap_bangpath,
              allow_percent_hack, append_at_myorigin); a quoted local part is not looked into
              a domain without a dot gets .mydomain (append_dot_mydomain); a final dot goes
-             the null address stays, a lone @ becomes it
+             the null address stays, a lone @ becomes it, "user@" stays
 NOT DONE     source routes: tables.addresses.parse_path has dropped them
 SOURCE       Postfix trivial-rewrite(8) rewrite.c; postconf(5)
 """
@@ -13,7 +13,7 @@ SOURCE       Postfix trivial-rewrite(8) rewrite.c; postconf(5)
 from __future__ import annotations
 
 from delivery.routing.settings import RoutingSettings
-from tables.addresses import Address, quote_local
+from tables.addresses import NULL, Address, quote_local
 
 
 def is_quoted(local: str) -> bool:
@@ -39,6 +39,8 @@ class Rewriter:
         if not domain:
             if not local:
                 return address
+            if local[-1] == "@":
+                return address if len(local) > 1 else NULL
             local, domain = self._find_domain(local)
         if (
             self._domain

@@ -135,8 +135,7 @@ class Router:
     def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
         first = self._canonical.recipient(recipient.address, trace)
-        orcpt = recipient.orcpt or f"rfc822;{first.internal}"
-        given = replace(recipient, address=first, orcpt=orcpt)
+        given = replace(recipient, address=first, orcpt=recipient.orcpt or _as_given(recipient))
         addresses = self._expander.expand(first, trace)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
             queue.expanded.append(given)
@@ -198,3 +197,11 @@ class Router:
     def address_keys(self, address: Address) -> Sequence[LookupKey]:
         """mail_addr_find(3) keys of a resolved address."""
         return self.keyring.find(address)
+
+
+def _as_given(recipient: Recipient) -> str:
+    """ORCPT of a recipient that came without: as it was before any rewriting. RFC 3461 4.2."""
+    text = recipient.original.text
+    if not text:
+        return ""
+    return f"rfc822;{text}" if text.isascii() else f"utf-8;{text}"

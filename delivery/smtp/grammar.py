@@ -11,12 +11,11 @@ SOURCE       RFC 5321 4.1.2, RFC 3461 4 (xtext), RFC 6533 3; Postfix smtpd_token
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from delivery.smtp.settings import ServerSettings
 from tables.addresses import Address
-from tables.addresses import parse_path as parse_strict_path
+from tables.addresses import parse_path as parse_peer_path
 from tables.errors import AddressSyntaxError
 
 _BLANKS = " \t\r\n\v\f"
@@ -80,60 +79,24 @@ def _end_of_quoted(text: str, place: int) -> int | None:
 def parse_path(text: str, settings: ServerSettings, *, smtputf8: bool) -> Address:
     """The address in MAIL, RCPT or VRFY, with Postfix's tolerance; Address('', '') for "<>".
 
-    Beyond tables.addresses.parse_path: <<joe>> and joe>; a ":" in the local part; an empty quoted
-    local part; a non-ASCII local part without SMTPUTF8, unless strict_smtputf8 (the domain must be
-    ASCII then); resolve_null_domain, resolve_numeric_domain. Not "-joe", unless allow_min_user.
-    Raises AddressSyntaxError.
+    Beyond tables.addresses.parse_path: <<joe>> and joe>; a non-ASCII local part without SMTPUTF8,
+    unless strict_smtputf8 (the domain must be ASCII then). With strict_rfc821_envelopes angle
+    brackets and a local part are needed. Raises AddressSyntaxError.
     """
-    try:
-        address = parse_strict_path(text, smtputf8=smtputf8)
-    except AddressSyntaxError:
-        if settings.strict_rfc821_envelopes:
-            raise
-        address = _parse_tolerantly(text, settings, smtputf8)
-    else:
-        if settings.strict_rfc821_envelopes and text[:1] != "<":
-            raise AddressSyntaxError("The angle brackets are missing.")
-    if address.local[:1] == "-" and not settings.allow_min_user:  # postconf(5) allow_min_user
-        raise AddressSyntaxError("The address begins with a hyphen.")
-    if address.domain[-1:] == ".":  # one final dot is gone already
-        raise AddressSyntaxError("The domain ends in two dots.")
+    is_strict = settings.strict_rfc821_envelopes
+    if is_strict and text[:1] != "<":
+        raise AddressSyntaxError("The angle brackets are missing.")
+    while text[:2] == "<<" and text[-2:] == ">>":
+        text = text[1:-1]
+    if text[:1] != "<" and not is_strict:
+        text = text.removesuffix(">")
+    is_tolerant = not smtputf8 and not settings.strict_smtputf8
+    address = parse_peer_path(text, smtputf8=smtputf8 or is_tolerant)
+    if is_tolerant and not address.domain.isascii():
+        raise AddressSyntaxError("A non-ASCII domain needs SMTPUTF8.")
+    if is_strict and address and not address.local:
+        raise AddressSyntaxError("The address has no local part.")
     return address
-
-
-def _parse_tolerantly(text: str, settings: ServerSettings, smtputf8: bool) -> Address:
-    inner = text
-    while inner[:1] == "<" and inner[-1:] == ">":
-        inner = inner[1:-1]
-    inner = inner.removesuffix(">").strip(_BLANKS)
-    if settings.resolve_null_domain and inner.endswith("@"):
-        inner = inner[:-1]
-    domain = ""
-    if settings.resolve_numeric_domain:
-        local, _, last = inner.rpartition("@")
-        if _is_ipv4(last):
-            inner, domain = local, last
-    if inner.startswith('""@'):
-        return Address("", parse_strict_path("x" + inner[2:], smtputf8=smtputf8).domain)
-    if not any(character in '"[(@' for character in inner.partition(":")[0]):
-        inner = inner.replace(":", "\\:")
-    if not inner:
-        raise AddressSyntaxError("An address is missing.")
-    if not smtputf8 and not settings.strict_smtputf8:
-        address = parse_strict_path(f"<{inner}>", smtputf8=True)
-        if not address.domain.isascii():
-            raise AddressSyntaxError("A non-ASCII domain needs SMTPUTF8.")
-    else:
-        address = parse_strict_path(f"<{inner}>", smtputf8=smtputf8)
-    return Address(address.local, domain) if domain else address
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 # RFC 3461 4:  xtext = *( xchar / hexchar );  hexchar = "+" 2(%x30-39 / %x41-46)

@@ -29,9 +29,6 @@ class ServerSettings:
     smtputf8_enable: bool = True
     strict_smtputf8: bool = False
     disable_vrfy_command: bool = False
-    resolve_null_domain: bool = False
-    resolve_numeric_domain: bool = False
-    allow_min_user: bool = False
     smtpd_discard_ehlo_keywords: tuple[
         str, ...
     ] = ()  # of this client: see also the ..._address_maps

@@ -250,3 +250,18 @@ async def test_clients_are_refused_at_once_without_delay(tmp_path: Path) -> None
         smtpd_client_restrictions="check_client_access inline:{{192.0.2.7 = REJECT}}",
     ) as client:
         assert (await client.dialogue.greet()).code == 554
+
+
+@asynchronous
+async def test_an_address_to_which_no_mail_can_go_is_bad_syntax(tmp_path: Path) -> None:
+    """Whatever lists permit; settings that complete or allow such addresses decide."""
+    async with talking(tmp_path, mynetworks="192.0.2.7") as talker:
+        await talker.say("EHLO c")
+        for path in ("joe@", "joe@-a.example", "joe@192.0.2.1", "joe@[x]", "-joe@far.example"):
+            [reply] = await talker.say(f"MAIL FROM:<{path}>")
+            assert reply == "501 5.1.7 Bad sender address syntax", path
+        await talker.say("MAIL FROM:<ann@far.example>")
+        for path in ("joe@", "joe@-a.example", "joe@192.0.2.1", "joe@[x]", "-joe@far.example"):
+            [reply] = await talker.say(f"RCPT TO:<{path}>")
+            assert reply == "501 5.1.3 Bad recipient address syntax", path
+        assert await talker.say("RCPT TO:<joe@far.example.>") == ["250 2.1.5 Ok"]
