@@ -25,7 +25,7 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable, Itera
 from dataclasses import dataclass
 from enum import Enum
 
-from delivery.trace import header_address, mail_date, received_locally, scrub
+from delivery.trace import header_address, mail_date, scrub
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
 
@@ -133,7 +133,7 @@ async def write_report(
     pieces: AsyncIterable[bytes],
     write: Callable[[bytes], None],
 ) -> None:
-    """Write the whole message, its Received header included.
+    """Write the whole message but for its Received header.
 
     `pieces` is the message reported on (agents.base.read_content); only as much as is returned
     is read. The size of the result is bounded by bounce_size_limit and the number of outcomes.
@@ -149,12 +149,6 @@ def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[b
     """Headers, text and status: everything before the returned message."""
     utf8 = report.envelope.smtputf8
     encoding = ["Content-Transfer-Encoding: 8bit"] * _is_eightbit(report.envelope, settings)
-    yield received_locally(
-        queue_id=report.queue_id,
-        myhostname=settings.myhostname,
-        mail_name=settings.mail_name,
-        when=report.now,
-    )
     to = header_address(report.envelope.sender, smtputf8=utf8)
     yield _lines(
         f"Date: {mail_date(report.now)}",

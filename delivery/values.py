@@ -73,9 +73,16 @@ class Envelope:
     helo: str = ""
     protocol: str = "ESMTP"  # RFC 3848 with-protocol types
     smtputf8: bool = False
-    eightbit: bool = False  # BODY=8BITMIME was declared or 8-bit content was seen
+    eightbit: bool = False  # BODY=8BITMIME or Content-Transfer-Encoding: 8bit was declared
     envid: str = ""  # RFC 3461 4.4
     ret: str = ""  # RFC 3461 4.3: FULL, HDRS or empty
+    filter: str = (
+        ""  # transport:nexthop that all recipients go to first; postconf(5) content_filter
+    )
+    is_local: bool = (
+        True  # its headers are ours to complete; postconf(5) local_header_rewrite_clients
+    )
+    utf8_headers: bool = False  # its own headers are not ASCII
     generation: int = 0  # the generation that decided about it
 
 
@@ -107,7 +114,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A complete message as received, CRLF line ends, without the Received header of this hop.
+    """A complete message as it was cleaned, CRLF line ends.
 
     Small messages are in `data`; large ones live in the file `path` and `data` is empty.
     """

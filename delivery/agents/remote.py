@@ -8,6 +8,7 @@ RULES        what is temporary at one host (no connection, 4xx, 5xx in the greet
              a connection is kept for a moment for the next message to the same address; when such a
              connection turns out to be dead before it has answered, a new one takes its place
              the message is read in pieces while it is sent
+             addresses and content are changed on the way out (content.outgoing)
 ERRORS       deferred 4.4.1 no connection, 4.4.2 lost or silent, 4.4.3 DNS; bounced 5.4.4 no such
              host, 5.1.0 null MX, 5.4.6 loop, 5.6.7 no SMTPUTF8, 5.3.4 too large; otherwise what the
              other server said. Wording and codes are those of Postfix's log lines
@@ -18,21 +19,25 @@ SOURCE       RFC 5321 5.1, 4.5.4; Postfix smtp(8): smtp_connect.c, smtp_proto.c,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from delivery import log
 from delivery.agents.base import Delivery, Result, read_content, settle
 from delivery.agents.connection import ConnectFailed, Connection, TimedOut, Timeouts, connect
 from delivery.agents.hosts import Host, NoHost, Resolver, find_hosts
 from delivery.agents.idle import IdleConnections
 from delivery.agents.nexthop import parse_nexthop
-from delivery.errors import PeerError
+from delivery.content.outgoing import Outgoing
+from delivery.errors import PeerError, SmtpFailure
 from delivery.smtp.answers import Answer
 from delivery.smtp.client import Finished, Ready, Refused, Stage, Transaction, WantContent
 from delivery.smtp.client import Result as Fate
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Envelope, Outcome, Recipient, Status
+from tables.addresses import Address
+from tables.errors import TableUnavailable
 
 _END = "end of DATA"
 
@@ -61,6 +66,8 @@ class _Attempt:
     """What is known so far about one Delivery."""
 
     delivery: Delivery
+    sender: Address  # as it is told to the other server
+    shown: Mapping[Recipient, Recipient]  # recipients -> as they are told to the other server
     needs_smtputf8: bool
     waiting: dict[Recipient, Outcome]  # still to be tried; with what was said last
     outcomes: list[Outcome] = field(default_factory=list)
@@ -92,8 +99,12 @@ class RemoteAgent:
         own_addresses: Collection[str] = (),
         default_port: int = 25,
         lmtp: bool = False,
+        outgoing: Outgoing | None = None,
     ) -> None:
-        """`idle` outlives generations; `own_addresses` are those other servers reach us at."""
+        """`idle` outlives generations; `own_addresses` are those other servers reach us at.
+
+        `outgoing`: what is done to addresses and content on the way out.
+        """
         self._settings = settings
         self._protocol = protocol
         self._timeouts = timeouts
@@ -102,6 +113,7 @@ class RemoteAgent:
         self._own = frozenset(own_addresses)
         self._default_port = default_port
         self._lmtp = lmtp
+        self._outgoing = outgoing or None  # None: nothing
         self._purpose = (settings, protocol, timeouts, lmtp)  # who may share connections
 
     async def deliver(self, delivery: Delivery) -> Result:
@@ -127,17 +139,30 @@ class RemoteAgent:
                 unreachable=error.reason if is_temporary else "",
             )
         try:
-            needs_smtputf8 = await _needs_smtputf8(delivery)
-            return await self._try_hosts(delivery, hosts, needs_smtputf8)
+            return await self._try_hosts(self._begin(delivery), hosts)
+        except TableUnavailable as error:
+            return Result(outcomes=_all(delivery, "4.3.0", f"address lookup failed: {error}"))
         except OSError as error:  # reading our own content; sockets fail as PeerError
             return Result(outcomes=_all(delivery, "4.3.0", f"cannot read the message: {error}"))
 
-    async def _try_hosts(
-        self, delivery: Delivery, hosts: Collection[Host], needs_smtputf8: bool
-    ) -> Result:
+    def _begin(self, delivery: Delivery) -> _Attempt:
+        """Nobody was talked to yet. Raises TableUnavailable."""
         begun = _all(delivery, "4.4.1", "no host was tried")
-        waiting = {outcome.recipient: outcome for outcome in begun}
-        attempt = _Attempt(delivery, needs_smtputf8, waiting)
+        sender = delivery.envelope.sender
+        shown = {recipient: recipient for recipient in delivery.recipients}
+        if self._outgoing is not None:
+            address = self._outgoing.address
+            sender = address(sender)
+            shown = {item: replace(item, address=address(item.address)) for item in shown}
+        return _Attempt(
+            delivery,
+            sender,
+            shown,
+            _needs_smtputf8(delivery.envelope, sender, shown.values()),
+            waiting={outcome.recipient: outcome for outcome in begun},
+        )
+
+    async def _try_hosts(self, attempt: _Attempt, hosts: Collection[Host]) -> Result:
         sessions = 0
         for host in hosts:
             if not attempt.waiting:
@@ -191,6 +216,10 @@ class RemoteAgent:
             )
             attempt.unreachable = reason
             return True
+        except SmtpFailure as error:  # a table, in the middle of the message
+            reason = f"the message cannot be written: {error.cause or error}"
+            attempt.fail(settle(attempt.waiting, Status.DEFERRED, "4.3.0", reason))
+            return True
         finally:
             if done:
                 self._idle.keep(
@@ -243,10 +272,11 @@ class RemoteAgent:
                 attempt.end(outcome)
             return
         envelope = delivery.envelope
+        told = {id(attempt.shown[item]): item for item in attempt.waiting}
         client.start(
             Transaction(
-                sender=envelope.sender,
-                recipients=tuple(attempt.waiting),
+                sender=attempt.sender,
+                recipients=tuple(attempt.shown[item] for item in attempt.waiting),
                 size=size,
                 body="8BITMIME" if envelope.eightbit else "",
                 smtputf8=attempt.needs_smtputf8,
@@ -254,10 +284,10 @@ class RemoteAgent:
                 envid=envelope.envid,
             )
         )
-        async with aclosing(read_content(delivery.content)) as pieces:
+        async with aclosing(self._pieces(delivery)) as pieces:
             while not isinstance(event := await connection.next_event(), Finished):
                 if isinstance(event, Fate):
-                    self._judge(connection, attempt, event)
+                    self._judge(connection, attempt, event, told[id(event.recipient)])
                 elif isinstance(event, WantContent):
                     piece = await anext(pieces, b"")
                     if piece:
@@ -266,9 +296,28 @@ class RemoteAgent:
                         client.end_content()
                     await connection.flush()
 
-    def _judge(self, connection: Connection, attempt: _Attempt, fate: Fate) -> None:
+    async def _pieces(self, delivery: Delivery) -> AsyncGenerator[bytes, None]:
+        """The message as it goes out. Raises OSError, SmtpFailure (a table cannot be asked)."""
+        cleaner = None if self._outgoing is None else self._outgoing.begin()
+        async with aclosing(read_content(delivery.content)) as pieces:
+            async for piece in pieces:
+                if text := piece if cleaner is None else cleaner.feed(piece):
+                    yield text
+        if cleaner is None:
+            return
+        cleaned = cleaner.finish()
+        for note in cleaned.notes:
+            log.event("smtp", queue_id=delivery.queue_id, kind=note.kind, text=note.text)
+        if cleaned.refusal is not None:
+            raise cleaned.refusal
+        if cleaned.data:
+            yield cleaned.data
+
+    def _judge(
+        self, connection: Connection, attempt: _Attempt, fate: Fate, recipient: Recipient
+    ) -> None:
         """What a reply means for a recipient."""
-        recipient, answer, host = fate.recipient, fate.answer, connection.host
+        answer, host = fate.answer, connection.host
         outcome = Outcome(
             recipient=recipient,
             status=Status.BOUNCED,
@@ -329,30 +378,11 @@ def _not_possible(connection: Connection, attempt: _Attempt, size: int) -> tuple
     return None
 
 
-async def _needs_smtputf8(delivery: Delivery) -> bool:
+def _needs_smtputf8(envelope: Envelope, sender: Address, recipients: Iterable[Recipient]) -> bool:
     """True when an address or a header is not ASCII, and the sender announced that."""
-    envelope = delivery.envelope
     if not envelope.smtputf8:
         return False
-    return _has_utf8_address(envelope, delivery.recipients) or (
-        envelope.eightbit and not await _has_ascii_headers(delivery)
+    addresses = (sender, *(recipient.address for recipient in recipients))
+    return envelope.utf8_headers or not all(
+        item.local.isascii() and item.domain.isascii() for item in addresses
     )
-
-
-def _has_utf8_address(envelope: Envelope, recipients: Collection[Recipient]) -> bool:
-    addresses = [envelope.sender, *(recipient.address for recipient in recipients)]
-    return not all(item.local.isascii() and item.domain.isascii() for item in addresses)
-
-
-async def _has_ascii_headers(delivery: Delivery) -> bool:
-    tail = b""
-    async with aclosing(read_content(delivery.content)) as pieces:
-        async for piece in pieces:
-            text = tail + piece
-            end = text.find(b"\r\n\r\n")
-            if not text[: end if end >= 0 else len(text)].isascii():
-                return False
-            if end >= 0:
-                break
-            tail = text[-3:]
-    return True

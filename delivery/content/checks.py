@@ -89,6 +89,11 @@ class Checker:
             self.refusal = SmtpFailure(code, verdict.enhanced, verdict.text, cause=cause)
         self.note("reject", kind, text, f"{enhanced} {said}")
 
+    def fail(self, code: int, enhanced: str, text: str, cause: str) -> None:
+        """Refuse for a reason of ours; the first one counts."""
+        if self.refusal is None:
+            self.refusal = SmtpFailure(code, enhanced, text, cause=cause)
+
     def break_off(self, error: TableUnavailable) -> None:
         """A table could not be asked: the client is to come again."""
         if self.refusal is None or not self.refusal.is_temporary:

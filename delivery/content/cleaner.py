@@ -7,6 +7,7 @@ RULES        headers are looked at whole, folded lines joined; "Name :" becomes 
              the first line that is no header ends them, and an empty line is put before it
              a first line "From ..." becomes X-Mailbox-Line
              lines of the body are looked at in pieces of line_length_limit
+             hopcount_limit Received headers, those of the prologue too, are a loop
              headers that nobody asks about, and bodies that nobody checks, go through in slices
              once a message is refused or discarded nothing more comes out, unless it is to bounce
 LIMITS       holds one header of header_size_limit, or one line of line_length_limit
@@ -72,6 +73,7 @@ class Cleaner:
         "_follows_mime",
         "_has_8bit_headers",
         "_has_begun",
+        "_hops",
         "_is_passing",
         "_keeps_refused",
         "_last",
@@ -131,6 +133,7 @@ class Cleaner:
         self._is_passing = False  # nothing more to be looked at
         self._last = b"\n"  # last octet that came out while passing
         self._offset = 0  # in the body at hand
+        self._hops = 0
         self._seen: set[str] = set()
         self._message_id = ""
         self._says_8bit = False
@@ -330,10 +333,19 @@ class Cleaner:
         """Remember what must be remembered of a header that goes through as it is."""
         header = self._weights.names.find(name)
         assert header is not None
-        if header.name in ("message-id", "content-transfer-encoding"):
+        if header.name == "received":
+            self._count_hop()
+        elif header.name in ("message-id", "content-transfer-encoding"):
             self._note_value(header, b"\n".join(lines)[len(name) + 1 :])
         if not header.mime:
             self._seen.add(header.name)
+
+    def _count_hop(self) -> None:
+        """RFC 5321 6.3: a message that has gone through too many servers goes in circles."""
+        if self._structure.section is Section.PRIMARY:
+            self._hops += 1
+            if self._hops == self._limits.hops:
+                self._checker.fail(554, "5.4.0", "Error: too many hops", "hopcount_limit")
 
     def _note_value(self, header: Header, value: bytes) -> None:
         if header.name == "message-id" and self._structure.section is Section.PRIMARY:
@@ -374,6 +386,8 @@ class Cleaner:
             return
         self._note_value(header, _value(header, text))
         self._seen.add(header.name)
+        if header.name == "received":
+            self._count_hop()
         if self._rewriter is not None and (header.sender or header.recipient):
             text = self._rewritten(self._rewriter, header, text)
         if not header.dropped:

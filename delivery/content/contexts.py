@@ -1,10 +1,10 @@
 """contexts - whose mail has its header addresses completed, and with which domain.
 
-SUMMARY      Contexts(...).of(submitter) -> the rewriter for mail of that client, None for none
+SUMMARY      Contexts(...).is_local(submitter); .rewriter(is_local) -> None for none
 RULES        local clients (local_header_rewrite_clients) and mail made here: $myorigin, .$mydomain
              other clients: remote_header_rewrite_domain; when that is empty nothing in headers is
              touched, not even by canonical maps
-ERRORS       ParameterError when made; TableUnavailable from of()
+ERRORS       ParameterError when made; TableUnavailable from is_local()
 SOURCE       ADDRESS_REWRITING_README; Postfix smtpd_check(3) smtpd_check_rewrite
 """
 
@@ -62,12 +62,12 @@ class Contexts:
         self._local = pair(router.rewriter)
         self._remote = (None, None) if remote is None else pair(remote)
 
-    def of(self, submitter: Submitter, *, maps: bool = True) -> HeaderRewriter | None:
-        """The rewriter for mail of this client; None: its headers stay. May be TableUnavailable."""
-        return (self._local if self.is_local(submitter) else self._remote)[maps]
+    def rewriter(self, *, is_local: bool, maps: bool = True) -> HeaderRewriter | None:
+        """The rewriter for mail of local or of other clients; None: its headers stay."""
+        return (self._local if is_local else self._remote)[maps]
 
     def is_local(self, submitter: Submitter) -> bool:
-        """True for a client whose incomplete addresses are ours."""
+        """True for a client whose incomplete addresses are ours. May be TableUnavailable."""
         client = submitter.client
         if client is None:
             return True

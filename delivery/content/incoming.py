@@ -1,13 +1,13 @@
 """incoming - the door for mail that comes in: what one service does to the content of messages.
 
-SUMMARY      Incoming(parameters, tables, router).begin(...) -> Cleaner
+SUMMARY      Incoming(parameters, tables, router).begin(...) -> Cleaner; .is_local(submitter)
 RULES        begin() is called when the client may send (after DATA was accepted), with the
              Received header and what access tables prepended: header_checks see these too
              header rewriting and missing headers: for local clients, or as
              remote_header_rewrite_domain and always_add_missing_headers say
              receive_override_options: no_header_body_checks -> is_checked=False,
              no_address_mappings -> is_mapped=False
-ERRORS       ParameterError when made; TableUnavailable from begin() (local_header_rewrite_clients)
+ERRORS       ParameterError when made; TableUnavailable from is_local()
 SOURCE       Postfix cleanup(8), smtpd(8); postconf(5)
 """
 
@@ -49,6 +49,7 @@ class Incoming:
             body_checks=settings.body_checks_size_limit,
             mime_nesting=settings.mime_nesting_limit,
             boundary=settings.mime_boundary_length_limit,
+            hops=settings.hopcount_limit,
         )
         self._strictness = Strictness(
             headers=settings.strict_8bitmime or settings.strict_7bit_headers,
@@ -63,12 +64,16 @@ class Incoming:
         self._names = HeaderNames(settings.message_drop_headers)
         self._weights: dict[tuple[bool, bool, bool], Weights] = {}
 
+    def is_local(self, submitter: Submitter) -> bool:
+        """True for those whose headers are ours to complete. local_header_rewrite_clients."""
+        return self._contexts.is_local(submitter)
+
     def begin(
         self,
         prologue: bytes,
-        submitter: Submitter,
         occasion: Occasion,
         *,
+        is_local: bool,
         is_checked: bool = True,
         is_mapped: bool = True,
         keeps_refused: bool = False,
@@ -79,7 +84,7 @@ class Incoming:
         `keeps_refused` is True for mail made here, which a refusal sends back to its sender.
         """
         settings = self.settings
-        rewriter = self._contexts.of(submitter, maps=is_mapped)
+        rewriter = self._contexts.rewriter(is_local=is_local, maps=is_mapped)
         completes = rewriter is not None or settings.always_add_missing_headers
         examines = is_checked and self._examines
         return Cleaner(

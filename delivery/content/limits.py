@@ -15,6 +15,7 @@ class Limits:
     body_checks: int  # of each part; 0: everything
     mime_nesting: int
     boundary: int
+    hops: int = 0  # Received headers, ours included; 0: any number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

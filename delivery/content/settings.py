@@ -19,6 +19,7 @@ class ContentSettings:
     body_checks_size_limit: int
     mime_nesting_limit: int
     mime_boundary_length_limit: int
+    hopcount_limit: int
 
     # checks
     header_checks: str

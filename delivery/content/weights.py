@@ -12,6 +12,8 @@ from delivery.content.headers import Header, HeaderNames, name_length
 _KEPT_NAMES = 2000  # header names whose weight is remembered,
 _LONG_NAME = 80  # unless they are longer than this
 
+_NOTED = ("message-id", "content-transfer-encoding", "received")  # of these something is kept
+
 # how much there is to do about a header
 NOTHING, NOTE, WORK = 0, 1, 2
 
@@ -54,6 +56,6 @@ class Weights:
             return NOTHING
         if header.dropped or (self._rewrites and (header.sender or header.recipient)):
             return WORK
-        if self._completes or header.name in ("message-id", "content-transfer-encoding"):
+        if self._completes or header.name in _NOTED:
             return NOTE
         return NOTHING

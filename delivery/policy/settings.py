@@ -14,6 +14,7 @@ class PolicySettings:
     smtpd_relay_before_recipient_restrictions: bool
     smtpd_reject_unlisted_recipient: bool
     smtpd_reject_unlisted_sender: bool
+    receive_override_options: tuple[str, ...]
     soft_bounce: bool
 
     # names of lists that are used like a restriction

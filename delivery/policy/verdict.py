@@ -151,7 +151,7 @@ GO_ON = Decision()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """What access tables asked for; all of it concerns the whole message. access(5)."""
+    """What tables asked for; all of it concerns the whole message. access(5), header_checks(5)."""
 
     discard: bool = False
     hold: bool = False
@@ -177,6 +177,18 @@ class Effects:
                 return replace(self, prepend=(*self.prepend, argument))
             case _:
                 return self
+
+    def joined(self, later: Effects) -> Effects:
+        """With those that were asked for later on: by checks of the content."""
+        if later is NO_EFFECTS:
+            return self
+        return replace(
+            self,
+            discard=self.discard or later.discard,
+            hold=self.hold or later.hold,
+            filter=later.filter or self.filter,
+            redirect=later.redirect or self.redirect,
+        )
 
 
 NO_EFFECTS = Effects()

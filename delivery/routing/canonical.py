@@ -9,7 +9,6 @@ RULES        sender: sender_canonical_maps, canonical_maps, masquerade_domains
              with ! before it is left alone
              mailer-daemon of this machine as a sender becomes the null sender
 ERRORS       TableUnavailable
-NOT DONE     headers
 SOURCE       canonical(5), ADDRESS_REWRITING_README; Postfix cleanup(8) cleanup_map11.c,
              cleanup_masquerade.c, cleanup_addr.c
 """
@@ -78,22 +77,26 @@ class Canonical:
         self._masquerade = tuple(_masquerade_rule(item) for item in settings.masquerade_domains)
         self._masquerades = frozenset(settings.masquerade_classes)
 
-    def sender(self, address: Address, trace: Trace | None = None) -> Address:
-        """The envelope sender as it is queued."""
+    def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
+        """The envelope sender as it is queued; without `maps` completed only."""
         completed = self._rewriter.complete(address)
         if completed.local.lower() == "mailer-daemon":
             daemon = self._rewriter.complete(Address("MAILER-DAEMON"))
             if completed.domain.casefold() == daemon.domain.casefold():
                 completed = NULL
-        if not completed:  # the null sender stays
+        if not completed or not maps:  # the null sender stays
             return completed
         completed = self._map(self._sender_maps, completed, trace)
         return self._cut(completed, "envelope_sender", trace)
 
-    def recipient(self, address: Address, trace: Trace | None = None) -> Address:
-        """The envelope recipient before virtual expansion."""
+    def recipient(
+        self, address: Address, trace: Trace | None = None, *, maps: bool = True
+    ) -> Address:
+        """The envelope recipient before virtual expansion; without `maps` completed only."""
         empty = Address(self._settings.empty_address_recipient)
         completed = self._rewriter.complete(address or empty)
+        if not maps:
+            return completed
         completed = self._map(self._recipient_maps, completed, trace)
         return self._cut(completed, "envelope_recipient", trace)
 

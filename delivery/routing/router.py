@@ -97,9 +97,9 @@ class Router:
         )
         self._known: dict[tuple[Address, Address | None], Resolution] = {}
 
-    def sender(self, address: Address, trace: Trace | None = None) -> Address:
-        """The envelope sender after rewriting, canonical maps and masquerading."""
-        return self._canonical.sender(address, trace)
+    def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
+        """The envelope sender after rewriting and, with `maps`, canonical maps and masquerading."""
+        return self._canonical.sender(address, trace, maps=maps)
 
     def expand(
         self,
@@ -107,36 +107,45 @@ class Router:
         trace: Trace | None = None,
         *,
         copies_for: Address | None = None,
+        copies: Iterable[Address] = (),
+        maps: bool = True,
     ) -> Expansion:
         """The recipients after rewriting, canonical maps, masquerading and virtual aliases.
+
+        Without `maps` after rewriting alone: receive_override_options = no_address_mappings.
 
         Equal ones are dropped: with enable_original_recipient only when all but letter case is
         equal (original, DSN parameters), otherwise by address alone. `copies_for` is the queued
         sender of mail that came from outside or from a user: then BCC recipients are added.
+        `copies`: who else gets one (header_checks(5) BCC).
         """
         queue = _Queue(self.settings.duplicate_filter_limit, self._duplicate_key)
-        if copies_for is not None and self._copies.always is not None:
-            self._add_copy(queue, self._copies.always, trace)
+
+        def add_copy(address: Address | None) -> None:
+            if address is not None:
+                first = self._canonical.recipient(address, trace, maps=maps)
+                copy = Recipient(address=first, original=first)
+                queue.add(copy, self._expanded(first, trace, maps))
+
         if copies_for is not None:
-            self._add_copy(queue, self._copies.of_sender(copies_for, trace), trace)
+            add_copy(self._copies.always)
+            add_copy(self._copies.of_sender(copies_for, trace))
         for recipient in recipients:
-            first = self._add(queue, recipient, trace)
+            first = self._add(queue, recipient, trace, maps)
             if copies_for is not None:
-                self._add_copy(queue, self._copies.of_recipient(first, trace), trace)
+                add_copy(self._copies.of_recipient(first, trace))
+        for address in copies:
+            add_copy(address)
         return Expansion(tuple(queue.recipients), tuple(queue.expanded))
 
-    def _add_copy(self, queue: _Queue, address: Address | None, trace: Trace | None) -> None:
-        if address is None:
-            return
-        first = self._canonical.recipient(address, trace)
-        copy = Recipient(address=first, original=first)
-        queue.add(copy, self._expander.expand(first, trace))
+    def _expanded(self, address: Address, trace: Trace | None, maps: bool) -> tuple[Address, ...]:
+        return self._expander.expand(address, trace) if maps else (address,)
 
-    def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None) -> Address:
+    def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None, maps: bool) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
-        first = self._canonical.recipient(recipient.address, trace)
+        first = self._canonical.recipient(recipient.address, trace, maps=maps)
         given = replace(recipient, address=first, orcpt=recipient.orcpt or _as_given(recipient))
-        addresses = self._expander.expand(first, trace)
+        addresses = self._expanded(first, trace, maps)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
             queue.expanded.append(given)
             rest = given.notify - {"SUCCESS"}

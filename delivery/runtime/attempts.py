@@ -241,15 +241,14 @@ class Attempts:
                 await asyncio.sleep(0)
             target: Recipient | None = recipient
             try:
-                resolution = work.rules.router.resolve(recipient.address, envelope.sender)
+                route, address = work.rules.route(envelope, recipient)
             except TableError as error:
                 route = Route("retry", f"4.3.0 lookup failure: {error}")
             except Exception as error:  # noqa: BLE001 - one address must not stop the queue
                 self._tell(error, work.queue_id)
                 route = Route("retry", "4.3.0 internal error; the log says more")
             else:
-                route = resolution.route
-                target = work.under(resolution.recipient, recipient)
+                target = work.under(address, recipient)
             if target is not None:
                 groups.setdefault(route, []).append(target)
         return groups

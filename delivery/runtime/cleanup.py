@@ -1,15 +1,20 @@
-"""cleanup - a message that was accepted is completed and queued; only then is it acknowledged.
+"""cleanup - the door to the queue: what comes in is cleaned as it passes, completed and queued.
 
-SUMMARY      Cleanup.enter(rules, Message) -> queue id, once it is on disk
-RULES        Received is prepended; too many Received headers mean a loop (hopcount_limit)
+SUMMARY      receive(rules, arrival) -> Draft of a client's message; .take() each piece of it;
+             await enter(...) -> queue id, once it is on disk
+             begin(...) -> Draft of a message made here; await complete(draft) -> Completed, for a
+             caller that enters it together with something else
+RULES        the text passes the content room and goes to the spool in pieces; nothing is kept
              sender and recipients are rewritten and expanded by the routing room, copies added
-             DISCARD, HOLD, REDIRECT, BCC, PREPEND of access(5) concern the whole message
+             DISCARD, HOLD, FILTER, REDIRECT, BCC, PREPEND of access(5) and header_checks(5) concern
+             the whole message; the later one counts, that is the content's
+             REDIRECT leaves one recipient, the first, with its new address, and no filter
              one log line and one journal line for each message; one for each refusal
              ETRN for a site that is being flushed already joins in
-ERRORS       SmtpFailure (storage, limits, loop), TableUnavailable: the client is told, nothing kept
-NOT DONE     header and body checks, missing headers, content filters; reports that a list was
-             expanded (RFC 3461 5.2.7.1)
-SOURCE       Postfix cleanup(8); RFC 5321 4.4, 6.3
+ERRORS       SmtpFailure (storage, limits, loop, content), TableUnavailable: the client is told,
+             nothing kept
+NOT DONE     reports that a list was expanded (RFC 3461 5.2.7.1)
+SOURCE       Postfix cleanup(8), qmgr(8); RFC 5321 4.4, 6.3
 """
 
 from __future__ import annotations
@@ -17,19 +22,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from delivery import log, trace
+from delivery.content.cleaner import Cleaned, Cleaner
+from delivery.content.completion import Occasion
+from delivery.content.contexts import Submitter
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
 from delivery.policy.facts import Facts
-from delivery.policy.verdict import NO_EFFECTS, Decision, Effects
-from delivery.runtime.rules import MailRules, ServiceRules
+from delivery.policy.verdict import NO_EFFECTS, Decision, Effects, Note
+from delivery.runtime.cleanuprules import CleanupRules, Handling
+from delivery.runtime.rules import MailRules
 from delivery.spool.content import ContentWriter
+from delivery.spool.records import Submission
 from delivery.spool.store import Spool
 from delivery.values import Client, Envelope, Recipient
 from tables.addresses import Address, parse_path
-from tables.errors import AddressSyntaxError
+from tables.errors import AddressSyntaxError, TableError, TableUnavailable
 
 NAMED = 100  # recipients of one message that the journal names
 
@@ -41,7 +52,11 @@ class Origin:
     client: Client | None = None
     helo: str = ""
     protocol: str = "ESMTP"  # the "with" type of RFC 3848
+    is_logged_in: bool = False
+    is_trusted: bool = False  # the certificate of the client
+    is_relayed: bool = False  # by a program: its headers are another's to complete
     userid: int | None = None
+    full_name: str = ""  # of the user
 
     @property
     def text(self) -> str:
@@ -52,19 +67,86 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A whole message with everything that decided about it."""
+class Arrival:
+    """What is known of a message before its text."""
 
     sender: Address
     recipients: tuple[Recipient, ...]
     origin: Origin
-    writer: ContentWriter
-    scan: trace.HeaderScan
-    effects: Effects = NO_EFFECTS
+    prepended: tuple[str, ...] = ()  # header lines that access tables asked for
     smtputf8: bool = False
     eightbit: bool = False
     envid: str = ""
     ret: str = ""
+
+
+HERE = Origin()  # mail of our own
+
+
+class ContentRefused(SmtpFailure):
+    """The text of the message was refused; nothing of it is kept."""
+
+
+class Draft:
+    """A message on its way in."""
+
+    __slots__ = (
+        "_cleaner",
+        "envelope",
+        "failure",
+        "handling",
+        "headers",
+        "origin",
+        "rules",
+        "writer",
+    )
+
+    def __init__(
+        self,
+        rules: CleanupRules,
+        handling: Handling,
+        envelope: Envelope,
+        origin: Origin,
+        writer: ContentWriter,
+        cleaner: Cleaner,
+    ) -> None:
+        """`envelope`: with the recipients as they were given."""
+        self.rules = rules
+        self.handling = handling
+        self.envelope = envelope
+        self.origin = origin
+        self.writer = writer
+        self.failure: TableUnavailable | None = None  # to be told at its end
+        self._cleaner = cleaner
+        self.headers = cleaner.feed(b"")
+
+    @property
+    def queue_id(self) -> str:
+        """Its name, already."""
+        return self.writer.queue_id
+
+    def take(self, data: bytes) -> None:
+        """A piece of the text, CRLF line ends; any size."""
+        if kept := self._cleaner.feed(data):
+            self.writer.write(kept)
+
+    def finish(self) -> Cleaned:
+        """After the last piece."""
+        cleaned = self._cleaner.finish()
+        if cleaned.data:
+            self.writer.write(cleaned.data)
+        return cleaned
+
+    def abandon(self) -> None:
+        """Nothing is kept; harmless when it was queued."""
+        self.writer.abandon()
+
+
+class Completed(NamedTuple):
+    """What is to be queued. None: nothing is, it is to be discarded or was refused."""
+
+    submission: Submission | None
+    refusal: SmtpFailure | None = None
 
 
 class Counters:
@@ -97,41 +179,70 @@ class Cleanup:
         self._clock = clock
         self._flushes: dict[str, asyncio.Task[int]] = {}
 
-    async def enter(self, rules: MailRules, message: Message) -> str:
-        """Queue the message; its id, when it is on disk."""
-        message.scan.finish()
-        if message.scan.is_looping(rules.cleanup.hopcount_limit):
-            raise SmtpFailure(554, "5.4.0", "Error: too many hops", cause="hopcount_limit")
-        queue_id = message.writer.queue_id
-        if message.effects.discard:
-            message.writer.abandon()
-            self._accepted(rules, message, queue_id, None, action="DISCARD")
-            return queue_id
-        envelope = self._envelope(rules, message)
-        headers = self._headers(rules, message, envelope)
-        content = await message.writer.finish(headers)
-        hold = "held by an access table" if message.effects.hold else ""
-        entered = await self.spool.enter(envelope, content, queue_id=queue_id, hold=hold)
-        self._accepted(rules, message, entered, envelope, action="HOLD" if hold else "")
+    # mail of clients and users
+
+    def receive(self, rules: MailRules, arrival: Arrival) -> Draft:
+        """A message is to come. Raises SmtpFailure 452 when the disk is full."""
+        origin, failure = arrival.origin, None
+        submitter = Submitter(
+            client=origin.client,
+            is_logged_in=origin.is_logged_in,
+            has_trusted_certificate=origin.is_trusted,
+        )
+        try:
+            is_local = not origin.is_relayed and rules.cleanup.incoming.is_local(submitter)
+        except TableUnavailable as error:
+            is_local, failure = False, error
+        envelope = Envelope(
+            sender=arrival.sender,
+            recipients=arrival.recipients,
+            client=origin.client,
+            helo=origin.helo,
+            protocol=origin.protocol,
+            smtputf8=arrival.smtputf8,
+            eightbit=arrival.eightbit,
+            envid=arrival.envid,
+            ret=arrival.ret,
+            generation=rules.number,
+            is_local=is_local,
+        )
+        writer = self.spool.begin()
+        only = arrival.recipients[0].original if len(arrival.recipients) == 1 else None
+        received = trace.received(
+            envelope,
+            queue_id=writer.queue_id,
+            myhostname=rules.mail.myhostname,
+            mail_name=rules.mail.mail_name,
+            when=self._clock(),
+            recipient=only,
+            userid=origin.userid,
+        )
+        prepended = "".join(f"{line}\r\n" for line in arrival.prepended)
+        prologue = received + prepended.encode("utf-8", "surrogateescape")
+        draft = self.begin(rules.cleanup, rules.handling, envelope, writer, prologue, origin)
+        draft.failure = draft.failure or failure
+        return draft
+
+    async def enter(self, draft: Draft, effects: Effects = NO_EFFECTS) -> str:
+        """Queue a received message; its id, when it is on disk. `effects`: of access tables."""
+        submission, refusal = await self.complete(draft, effects)
+        if refusal is not None:
+            raise ContentRefused(refusal.code, refusal.enhanced, refusal.text, cause=refusal.cause)
+        if submission is None:
+            self._accepted(draft, None, action="DISCARD")
+            return draft.queue_id
+        entered = await self.spool.enter(
+            submission.envelope,
+            submission.content,
+            queue_id=submission.queue_id,
+            hold=submission.hold,
+        )
+        action = "HOLD" if submission.hold else ""
+        self._accepted(draft, submission.envelope, action=action)
         self._queued()
         return entered
 
-    async def flush_site(self, domain: str) -> int:
-        """ETRN: messages for that domain become due; how many."""
-        site = domain.lower()
-        task = self._flushes.get(site)
-        if task is None:
-            flush = self.spool.flush(self._clock(), site=site)
-            task = asyncio.get_running_loop().create_task(flush)
-            self._flushes[site] = task
-            task.add_done_callback(lambda done: self._flushes.pop(site, None))
-        count = await asyncio.shield(task)
-        self._queued()
-        return count
-
-    def refused(
-        self, rules: ServiceRules, facts: Facts, decision: Decision, recipient: str
-    ) -> None:
+    def refused(self, rules: MailRules, facts: Facts, decision: Decision, recipient: str) -> None:
         """Note a command that was refused, with the rule and the entry that did it."""
         self._counters.add("rejected")
         reply = f"{decision.code} {decision.enhanced} {decision.text}"
@@ -150,83 +261,158 @@ class Cleanup:
         log.event("reject", stage=facts.stage.value, **values)
         self._journal.write("rejected", stage=facts.stage.value, **values)
 
+    # all mail
+
+    def begin(
+        self,
+        rules: CleanupRules,
+        handling: Handling,
+        envelope: Envelope,
+        writer: ContentWriter,
+        prologue: bytes,
+        origin: Origin = HERE,
+    ) -> Draft:
+        """A message begins. `prologue`: headers of ours."""
+        failure = None
+        try:
+            sender = rules.router.sender(envelope.sender, maps=handling.is_mapped)
+            envelope = replace(envelope, sender=sender)
+        except TableUnavailable as error:
+            failure = error
+        occasion = Occasion(
+            queue_id=writer.queue_id,
+            when=self._clock(),
+            sender=envelope.sender,
+            full_name=origin.full_name,
+        )
+        cleaner = rules.incoming.begin(
+            prologue,
+            occasion,
+            is_local=envelope.is_local,
+            is_checked=handling.is_checked,
+            is_mapped=handling.is_mapped,
+            keeps_refused=handling.returns,
+        )
+        draft = Draft(rules, handling, envelope, origin, writer, cleaner)
+        draft.failure = failure
+        return draft
+
+    async def complete(self, draft: Draft, effects: Effects = NO_EFFECTS) -> Completed:
+        """The whole message as it is to be queued; its text is on disk then."""
+        if draft.failure is not None and not draft.handling.is_ours:
+            raise draft.failure
+        cleaned = draft.finish()
+        self._tell(draft, cleaned.notes)
+        effects = effects.joined(cleaned.effects)
+        if effects.discard:
+            draft.abandon()
+            return Completed(None)
+        envelope = self._envelope(draft, cleaned, effects)
+        if cleaned.refusal is not None and not draft.handling.returns:
+            draft.abandon()
+            return Completed(None, cleaned.refusal)
+        content = await draft.writer.finish(draft.headers)
+        submission = Submission(
+            envelope=envelope,
+            content=content,
+            queue_id=draft.queue_id,
+            hold="held by a table" if effects.hold else "",
+        )
+        return Completed(submission, cleaned.refusal)
+
+    async def flush_site(self, domain: str) -> int:
+        """ETRN: messages for that domain become due; how many."""
+        site = domain.lower()
+        task = self._flushes.get(site)
+        if task is None:
+            flush = self.spool.flush(self._clock(), site=site)
+            task = asyncio.get_running_loop().create_task(flush)
+            self._flushes[site] = task
+            task.add_done_callback(lambda done: self._flushes.pop(site, None))
+        count = await asyncio.shield(task)
+        self._queued()
+        return count
+
     # inside
 
-    def _envelope(self, rules: MailRules, message: Message) -> Envelope:
-        router, origin = rules.router, message.origin
-        recipients = message.recipients
-        if message.effects.redirect:
-            target = _address(message.effects.redirect)
-            recipients = (Recipient(address=target, original=target),)
-        added = tuple(
-            Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
-            for target in map(_address, message.effects.bcc)
-        )
-        sender = router.sender(message.sender)
-        expansion = router.expand((*recipients, *added), copies_for=sender)
-        return Envelope(
-            sender=sender,
-            recipients=expansion.recipients,
-            client=origin.client,
-            helo=origin.helo,
-            protocol=origin.protocol,
-            smtputf8=message.smtputf8,
-            eightbit=message.eightbit,
-            envid=message.envid,
-            ret=message.ret,
-            generation=rules.number,
+    def _envelope(self, draft: Draft, cleaned: Cleaned, effects: Effects) -> Envelope:
+        given, handling = draft.envelope, draft.handling
+        try:
+            recipients = _recipients(draft, effects, cleaned.effects.bcc)
+        except (SmtpFailure, TableError) as error:
+            if not handling.is_ours:
+                raise
+            # as it is it is tried, and what is wrong with it comes out then
+            log.event("cleanup", queue_id=draft.queue_id, problem=str(error))
+            recipients = given.recipients
+        return replace(
+            given,
+            recipients=recipients,
+            eightbit=given.eightbit or cleaned.says_8bit,
+            filter="" if effects.redirect else effects.filter or handling.filter,
+            utf8_headers=cleaned.has_8bit_headers,
         )
 
-    def _headers(self, rules: MailRules, message: Message, envelope: Envelope) -> bytes:
-        only = message.recipients[0].original if len(message.recipients) == 1 else None
-        received = trace.received(
-            envelope,
-            queue_id=message.writer.queue_id,
-            myhostname=rules.cleanup.myhostname,
-            mail_name=rules.cleanup.mail_name,
-            when=self._clock(),
-            recipient=only,
-            userid=message.origin.userid,
-        )
-        prepended = "".join(f"{line}\r\n" for line in message.effects.prepend)
-        return received + prepended.encode("utf-8", "surrogateescape")
+    def _tell(self, draft: Draft, notes: tuple[Note, ...]) -> None:
+        """What the checks of the content had to say."""
+        for note in notes:
+            log.event(
+                "cleanup",
+                queue_id=draft.queue_id,
+                kind=note.kind,
+                text=note.text,
+                client=draft.origin.text,
+                sender=draft.envelope.sender.text,
+            )
 
-    def _accepted(
-        self,
-        rules: MailRules,
-        message: Message,
-        queue_id: str,
-        envelope: Envelope | None,
-        *,
-        action: str,
-    ) -> None:
+    def _accepted(self, draft: Draft, envelope: Envelope | None, *, action: str) -> None:
         self._counters.add("accepted")
+        given = draft.envelope.recipients
         values = {
-            "queue_id": queue_id,
-            "client": message.origin.text,
-            "helo": message.origin.helo,
-            "sender": message.sender.text,
-            "recipients": len(message.recipients),
-            "size": message.writer.size,
+            "queue_id": draft.queue_id,
+            "client": draft.origin.text,
+            "helo": draft.origin.helo,
+            "sender": draft.envelope.sender.text,
+            "recipients": len(given),
+            "size": draft.writer.size,
             "action": action,
-            "generation": rules.number,
+            "generation": draft.envelope.generation,
         }
         log.event("accepted", **values)
         self._journal.write(
             "accepted",
             **values,
-            protocol=envelope.protocol if envelope else "",
-            original_recipients=[item.original.text for item in message.recipients[:NAMED]],
+            protocol=draft.envelope.protocol,
+            original_recipients=[item.original.text for item in given[:NAMED]],
             queued_recipients=[
                 item.address.text for item in (envelope.recipients[:NAMED] if envelope else ())
             ],
         )
 
 
+def _recipients(draft: Draft, effects: Effects, copies: tuple[str, ...]) -> tuple[Recipient, ...]:
+    """Those to be queued. `copies`: of the content's checks; access tables add recipients."""
+    router, handling, given = draft.rules.router, draft.handling, draft.envelope
+    added = tuple(
+        Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
+        for target in map(_address, effects.bcc)
+    )
+    recipients = router.expand(
+        (*given.recipients, *added),
+        copies_for=given.sender if handling.is_copied else None,
+        copies=map(_address, copies),
+        maps=handling.is_mapped,
+    ).recipients
+    if effects.redirect:
+        target = router.rewriter.complete(_address(effects.redirect))
+        return (replace(recipients[0], address=target),)
+    return recipients
+
+
 def _address(text: str) -> Address:
-    """An address that an access table gave; a wrong one must not lose the message."""
+    """An address that a table gave; a wrong one must not lose the message."""
     try:
         return parse_path(text, smtputf8=True)
     except AddressSyntaxError as error:
-        cause = f"access table action: {error}"
+        cause = f"table action: {error}"
         raise SmtpFailure(451, "4.3.5", "Server configuration error", cause=cause) from error

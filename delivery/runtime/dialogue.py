@@ -28,12 +28,11 @@ from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Decision
-from delivery.runtime.cleanup import Cleanup, Message, Origin
+from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Draft, Origin
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
-from delivery.spool.content import ContentWriter
-from delivery.trace import HeaderScan, with_protocol
+from delivery.trace import with_protocol
 from delivery.values import Client, Recipient
 from tables.addresses import NULL
 from tables.errors import TableUnavailable
@@ -60,8 +59,7 @@ class Transaction:
     known: dict[str, Any]  # what MAIL adds to the facts
     recipients: list[Recipient] = field(default_factory=list)
     overshoot: int = 0  # recipients beyond the limit
-    writer: ContentWriter | None = None
-    scan: HeaderScan = field(default_factory=HeaderScan)
+    draft: Draft | None = None
 
 
 class Dialogue:
@@ -116,7 +114,8 @@ class Dialogue:
             else:
                 reply = await _ANSWERS[type(event)](self, event)
         except SmtpFailure as failure:
-            log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
+            if failure.cause:
+                log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
             reply = replies.failure(failure)
         except TableUnavailable as error:
             log.event("smtpd", problem=str(error), client=self._client)
@@ -138,9 +137,8 @@ class Dialogue:
         """A piece of the message."""
         transaction = self._transaction
         assert transaction is not None
-        assert transaction.writer is not None
-        transaction.writer.write(data)
-        transaction.scan.feed(data)
+        assert transaction.draft is not None
+        transaction.draft.take(data)
 
     def end(self) -> None:
         """The connection is gone: forget what was begun."""
@@ -217,7 +215,18 @@ class Dialogue:
         if decision.refused:
             return self._refuse(decision, facts)
         self._note(decision, facts)
-        transaction.writer = self._cleanup.spool.begin()
+        mail = transaction.mail
+        arrival = Arrival(
+            sender=mail.address,
+            recipients=tuple(transaction.recipients),
+            origin=_origin(facts, smtputf8=mail.smtputf8),
+            prepended=self._checks.effects.prepend,
+            smtputf8=mail.smtputf8,
+            eightbit=mail.body == "8BITMIME",
+            envid=mail.envid,
+            ret=mail.ret,
+        )
+        transaction.draft = self._cleanup.receive(self.rules, arrival)
         return replies.START_CONTENT
 
     async def _chunk_end(self, event: events.ChunkEnd) -> Reply:
@@ -226,7 +235,7 @@ class Dialogue:
     async def _content_end(self, event: events.ContentEnd) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        assert transaction.writer is not None
+        assert transaction.draft is not None
         try:
             if event.problem is not None:
                 return event.problem
@@ -235,20 +244,14 @@ class Dialogue:
             if decision.refused:
                 return self._refuse(decision, facts)
             self._note(decision, facts)
-            mail = transaction.mail
-            message = Message(
-                sender=mail.address,
-                recipients=tuple(transaction.recipients),
-                origin=_origin(facts, smtputf8=mail.smtputf8),
-                writer=transaction.writer,
-                scan=transaction.scan,
-                effects=self._checks.effects,
-                smtputf8=mail.smtputf8,
-                eightbit=event.eightbit or mail.body == "8BITMIME",
-                envid=mail.envid,
-                ret=mail.ret,
-            )
-            queue_id = await self._cleanup.enter(self.rules, message)
+            effects = self._checks.effects
+            try:
+                queue_id = await self._cleanup.enter(transaction.draft, effects)
+            except ContentRefused as refusal:
+                decision = Decision(
+                    refusal.code, refusal.enhanced, refusal.text, restriction=refusal.cause
+                )
+                return self._refuse(decision, facts)
             self._errors = self._junk = 0
             return replies.queued(queue_id, event.chunk_size)
         finally:
@@ -324,8 +327,8 @@ class Dialogue:
         """The end of a transaction, whatever it came to. Postfix mail_reset()."""
         self._checks.new_message()
         transaction, self._transaction = self._transaction, None
-        if transaction is not None and transaction.writer is not None:
-            transaction.writer.abandon()
+        if transaction is not None and transaction.draft is not None:
+            transaction.draft.abandon()
 
     def _refuse(self, decision: Decision, facts: Facts, *, recipient: str = "") -> Reply:
         self._note(decision, facts)
@@ -355,6 +358,8 @@ def _origin(facts: Facts, *, smtputf8: bool) -> Origin:
             tls=facts.tls is not None,
             login=bool(facts.login),
         ),
+        is_logged_in=bool(facts.login),
+        is_trusted=facts.tls is not None and facts.tls.is_trusted,
     )
 
 

@@ -21,13 +21,11 @@ from pathlib import Path
 
 from delivery import log
 from delivery.errors import SmtpFailure
-from delivery.runtime.cleanup import Cleanup, Message, Origin
+from delivery.runtime.cleanup import Arrival, Cleanup, Origin
 from delivery.runtime.rules import Rules
 from delivery.smtp.content import ContentDecoder
-from delivery.spool.content import ContentWriter
 from delivery.submission import drop
 from delivery.submission.drop import Drop, DropError, Dropped
-from delivery.trace import HeaderScan
 from delivery.values import Recipient
 from tables.errors import TableError
 
@@ -136,37 +134,26 @@ class Pickup:
     async def _enter(self, rules: Rules, dropped: Dropped) -> None:
         """Queue it. Raises what is in the way."""
         self._cleanup.spool.check_room(dropped.size)
-        writer = self._cleanup.spool.begin()
-        try:
-            message = await self._read(dropped, writer)
-            log.event(
-                "pickup", queue_id=writer.queue_id, uid=dropped.uid, sender=message.sender.text
-            )
-            await self._cleanup.enter(rules.pickup, message)
-        finally:
-            writer.abandon()
-
-    async def _read(self, dropped: Dropped, writer: ContentWriter) -> Message:
-        slip, scan, decoder = dropped.slip, HeaderScan(), ContentDecoder(dots=False)
-
-        def take(data: bytes) -> None:
-            writer.write(data)
-            scan.feed(data)
-
-        pieces = dropped.pieces()
-        while piece := await asyncio.to_thread(next, pieces, b""):
-            take(decoder.feed(piece)[0])
-        take(decoder.finish())
-        return Message(
+        slip, decoder = dropped.slip, ContentDecoder(dots=False)
+        origin = Origin(userid=dropped.uid, full_name=slip.full_name, is_relayed=slip.is_relayed)
+        arrival = Arrival(
             sender=slip.sender,
             recipients=tuple(_recipients(dropped)),
-            origin=Origin(userid=dropped.uid),
-            writer=writer,
-            scan=scan,
-            eightbit=slip.eightbit or decoder.eightbit,
+            origin=origin,
+            eightbit=slip.eightbit,
             envid=slip.envid,
             ret=slip.ret,
         )
+        draft = self._cleanup.receive(rules.pickup, arrival)
+        try:
+            log.event("pickup", queue_id=draft.queue_id, uid=dropped.uid, sender=slip.sender.text)
+            pieces = dropped.pieces()
+            while piece := await asyncio.to_thread(next, pieces, b""):
+                draft.take(decoder.feed(piece)[0])
+            draft.take(decoder.finish())
+            await self._cleanup.enter(draft)
+        finally:
+            draft.abandon()
 
     def _set_aside(self, name: str, reason: str) -> None:
         self._tell(name, f"set aside: {reason}")

@@ -3,8 +3,8 @@
 SUMMARY      await Reporter.reports(subject, told, passed_on, late) -> Made for Spool.finish()
              await Reporter.forward(subject, forward) -> Submission
              entered(lease, made) once they are on disk, or forget(made)
-RULES        recipients are rewritten and expanded like those of any new message
-             what is handed on gets a Received header of its own: loops can be counted
+RULES        all of it goes through the door that other mail goes through (cleanup.py)
+             what is handed on gets a Received header of its own: loops are counted
              a message whose content cannot be read is reported without it
 ERRORS       SmtpFailure 452: the disk does not take it; nothing of it is left behind, the caller
              keeps the original and tries again
@@ -23,12 +23,12 @@ from delivery.agents.base import Forward, Part, read_content
 from delivery.bounce import Report, ReportKind
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
+from delivery.runtime.cleanup import Cleanup, Draft
+from delivery.runtime.cleanuprules import FORWARDED, Handling
 from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission
-from delivery.spool.store import Spool
 from delivery.values import Content, Envelope, Outcome, Recipient
 from tables.addresses import Address
-from tables.errors import TableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class Made:
 
 
 class Reporter:
-    """Makes submissions for one spool."""
+    """Makes submissions."""
 
     def __init__(
-        self, spool: Spool, journal: Journal, *, clock: Callable[[], float] = time.time
+        self, cleanup: Cleanup, journal: Journal, *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._spool = spool
+        self._cleanup = cleanup
         self._journal = journal
         self._clock = clock
 
@@ -91,7 +91,7 @@ class Reporter:
     def forget(self, made: Sequence[Made]) -> None:
         """They will not be entered."""
         for report in made:
-            self._spool.forget(report.submission.content)
+            self._cleanup.spool.forget(report.submission.content)
 
     def entered(self, lease: Lease, made: Sequence[Made]) -> None:
         """They are on disk: tell."""
@@ -111,20 +111,18 @@ class Reporter:
         """A message that an agent hands on: the same content, a new envelope."""
         if subject.content is None:
             raise SmtpFailure(451, "4.3.0", "the message cannot be read")
-        writer = self._spool.begin()  # for its name alone: the content is shared
-        writer.abandon()
-        received = trace.received_locally(
-            queue_id=writer.queue_id,
-            myhostname=subject.rules.bounce.myhostname,
-            mail_name=subject.rules.bounce.mail_name,
-            when=self._clock(),
-        )
-        headers = received + forward.headers + subject.content.headers
-        return Submission(
-            envelope=self._expanded(subject, forward.envelope),
-            content=replace(subject.content, headers=headers),
-            queue_id=writer.queue_id,
-        )
+        draft = self._begin(subject, FORWARDED, forward.envelope, forward.headers)
+        try:
+            async with aclosing(read_content(subject.content)) as pieces:
+                async for piece in pieces:
+                    draft.take(piece)
+            submission, refusal = await self._cleanup.complete(draft)
+        except BaseException:
+            draft.abandon()
+            raise
+        if submission is None or refusal is not None:
+            raise refusal or SmtpFailure(451, "4.3.0", "the message cannot be forwarded")
+        return submission
 
     async def _report(
         self, subject: Subject, kind: ReportKind, told: tuple[Outcome, ...]
@@ -133,10 +131,11 @@ class Reporter:
         if not bounce.may_report(lease.envelope, subject.rules.bounce):
             self._undeliverable(subject, told)
             return []
-        writer = self._spool.begin()
+        about = bounce.report_envelope(lease.envelope, subject.rules.bounce)
+        draft = self._begin(subject, subject.rules.bounced, about)
         facts = Report(
             kind=kind,
-            queue_id=writer.queue_id,
+            queue_id=draft.queue_id,
             original_id=lease.queue_id,
             envelope=lease.envelope,
             outcomes=told,
@@ -146,16 +145,14 @@ class Reporter:
         )
         try:
             async with aclosing(_readable(subject)) as pieces:
-                await bounce.write_report(facts, subject.rules.bounce, pieces, writer.write)
-            content = await writer.finish()
+                await bounce.write_report(facts, subject.rules.bounce, pieces, draft.take)
+            report, refusal = await self._cleanup.complete(draft)
         except BaseException:
-            writer.abandon()
+            draft.abandon()
             raise
-        envelope = self._expanded(
-            subject, bounce.report_envelope(lease.envelope, subject.rules.bounce)
-        )
-        report = Submission(envelope=envelope, content=content, queue_id=writer.queue_id)
-        return [Made(kind, report)]
+        if refusal is not None:
+            log.event("bounce", queue_id=lease.queue_id, problem=f"report refused: {refusal}")
+        return [] if report is None else [Made(kind, report)]
 
     def _undeliverable(self, subject: Subject, told: Sequence[Outcome]) -> None:
         """Nobody is to be told: never a report about a report. RFC 5321 6.1."""
@@ -163,14 +160,19 @@ class Reporter:
         log.event("bounce", problem="nobody to report to", **values)
         self._journal.write("unreported", **values)
 
-    def _expanded(self, subject: Subject, envelope: Envelope) -> Envelope:
-        """Recipients rewritten and expanded, as those of any new message."""
-        try:
-            expansion = subject.rules.router.expand(envelope.recipients)
-        except (TableError, SmtpFailure) as error:
-            log.event("cleanup", queue_id=subject.lease.queue_id, problem=str(error))
-            return envelope  # unexpanded it is tried, and what is wrong with it comes out then
-        return replace(envelope, recipients=expansion.recipients)
+    def _begin(
+        self, subject: Subject, handling: Handling, envelope: Envelope, headers: bytes = b""
+    ) -> Draft:
+        """A message of ours; `headers` stand behind its Received."""
+        rules = subject.rules
+        writer = self._cleanup.spool.begin()
+        received = trace.received_locally(
+            queue_id=writer.queue_id,
+            myhostname=rules.bounce.myhostname,
+            mail_name=rules.bounce.mail_name,
+            when=self._clock(),
+        )
+        return self._cleanup.begin(rules.cleanup, handling, envelope, writer, received + headers)
 
 
 def _owned(subject: Subject, owner: Address | None) -> Subject:

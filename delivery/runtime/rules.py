@@ -9,17 +9,27 @@ SOURCE       postconf(5), master(5) -o
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from delivery.bounce import BounceSettings
 from delivery.config import Config
 from delivery.policy.checks import Policy
 from delivery.routing.router import Router
+from delivery.runtime.cleanuprules import (
+    CLIENT_SIDE,
+    CleanupRules,
+    handling,
+    notice,
+)
 from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.smtp.settings import ServerSettings
 from delivery.spool.active import TransportLimits
 from delivery.spool.records import SpoolLimits
 from delivery.spool.schedule import QueueTimes
+from delivery.values import Envelope, Recipient, Route
+from tables.addresses import Address
 from tables.errors import ParameterError
 from tables.parameters import Parameters
 from tables.reading.matchlist import MatchList
@@ -43,12 +53,14 @@ STANDARD = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CleanupSettings:
-    """What is read when a message is completed; field names are those of postconf(5)."""
+class MailSettings:
+    """What every service that takes mail reads; field names are those of postconf(5)."""
 
     myhostname: str
     mail_name: str
-    hopcount_limit: int
+    cleanup_service_name: str
+    receive_override_options: tuple[str, ...]
+    content_filter: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +95,8 @@ class SessionSettings:
 class MailRules:
     """The rules as one service that takes mail sees them, with its own -o settings."""
 
-    def __init__(self, rules: Rules, service: Service) -> None:
+    def __init__(self, rules: Rules, service: Service, *, returns: bool = False) -> None:
+        """`returns`: mail that is refused when it is in goes back to its sender."""
         self.number = rules.number  # not the rules: a circle would outlive its last user
         self.service = service
         self.parameters = rules.parameters
@@ -91,7 +104,11 @@ class MailRules:
         if service.overrides:
             self.parameters = rules.parameters.with_overrides(service.overrides)
             self.router = Router(self.parameters, rules.snapshot, rules.own_addresses)
-        self.cleanup = self.parameters.bind(CleanupSettings)
+        self.mail = mail = self.parameters.bind(MailSettings)
+        self.cleanup = rules.cleanup_rules(mail.cleanup_service_name, service.overrides)
+        self.handling = handling(
+            mail.receive_override_options, mail.content_filter, returns=returns
+        )
 
 
 class ServiceRules(MailRules):
@@ -129,18 +146,52 @@ class Rules:
         self.router = Router(self.parameters, snapshot, self.own_addresses)
         self.queue_times = self.parameters.bind(QueueTimes)
         self.bounce = self.parameters.bind(BounceSettings)
+        self._cleanups: dict[tuple[str, ...], CleanupRules] = {}
+        self.cleanup = self.cleanup_rules(self.parameters.text("cleanup_service_name"), {})
+        self.bounced = notice("bounce", self.parameters.items("internal_mail_filter_classes"))
         self.spool_limits = SpoolLimits(
             free_bytes=self.parameters.size("queue_minfree"),
             active=self.parameters.integer("qmgr_message_active_limit"),
             recipients=self.parameters.integer("qmgr_message_recipient_limit"),
         )
+        self._filter_nexthop = self.parameters.text("default_filter_nexthop")
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
-        self.pickup = MailRules(self, self._pickup_service())
+        self.pickup = MailRules(self, self._pickup_service(), returns=True)
         services = [item.name for item in snapshot.services if item.type in DELIVERING]
         for transport in services if snapshot.services else STANDARD:
             self.transport_limits(transport)
+
+    def cleanup_rules(self, name: str, overrides: Mapping[str, str]) -> CleanupRules:
+        """The cleanup service of that name, for a service that has these settings of its own."""
+        service = self.service_of(name)
+        own = {} if service is None else dict(service.overrides)
+        of_client = {item: overrides[item] for item in CLIENT_SIDE if item in overrides}
+        key = (name, *itertools.chain.from_iterable(sorted(of_client.items())))
+        if key not in self._cleanups:
+            parameters = self.parameters
+            router = self.router
+            if own:
+                parameters = parameters.with_overrides(own)
+                router = Router(parameters, self.snapshot, self.own_addresses)
+            if of_client:
+                parameters = parameters.with_overrides(of_client)
+            self._cleanups[key] = CleanupRules(parameters, self.snapshot, router)
+        return self._cleanups[key]
+
+    def route(self, envelope: Envelope, recipient: Recipient) -> tuple[Route, Address]:
+        """Where a recipient's mail goes next, and to which address.
+
+        A content filter comes before everything else.
+        """
+        address = recipient.address
+        if not envelope.filter:
+            resolution = self.router.resolve(address, envelope.sender)
+            return resolution.route, resolution.recipient
+        transport, _, nexthop = envelope.filter.partition(":")
+        fallback = self._filter_nexthop or address.domain or self.bounce.myhostname
+        return Route(transport, nexthop or fallback), address
 
     def service_of(self, transport: str) -> Service | None:
         """The service that delivers for a transport."""

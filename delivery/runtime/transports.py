@@ -30,6 +30,8 @@ from delivery.agents.maildir import MaildirWriter
 from delivery.agents.pipe import PipeAgent, PipeSettings
 from delivery.agents.remote import RemoteAgent, RemoteSettings
 from delivery.config import Config
+from delivery.content.outgoing import Outgoing
+from delivery.content.settings import OutgoingSettings
 from delivery.runtime.machine import host_name
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import STANDARD, Rules
@@ -43,7 +45,7 @@ SYSTEM_CONNECT_TIMEOUT = "180s"
 # what the SMTP client reads -> the parameter of the LMTP client
 _LMTP_TWINS = {
     field.name: field.name.replace("smtp_", "lmtp_", 1)
-    for settings in (RemoteSettings, ClientSettings, Timeouts)
+    for settings in (RemoteSettings, ClientSettings, Timeouts, OutgoingSettings)
     for field in fields(settings)
     if field.name.startswith("smtp_")
 } | {
@@ -181,6 +183,7 @@ class Transports:
             own_addresses=rules.own_addresses,
             default_port=port,
             lmtp=lmtp,
+            outgoing=Outgoing(parameters, rules.snapshot, rules.router),
         )
 
     def _error(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:

@@ -98,15 +98,15 @@ class Engine:
         resolver = Resolver(config.resolver, families=self._families)
         transports = Transports(config, resolver)
         stack.push_async_callback(transports.close)
+        cleanup = Cleanup(spool, journal, counters, queued=lambda: self._attempts.wake())
         self._attempts = attempts = Attempts(
             spool,
             lambda: generations.rules,
             transports.agent,
             Outcomes(journal, counters),
-            Reporter(spool, journal),
+            Reporter(cleanup, journal),
         )
         stack.push_async_callback(attempts.stop, DELIVERY_GRACE_S)
-        cleanup = Cleanup(spool, journal, counters, queued=attempts.wake)
         self._pickup = pickup = Pickup(config.drop, cleanup, lambda: generations.rules)
         stack.push_async_callback(pickup.stop)
         pickup.start()

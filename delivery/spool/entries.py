@@ -18,7 +18,7 @@ from delivery.spool.records import Lease, QueueState, Submission
 
 
 def make_entry(
-    number: int, submission: Submission, state: QueueState, now: float, reason: str = ""
+    number: int, submission: Submission, state: QueueState, now: float
 ) -> tuple[EntryRows, Lease]:
     """The rows of a new message, and the lease it has when it is tried at once."""
     envelope, content = submission.envelope, submission.content
@@ -40,7 +40,7 @@ def make_entry(
         0,  # expired
         rowform.sender_column(envelope.sender),
         rowform.envelope_column(envelope),
-        reason,
+        submission.hold,
     )
     rows = EntryRows(
         message=row,

@@ -45,6 +45,7 @@ class Submission:
     envelope: Envelope
     content: Content
     queue_id: str = ""  # '' makes a new one
+    hold: str = ""  # why it is held; '': it is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

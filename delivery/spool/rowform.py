@@ -68,6 +68,9 @@ def envelope_column(envelope: Envelope) -> str:
             "eightbit": envelope.eightbit,
             "envid": envelope.envid,
             "ret": envelope.ret,
+            "filter": envelope.filter,
+            "is_local": envelope.is_local,
+            "utf8_headers": envelope.utf8_headers,
             "generation": envelope.generation,
         },
         separators=(",", ":"),
@@ -97,6 +100,9 @@ def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -
             eightbit=bool(value.get("eightbit", False)),
             envid=str(value.get("envid", "")),
             ret=str(value.get("ret", "")),
+            filter=str(value.get("filter", "")),
+            is_local=bool(value.get("is_local", True)),
+            utf8_headers=bool(value.get("utf8_headers", False)),
             generation=int(value.get("generation", 0)),
         )
     except (TypeError, ValueError, LookupError) as error:

@@ -186,8 +186,8 @@ class Spool:
 
         `queue_id` is that of the writer the content came from. Raises SmtpFailure 452 4.3.1.
         """
-        submission = Submission(envelope=envelope, content=content, queue_id=queue_id)
-        entry, lease = self._entry(submission, time.time() if now is None else now, hold)
+        submission = Submission(envelope=envelope, content=content, queue_id=queue_id, hold=hold)
+        entry, lease = self._entry(submission, time.time() if now is None else now)
         try:
             await self._submit(entries=[entry])
         except SmtpFailure:
@@ -300,7 +300,7 @@ class Spool:
         """
         number = queueid.to_number(lease.queue_id)
         moment = time.time() if now is None else now
-        made = [self._entry(submission, moment, "") for submission in enter]
+        made = [self._entry(submission, moment) for submission in enter]
         entries = [entry for entry, _ in made]
         if _all_final(lease, outcomes):
             unlink = [lease.queue_id] if self._is_in_file(lease) else []
@@ -455,13 +455,13 @@ class Spool:
         numbers = _numbers(ids)
         return list(self._fresh) if numbers is None else [n for n in numbers if n in self._fresh]
 
-    def _entry(self, submission: Submission, now: float, hold: str) -> tuple[EntryRows, Lease]:
+    def _entry(self, submission: Submission, now: float) -> tuple[EntryRows, Lease]:
         queue_id = submission.queue_id
         number = queueid.to_number(queue_id) if queue_id else self._ids.next()
-        state = QueueState.HOLD if hold else QueueState.ACTIVE
-        if not hold and self._is_busy(len(submission.envelope.recipients)):
+        state = QueueState.HOLD if submission.hold else QueueState.ACTIVE
+        if not submission.hold and self._is_busy(len(submission.envelope.recipients)):
             state = QueueState.DEFERRED
-        return make_entry(number, submission, state, now, hold)
+        return make_entry(number, submission, state, now)
 
     def _entered(self, entry: EntryRows, lease: Lease, content: Content) -> None:
         """Keep a message that is now on disk for its first attempt."""

@@ -206,4 +206,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     text(
         "content_filter", "", "transport:nexthop of a filter that all received mail goes through."
     ),
+    text(
+        "default_filter_nexthop",
+        "",
+        "Next hop of a content_filter that names none; nothing means the recipient's domain.",
+    ),
+    text("cleanup_service_name", "cleanup", "The cleanup service that takes the mail."),
 )

@@ -54,7 +54,7 @@ def begin(
     rules: Incoming, submitter: Submitter = STRANGER, prologue: bytes = b"", **more: bool
 ) -> Cleaner:
     """A message of a stranger, or of somebody else."""
-    return rules.begin(prologue, submitter, OCCASION, **more)
+    return rules.begin(prologue, OCCASION, is_local=rules.is_local(submitter), **more)
 
 
 def run(cleaner: Cleaner, message: bytes, size: int = 1 << 20) -> tuple[bytes, Cleaned]:

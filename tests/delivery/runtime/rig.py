@@ -13,7 +13,7 @@ from delivery.agents.error import ErrorAgent
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.runtime.attempts import Attempts
-from delivery.runtime.cleanup import Counters
+from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
@@ -121,7 +121,9 @@ class Queue:
         self.agent = ScriptedAgent()
         others: dict[str, Agent | None] = {"missing": None, "retry": ErrorAgent(Status.DEFERRED)}
         self.counters = Counters()
-        self.reporter = Reporter(spool, journal, clock=clock)
+        self.reporter = Reporter(
+            Cleanup(spool, journal, self.counters, clock=clock), journal, clock=clock
+        )
         self.attempts = Attempts(
             spool,
             lambda: self.rules,

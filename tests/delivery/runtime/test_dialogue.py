@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,12 @@ from delivery.journal import Journal
 from delivery.policy.facts import Stage
 from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.dialogue import Dialogue
-from delivery.runtime.rules import ServiceRules
+from delivery.runtime.rules import Rules, ServiceRules
 from delivery.smtp.events import NEED_DATA, ContentChunk
 from delivery.smtp.server import ServerProtocol
 from delivery.spool import Lease, Spool
 from delivery.values import Client
+from tables.writing.rows import TableRecord
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.rig import rules
 from tests.delivery.spool.messages import NOW, leased, whole
@@ -31,7 +32,8 @@ LETTER = "Subject: x\r\n\r\ny\r\n.\r\n"
 class Talker:
     """A protocol and its dialogue, without a socket between them."""
 
-    def __init__(self, service: ServiceRules, cleanup: Cleanup, spool: Spool) -> None:
+    def __init__(self, given: Rules, service: ServiceRules, cleanup: Cleanup, spool: Spool) -> None:
+        self.rules = given
         self.ask = MemoryAsk()
         self.spool = spool
         self.protocol = ServerProtocol(service.server)
@@ -69,15 +71,17 @@ class Talker:
 
 
 @asynccontextmanager
-async def talking(path: Path, **values: str) -> AsyncIterator[Talker]:
-    given = rules(path, values=values)
+async def talking(
+    path: Path, *, tables: Iterable[TableRecord] = (), **values: str
+) -> AsyncIterator[Talker]:
+    given = rules(path, tables=tables, values=values)
     spool = Spool.open(path / "spool", now=NOW)
     await spool.start()
     journal = Journal(path / "journal")
     try:
         cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
         [service] = given.services.values()
-        yield Talker(service, cleanup, spool)
+        yield Talker(given, service, cleanup, spool)
     finally:
         await spool.close()
         journal.close()
