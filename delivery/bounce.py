@@ -31,6 +31,7 @@ from tables.addresses import Address
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_LINE_LIMIT = 998  # octets of a line; RFC 5322 2.1.1
 _REASON_LIMIT = 4000  # characters of one reason
 _SENDER = "Mail Delivery System"
 
@@ -263,7 +264,8 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     address = header_address(recipient.address, smtputf8=utf8)
     lines = [f"Final-Recipient: {_address_type(utf8)}; {address}"]
     if recipient.orcpt:
-        lines += _wrap(f"Original-Recipient: {_clean(recipient.orcpt, utf8=utf8)}")
+        original = f"Original-Recipient: {_clean(recipient.orcpt, utf8=utf8)}"
+        lines += [original] if len(original) < _LINE_LIMIT else _wrap(original)
     elif recipient.original:
         original = header_address(recipient.original, smtputf8=utf8)
         lines.append(f"Original-Recipient: {_address_type(utf8)};{original}")

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable
 
 from delivery.values import Envelope
-from tables.addresses import Address, quote_local
+from tables.addresses import Address
 
 HEADER_LIMIT = 102_400  # octets; postconf(5) header_size_limit
 DELIVERED_LIMIT = 1000
@@ -63,9 +63,7 @@ def header_address(address: Address, *, smtputf8: bool = False) -> str:
     local = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", address.local)
     if not smtputf8:
         local = _NOT_ASCII.sub("?", local)
-    if not address.domain:
-        return quote_local(local) if local else ""
-    return f"{quote_local(local)}@{scrub(address.domain, smtputf8=smtputf8)}"
+    return Address(local, scrub(address.domain, smtputf8=smtputf8)).text
 
 
 def received(

@@ -63,6 +63,11 @@ class Recipient:
     orcpt: str = ""  # RFC 3461 4.2, xtext-decoded "addr-type;address"; empty: none given
 
 
+def default_orcpt(given: str) -> str:
+    """ORCPT of a recipient that came without one: the address as given. RFC 3461 4.2, RFC 6533."""
+    return f"{'rfc822' if given.isascii() else 'utf-8'};{given}" if given else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """Everything about a message but its content."""

@@ -193,7 +193,7 @@ def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
     domain = "".join(token.text for token in tokens[at + 1 :])
     if not domain and at < len(tokens):
         local += "@"
-    if not domain and local in ("", "@"):
+    if not domain and not local:
         raise AddressSyntaxError("The address has no local part.")
     return Address(local, domain)
 

@@ -93,7 +93,7 @@ class Resolver:
         self, address: Address, sender: Address | None = None, trace: Trace | None = None
     ) -> Resolution:
         """Resolve an address; `sender` matters to the sender-dependent tables."""
-        complete = self._rewriter.complete(address)
+        complete = self._rewriter.complete(address) or address  # "@" is not the null address here
         try:
             recipient, is_local = self._peel(complete, trace)
         except _NowhereError:

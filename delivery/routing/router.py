@@ -27,7 +27,7 @@ from delivery.routing.recipient import Listing, Refusal
 from delivery.routing.resolve import Resolution, Resolver
 from delivery.routing.rewrite import Rewriter
 from delivery.routing.settings import RoutingSettings
-from delivery.values import AddressClass, Recipient
+from delivery.values import AddressClass, Recipient, default_orcpt
 from tables.addresses import Address
 from tables.parameters import Parameters
 from tables.reading.lookup import LookupKey, Maps, Trace
@@ -144,7 +144,8 @@ class Router:
     def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None, maps: bool) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
         first = self._canonical.recipient(recipient.address, trace, maps=maps)
-        given = replace(recipient, address=first, orcpt=recipient.orcpt or _as_given(recipient))
+        orcpt = recipient.orcpt or default_orcpt(recipient.original.text)
+        given = replace(recipient, address=first, orcpt=orcpt)
         addresses = self._expanded(first, trace, maps)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
             queue.expanded.append(given)
@@ -206,11 +207,3 @@ class Router:
     def address_keys(self, address: Address) -> Sequence[LookupKey]:
         """mail_addr_find(3) keys of a resolved address."""
         return self.keyring.find(address)
-
-
-def _as_given(recipient: Recipient) -> str:
-    """ORCPT of a recipient that came without: as it was before any rewriting. RFC 3461 4.2."""
-    text = recipient.original.text
-    if not text:
-        return ""
-    return f"rfc822;{text}" if text.isascii() else f"utf-8;{text}"

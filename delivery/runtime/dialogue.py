@@ -33,7 +33,7 @@ from delivery.runtime.rules import ServiceRules
 from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
 from delivery.trace import with_protocol
-from delivery.values import Client, Recipient
+from delivery.values import Client, Recipient, default_orcpt
 from tables.addresses import NULL
 from tables.errors import TableUnavailable
 
@@ -202,7 +202,7 @@ class Dialogue:
                 address=event.address,
                 original=event.address,
                 notify=event.notify,
-                orcpt=event.orcpt,
+                orcpt=event.orcpt or default_orcpt(event.given),
             )
         )
         return replies.RECIPIENT_OK

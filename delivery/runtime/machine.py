@@ -70,18 +70,17 @@ def on_this_machine(parameters: Parameters, config: Config) -> Parameters:
     named = parameters.with_defaults(
         {"myhostname": host_name(), "virtual_mailbox_base": str(config.mail)}
     )
-    masks, spoken = interfaces(), families(named)
-    own = {
-        address: masks.get(address, "")
-        for address in _addresses(named, ("inet_interfaces",))
-        if _family_of(address) in spoken
-    }
+    masks = interfaces()
+    own = {name: masks.get(name, "") for name in _addresses(named, ("inet_interfaces",))}
     networks = networks_of(own, named.text("mynetworks_style"))
     return named.with_defaults({"mynetworks": networks})
 
 
 def own_addresses(parameters: Parameters) -> tuple[str, ...]:
-    """Addresses that mail for this machine may name: inet_interfaces and proxy_interfaces."""
+    """Addresses that mail for this machine may name: inet_interfaces and proxy_interfaces.
+
+    Of the families of inet_protocols alone.
+    """
     return _addresses(parameters, ("inet_interfaces", "proxy_interfaces"))
 
 
@@ -99,7 +98,8 @@ def _addresses(parameters: Parameters, names: Iterable[str]) -> tuple[str, ...]:
                 own.append(str(ipaddress.ip_address(item.strip("[]"))))
             except ValueError:
                 continue  # a host name: resolved by nobody yet, see docs/SPECIFICATIONS.md
-    return tuple(dict.fromkeys(own))
+    spoken = families(parameters)
+    return tuple(address for address in dict.fromkeys(own) if _family_of(address) in spoken)
 
 
 def listening_addresses(parameters: Parameters) -> tuple[str, ...] | None:

@@ -201,3 +201,4 @@ def test_an_endless_header_costs_no_memory() -> None:
 def test_an_empty_local_part_is_quoted() -> None:
     assert header_address(Address("", "far.example")) == '""@far.example'
     assert header_address(Address("", "")) == ""
+    assert header_address(Address("a b@")) == '"a b"@'

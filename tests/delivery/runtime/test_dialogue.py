@@ -269,3 +269,24 @@ async def test_an_address_to_which_no_mail_can_go_is_bad_syntax(tmp_path: Path) 
             [reply] = await talker.say(f"RCPT TO:<{path}>")
             assert reply == "501 5.1.3 Bad recipient address syntax", path
         assert await talker.say("RCPT TO:<joe@far.example.>") == ["250 2.1.5 Ok"]
+
+
+@asynchronous
+async def test_a_recipient_is_reported_on_as_it_was_given(tmp_path: Path) -> None:
+    """RFC 3461 5.2.1: without ORCPT the address as typed is the original recipient."""
+    async with talking(tmp_path, mynetworks="192.0.2.7") as talker:
+        await talker.say(
+            "EHLO c",
+            "MAIL FROM:<>",
+            "RCPT TO:<Joe>",
+            'RCPT TO:<"ann"@far.example.>',
+            "RCPT TO:<x@far.example> ORCPT=rfc822;y@far.example",
+            "DATA",
+            LETTER,
+        )
+        [lease] = await talker.queued()
+        assert [each.orcpt for each in lease.envelope.recipients] == [
+            "rfc822;Joe",
+            'rfc822;"ann"@far.example.',
+            "rfc822;y@far.example",
+        ]

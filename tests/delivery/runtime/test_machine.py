@@ -64,6 +64,7 @@ def test_own_addresses() -> None:
         {"inet_interfaces": "192.0.2.1, [2001:db8::1]", "proxy_interfaces": "198.51.100.1, gw"}
     )
     assert machine.own_addresses(some) == ("192.0.2.1", "2001:db8::1", "198.51.100.1")
+    assert "::1" not in machine.own_addresses(Parameters({"inet_protocols": "ipv4"}))
 
 
 @pytest.mark.parametrize(

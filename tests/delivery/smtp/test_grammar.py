@@ -54,7 +54,6 @@ def test_it_takes_what_postfix_takes(text: str, local: str, domain: str) -> None
     "text",
     [
         "",
-        "<@>",
         "<joe smith@example.net>",
         "<joe,x@example.net>",
         "<joe;x@example.net>",
