@@ -38,6 +38,7 @@ class Delivery:
     recipients: tuple[Recipient, ...]
     content: Content
     arrived: float  # UTC seconds
+    is_busy: bool = False  # mail for the destination follows on mail: keep connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
 """connection - one TCP connection to another server, driven by the client protocol.
 
 SUMMARY      await connect(host, ...) -> Connection; await connection.next_event(); write in between
+             await connection.start_tls(context, name): what follows is encrypted
 RULES        every wait has its limit, by what is being waited for (Timeouts); a limit counts from
              the last byte that arrived or left
              what is written waits when the other side does not take it: memory stays bounded
-ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut
+ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut;
+             HandshakeFailed, after which the connection is of no use
 SOURCE       postconf(5) smtp_..._timeout; RFC 5321 4.5.3.2
 """
 
@@ -14,7 +16,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,6 +33,10 @@ WRITE_BUFFER = 256 * 1024
 
 class ConnectFailed(DeliveryError):
     """No connection; the text is the system's."""
+
+
+class HandshakeFailed(DeliveryError):
+    """TLS did not come about; the text is OpenSSL's."""
 
 
 class TimedOut(DeliveryError):
@@ -48,6 +56,7 @@ class Timeouts:
     smtp_data_done_timeout: float = 600.0
     smtp_rset_timeout: float = 20.0
     smtp_quit_timeout: float = 300.0
+    smtp_starttls_timeout: float = 300.0
 
     def waiting_for(self, doing: str) -> float:
         """The limit for what ClientProtocol.doing says."""
@@ -56,6 +65,7 @@ class Timeouts:
             Stage.EHLO.value[1]: self.smtp_helo_timeout,
             Stage.HELO.value[1]: self.smtp_helo_timeout,
             Stage.LHLO.value[1]: self.smtp_helo_timeout,
+            Stage.STARTTLS.value[1]: self.smtp_starttls_timeout,
             Stage.RSET.value[1]: self.smtp_rset_timeout,
             Stage.MAIL.value[1]: self.smtp_mail_timeout,
             Stage.RCPT.value[1]: self.smtp_rcpt_timeout,
@@ -75,8 +85,10 @@ class Connection(asyncio.Protocol):
         self.timeouts = timeouts
         self.is_lost = False
         self.is_reused = False  # has already carried a message
+        self.uses = 0  # messages it carried
         self.has_spoken = False  # EHLO or more was sent
         self.opened = time.monotonic()
+        self.tls: ssl.SSLObject | None = None  # once the connection is encrypted
         self._transport: asyncio.Transport | None = None
         self._arrived: asyncio.Future[None] | None = None  # someone waits for the peer
         self._writable: asyncio.Future[None] | None = None  # writing is paused
@@ -132,6 +144,29 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self.is_lost:
             await _within(self._writable, self.timeouts.smtp_data_xfer_timeout)
 
+    async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
+        """Encrypt what follows; `name` is the server name to ask for. Raises HandshakeFailed."""
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        limit = self.timeouts.smtp_starttls_timeout
+        try:
+            async with asyncio.timeout(limit + 1.0):  # the limit of the loop comes first
+                made = await loop.start_tls(
+                    self._transport,
+                    self,
+                    context,
+                    server_hostname=name or None,
+                    ssl_handshake_timeout=limit,
+                )
+        except (OSError, TimeoutError, ValueError) as error:  # ValueError: a name that is none
+            self.abort()
+            raise HandshakeFailed(str(error)) from error
+        if made is None or self.is_lost:
+            self.abort()
+            raise HandshakeFailed("the connection is closed")
+        self._transport = made
+        self.tls = made.get_extra_info("ssl_object")
+
     def quit(self) -> None:
         """Say goodbye, without waiting for the answer, and close."""
         if self._transport is None or self.is_lost:
@@ -178,20 +213,23 @@ async def connect(
     *,
     lmtp: bool = False,
     bind_address: str = "",
+    rewrite: Callable[[str], str | None] | None = None,
 ) -> Connection:
-    """A new connection to a host. Raises ConnectFailed."""
+    """A new connection to a host. Raises ConnectFailed. `rewrite`: see smtp/answers.py."""
     loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in host.address else socket.AF_INET
-    connection = Connection(host, ClientProtocol(settings, lmtp=lmtp), timeouts)
-    making = loop.create_task(
-        loop.create_connection(
-            lambda: connection,
-            host.address,
-            host.port,
-            family=family,
-            local_addr=(bind_address, 0) if bind_address else None,
+    connection = Connection(host, ClientProtocol(settings, lmtp=lmtp, rewrite=rewrite), timeouts)
+    if host.port:
+        making = loop.create_task(
+            loop.create_connection(
+                lambda: connection,
+                host.address,
+                host.port,
+                family=socket.AF_INET6 if ":" in host.address else socket.AF_INET,
+                local_addr=(bind_address, 0) if bind_address else None,
+            )
         )
-    )
+    else:
+        making = loop.create_task(loop.create_unix_connection(lambda: connection, host.address))
     try:
         done, _ = await asyncio.wait({making}, timeout=timeouts.smtp_connect_timeout)
         if not done:

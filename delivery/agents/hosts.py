@@ -1,11 +1,14 @@
 """hosts - from a next hop to the addresses to try, in order.
 
-SUMMARY      await find_hosts(hop, resolver, settings) -> tuple[Host, ...], best first
+SUMMARY      await find_hosts(hop, resolver, settings) -> Found, best first
 RULES        MX records by preference, equal ones in random order; none: the domain's own addresses
              (implicit MX, RFC 5321 5.1); "." as an exchanger: no mail (RFC 7505)
              an exchanger without an address is left out; this machine, and whatever is not better
              than it, too: mail never goes back to a host that is no nearer (RFC 5321 5.1)
-             at most smtp_mx_address_limit addresses
+             at most smtp_mx_address_limit addresses; with smtp_balance_inet_protocols both families
+             have a place among them
+             disable_dns_lookups ends MX look-ups; smtp_host_lookup changes only what a failure
+             says, for the hosts file is asked in any case
 ERRORS       NoHost with status code and reason: 5.x.x is final, 4.x.x may be tried again
 SOURCE       RFC 5321 5.1, RFC 7505; Postfix smtp_addr.c
 """
@@ -15,7 +18,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from delivery.agents.nexthop import NextHop, is_ip_address
 from delivery.errors import DeliveryError
@@ -61,16 +64,20 @@ class Choices(Protocol):
     def smtp_address_preference(self) -> str: ...
 
     @property
+    def smtp_balance_inet_protocols(self) -> bool: ...
+
+    @property
     def smtp_mx_address_limit(self) -> int: ...
 
 
 class NoHost(Exception):
-    """There is nobody to connect to."""
+    """There is nobody to connect to. `is_loop`: because this machine is the best exchanger."""
 
-    def __init__(self, dsn: str, reason: str) -> None:
+    def __init__(self, dsn: str, reason: str, *, is_loop: bool = False) -> None:
         super().__init__(reason)
         self.dsn = dsn
         self.reason = reason
+        self.is_loop = is_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,15 @@ class Host:
 
     @property
     def relay(self) -> str:
-        """name[address]:port."""
-        return f"{self.shown}:{self.port}"
+        """name[address]:port; a socket of this machine has no port."""
+        return f"{self.shown}:{self.port}" if self.port else self.shown
+
+
+class Found(NamedTuple):
+    """Whom to connect to. `is_backup`: this machine is a worse exchanger of the same domain."""
+
+    hosts: tuple[Host, ...]
+    is_backup: bool = False
 
 
 async def find_hosts(
@@ -100,62 +114,69 @@ async def find_hosts(
     *,
     own_addresses: Collection[str] = (),
     default_port: int = 25,
-) -> tuple[Host, ...]:
-    """The hosts for a next hop, best first. Raises NoHost.
+) -> Found:
+    """Whom to connect to, in order. Raises NoHost.
 
-    Loops are looked for only on the port that other servers use for us: `default_port`.
+    `own_addresses` count only for `default_port`: another port is another service of this machine.
     """
-    by_dns = not choices.disable_dns_lookups and "dns" in choices.smtp_host_lookup
-    if hop.is_literal or not by_dns:
-        hosts = await _addresses_of(hop.host, hop.port, resolver)
+    finder = _Finder(resolver, choices)
+    if hop.is_literal or choices.disable_dns_lookups:
+        hosts = await finder.addresses_of(hop.host, hop.port)
     else:
-        hosts = await _exchangers_of(hop, resolver, choices)
+        hosts = await finder.exchangers_of(hop)
     ordered = _order(hosts, choices)
-    if hop.port == default_port:
-        ordered = _drop_self(hop, ordered, own_addresses)
-    limit = choices.smtp_mx_address_limit
-    return tuple(ordered[:limit] if limit else ordered)
+    kept = _drop_self(hop, ordered, own_addresses) if hop.port == default_port else ordered
+    return Found(tuple(_limited(kept, choices)), len(kept) < len(ordered))
 
 
-async def _exchangers_of(hop: NextHop, resolver: Resolver, choices: Choices) -> list[Host]:
-    try:
-        records = await resolver.mx(hop.host)
-    except DeliveryError as error:
-        if not choices.ignore_mx_lookup_error:
-            raise _unknown(hop.host, "MX", "Host not found, try again", "4.4.3") from error
-        records = ()
-    if not records:
-        return await _addresses_of(hop.host, hop.port, resolver)
-    if any(record.host in {"", "."} for record in records):  # RFC 7505 3
-        raise NoHost("5.1.0", f"Domain {hop.host} does not accept mail (nullMX)")
-    hosts: list[Host] = []
-    trouble: NoHost | None = None
-    for record in sorted(records, key=lambda item: item.preference):
+class _Finder:
+    """Asks the DNS for one delivery."""
+
+    def __init__(self, resolver: Resolver, choices: Choices) -> None:
+        self._resolver = resolver
+        self._choices = choices
+
+    async def exchangers_of(self, hop: NextHop) -> list[Host]:
+        """RFC 5321 5.1: the addresses of its exchangers, or its own when there are none."""
         try:
-            hosts += await _addresses_of(record.host, hop.port, resolver, record.preference)
-        except NoHost as error:
-            if trouble is None or error.dsn.startswith("4"):
-                trouble = error  # a temporary error outweighs a final one
-    if not hosts:
-        assert trouble is not None
-        if choices.smtp_defer_if_no_mx_address_found:
-            raise NoHost(f"4{trouble.dsn[1:]}", trouble.reason)
-        raise trouble
-    return hosts
+            records = await self._resolver.mx(hop.host)
+        except DeliveryError as error:
+            if not self._choices.ignore_mx_lookup_error:
+                raise _unknown(hop.host, "MX", "Host not found, try again", "4.4.3") from error
+            records = ()
+        if not records:
+            return await self.addresses_of(hop.host, hop.port)
+        if any(record.host in {"", "."} for record in records):  # RFC 7505 3
+            raise NoHost("5.1.0", f"Domain {hop.host} does not accept mail (nullMX)")
+        hosts: list[Host] = []
+        trouble: NoHost | None = None
+        for record in sorted(records, key=lambda item: item.preference):
+            try:
+                hosts += await self.addresses_of(record.host, hop.port, record.preference)
+            except NoHost as error:
+                if trouble is None or error.dsn.startswith("4"):
+                    trouble = error  # a temporary error outweighs a final one
+        if not hosts:
+            assert trouble is not None
+            if self._choices.smtp_defer_if_no_mx_address_found:
+                raise NoHost(f"4{trouble.dsn[1:]}", trouble.reason)
+            raise trouble
+        return hosts
 
-
-async def _addresses_of(
-    name: str, port: int, resolver: Resolver, preference: int = 0
-) -> list[Host]:
-    if is_ip_address(name):
-        return [Host(name, name, port, preference)]
-    try:
-        found = await resolver.addresses(name)
-    except DeliveryError as error:
-        raise _unknown(name, "A", "Host not found, try again", "4.4.3") from error
-    if not found:
-        raise _unknown(name, "A", "Host not found", "5.4.4")
-    return [Host(name, address, port, preference) for address in found]
+    async def addresses_of(self, name: str, port: int, preference: int = 0) -> list[Host]:
+        """The addresses of one host."""
+        if is_ip_address(name):
+            return [Host(name, name, port, preference)]
+        try:
+            found = await self._resolver.addresses(name)
+        except DeliveryError as error:
+            raise _unknown(name, "A", "Host not found, try again", "4.4.3") from error
+        if not found:
+            if "native" in self._choices.smtp_host_lookup:
+                reason = f"unable to look up host {name}: Name or service not known"
+                raise NoHost("5.4.4", reason)
+            raise _unknown(name, "A", "Host not found", "5.4.4")
+        return [Host(name, address, port, preference) for address in found]
 
 
 def _unknown(name: str, kind: str, what: str, dsn: str) -> NoHost:
@@ -176,6 +197,19 @@ def _order(hosts: list[Host], choices: Choices) -> list[Host]:
     return sorted(hosts, key=lambda host: host.preference)
 
 
+def _limited(hosts: list[Host], choices: Choices) -> list[Host]:
+    """The first ones; of the family that would be left out, the best takes the last place."""
+    limit = choices.smtp_mx_address_limit
+    if not limit or len(hosts) <= limit:
+        return hosts
+    kept, rest = hosts[:limit], hosts[limit:]
+    if choices.smtp_balance_inet_protocols and limit > 1:
+        families = {":" in host.address for host in kept}
+        missing = [host for host in rest if (":" in host.address) not in families]
+        kept[-1:] = missing[:1] or kept[-1:]
+    return kept
+
+
 def _drop_self(hop: NextHop, hosts: list[Host], own: Collection[str]) -> list[Host]:
     """Only what is better than this machine. Raises NoHost when nothing is."""
     ours = [host.preference for host in hosts if host.address in own]
@@ -184,5 +218,5 @@ def _drop_self(hop: NextHop, hosts: list[Host], own: Collection[str]) -> list[Ho
     better = [host for host in hosts if host.preference < min(ours)]
     if not better:
         shown = f"[{hop.host}]" if hop.is_literal else hop.host
-        raise NoHost("5.4.6", f"mail for {shown} loops back to myself")
+        raise NoHost("5.4.6", f"mail for {shown} loops back to myself", is_loop=True)
     return better

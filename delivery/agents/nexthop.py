@@ -1,9 +1,11 @@
 """nexthop - what the next hop of a route names: a host or a domain, and a port.
 
 SUMMARY      parse_nexthop("[gw.example]:587", default_port) -> NextHop
+             parse_lmtp_nexthop("unix:private/lmtp", 24) -> NextHop
 FORMS        example.com  example.com:26  [host]  [host]:26  [192.0.2.1]  [IPv6:2001:db8::1]:26
              [2001:db8::1]; a service name may stand for the port
-RULES        brackets mean: this host, no MX look-up
+             of LMTP alone: unix:path, inet:host:port
+RULES        brackets mean: this host, no MX look-up; LMTP never looks for MX records
 ERRORS       ValueError with a reason for the log
 SOURCE       transport(5), smtp(8); Postfix host_port(3), smtp_parse_destination
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tables.domains import to_ascii
 
@@ -23,11 +25,15 @@ _PLAIN = re.compile(r"([^:\[\]\s]+)(?::([^:\s]+))?\Z")
 
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """`host` is a domain to look up MX records for, or with `is_literal` a host or an address."""
+    """`host` is a domain to look up MX records for, or with `is_literal` a host or an address.
+
+    With `is_path` it is the path of a socket on this machine, and `port` is 0.
+    """
 
     host: str
     port: int
     is_literal: bool = False
+    is_path: bool = False
 
 
 def parse_nexthop(text: str, default_port: int) -> NextHop:
@@ -43,6 +49,17 @@ def parse_nexthop(text: str, default_port: int) -> NextHop:
     if not is_literal and not host.isascii():
         host = to_ascii(host)
     return NextHop(host.rstrip("."), _port(match[2], default_port), is_literal)
+
+
+def parse_lmtp_nexthop(text: str, default_port: int) -> NextHop:
+    """The same for LMTP. Raises ValueError."""
+    kind, colon, rest = text.partition(":")
+    if colon and kind == "unix":
+        if not rest:
+            raise ValueError(f"bad next hop: {text[:100]!r}")
+        return NextHop(rest, 0, is_literal=True, is_path=True)
+    hop = parse_nexthop(rest if colon and kind == "inet" else text, default_port)
+    return replace(hop, is_literal=True)
 
 
 def is_ip_address(text: str) -> bool:

@@ -1,45 +1,69 @@
-"""remote - the smtp(8) agent: hand a message to the server of its next hop.
+"""remote - the smtp(8) and lmtp(8) agent: hand a message to the server of its next hop.
 
 SUMMARY      RemoteAgent.deliver(): find hosts, try them in order, one Outcome for every recipient
 DURABLE      SENT means the other server acknowledged the end of the data: it is responsible now
 RULES        what is temporary at one host (no connection, 4xx, 5xx in the greeting, a lost
              connection) is tried at the next one; what is final (5xx later on) is not
-             hosts: hosts.py; at most smtp_mx_session_limit of them are talked to
-             a connection is kept for a moment for the next message to the same address; when such a
-             connection turns out to be dead before it has answered, a new one takes its place
+             hosts: hosts.py; at most smtp_mx_session_limit of them are talked to, a refusal before
+             the transaction not counted. Then the smtp_fallback_relay hosts, unless this machine is
+             an exchanger of the domain itself; a loop goes to best_mx_transport
+             where TLS is optional and does not work, mail older than minimal_backoff_time goes in
+             the clear, but never where there is a password for the server
+             while mail for a destination follows on mail, and for those in
+             smtp_connection_cache_destinations, a connection is kept for a moment and used again by
+             deliveries on the same terms; when it turns out to be dead before it has answered, a
+             new one takes its place
              the message is read in pieces while it is sent
              addresses and content are changed on the way out (content.outgoing)
-ERRORS       deferred 4.4.1 no connection, 4.4.2 lost or silent, 4.4.3 DNS; bounced 5.4.4 no such
-             host, 5.1.0 null MX, 5.4.6 loop, 5.6.7 no SMTPUTF8, 5.3.4 too large; otherwise what the
-             other server said. Wording and codes are those of Postfix's log lines
-NOT DONE     STARTTLS and AUTH, conversion of 8-bit text for servers without 8BITMIME (it is sent as
-             it is), fallback relays, UNIX sockets
-SOURCE       RFC 5321 5.1, 4.5.4; Postfix smtp(8): smtp_connect.c, smtp_proto.c, smtp_trouble.c
+ERRORS       deferred 4.4.1 no connection, 4.4.2 lost or silent, 4.4.3 DNS, 4.7.x TLS or login;
+             bounced 5.4.4 no such host, 5.1.0 null MX, 5.4.6 loop, 5.6.7 no SMTPUTF8, 5.3.4 too
+             large; otherwise what the other server said. Wording is that of Postfix's log lines
+NOT DONE     XFORWARD, DANE
+SOURCE       RFC 5321 5.1, 4.5.4; Postfix smtp(8): smtp_connect.c, smtp_trouble.c
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from enum import Enum
 
-from delivery import log
-from delivery.agents.base import Delivery, Result, read_content, settle
-from delivery.agents.connection import ConnectFailed, Connection, TimedOut, Timeouts, connect
-from delivery.agents.hosts import Host, NoHost, Resolver, find_hosts
+from delivery.agents.attempt import Attempt
+from delivery.agents.base import Agent, Delivery, Part, Result
+from delivery.agents.connection import (
+    ConnectFailed,
+    Connection,
+    HandshakeFailed,
+    TimedOut,
+    Timeouts,
+    connect,
+)
+from delivery.agents.credentials import Credentials
+from delivery.agents.hosts import Found, Host, NoHost, Resolver, find_hosts
 from delivery.agents.idle import IdleConnections
-from delivery.agents.nexthop import parse_nexthop
-from delivery.content.outgoing import Outgoing
+from delivery.agents.nexthop import NextHop, parse_lmtp_nexthop, parse_nexthop
+from delivery.agents.session import (
+    BAD_TLS,
+    Habits,
+    Session,
+    SiteFailed,
+    Terms,
+    is_lost,
+    trouble,
+)
+from delivery.agents.tlspolicy import Level, TlsPolicies, TlsPolicy, plain
 from delivery.errors import PeerError, SmtpFailure
-from delivery.smtp.answers import Answer
-from delivery.smtp.client import Finished, Ready, Refused, Stage, Transaction, WantContent
-from delivery.smtp.client import Result as Fate
+from delivery.smtp.client import Stage
 from delivery.smtp.settings import ClientSettings
-from delivery.values import Envelope, Outcome, Recipient, Status
-from tables.addresses import Address
-from tables.errors import TableUnavailable
+from delivery.values import Route
+from tables.errors import EntryError, TableError
+from tables.reading.lookup import Maps
+from tables.reading.matchlist import MatchList
+from tables.values import parse_transport
 
-_END = "end of DATA"
+MISCONFIGURED = "mail system configuration error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,341 +72,304 @@ class RemoteSettings:
 
     disable_dns_lookups: bool = False
     ignore_mx_lookup_error: bool = False
+    best_mx_transport: str = ""
+    relayhost: str = ""
+    queue_directory: str = "/var/spool/postfix"  # sockets with a relative path are below it
+    minimal_backoff_time: float = 300.0
+    smtp_fallback_relay: tuple[str, ...] = ()
     smtp_defer_if_no_mx_address_found: bool = False
     smtp_host_lookup: tuple[str, ...] = ("dns",)
     smtp_randomize_addresses: bool = True
     smtp_address_preference: str = "any"
+    smtp_balance_inet_protocols: bool = True
     smtp_mx_address_limit: int = 5
     smtp_mx_session_limit: int = 2
     smtp_skip_5xx_greeting: bool = True
     smtp_bind_address: str = ""
     smtp_bind_address6: str = ""
+    smtp_connection_cache_on_demand: bool = True
+    smtp_connection_cache_destinations: tuple[str, ...] = ()
     smtp_connection_cache_time_limit: float = 2.0
     smtp_connection_reuse_time_limit: float = 300.0
+    smtp_connection_reuse_count_limit: int = 0
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """What is known so far about one Delivery."""
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What an agent works with, opened: one generation as one transport sees it."""
 
-    delivery: Delivery
-    sender: Address  # as it is told to the other server
-    shown: Mapping[Recipient, Recipient]  # recipients -> as they are told to the other server
-    needs_smtputf8: bool
-    waiting: dict[Recipient, Outcome]  # still to be tried; with what was said last
-    outcomes: list[Outcome] = field(default_factory=list)
-    passed_on: set[Recipient] = field(default_factory=set)
-    unreachable: str = ""  # why the last host was of no use at all
+    settings: RemoteSettings
+    protocol: ClientSettings
+    timeouts: Timeouts
+    habits: Habits
+    policies: TlsPolicies
+    credentials: Credentials
+    cached: MatchList  # smtp_connection_cache_destinations
+    replies: Maps | None = None  # smtp_reply_filter
+    own_addresses: Collection[str] = ()  # other servers reach this machine at them
+    default_port: int = 25
+    lmtp: bool = False
 
-    def fail(self, outcomes: Collection[Outcome]) -> None:
-        """The last word of a host about recipients that another host may still take."""
-        for outcome in outcomes:
-            self.waiting[outcome.recipient] = outcome
 
-    def end(self, outcome: Outcome) -> None:
-        """A recipient is done with, one way or the other."""
-        self.waiting.pop(outcome.recipient, None)
-        self.outcomes.append(outcome)
+class _Ending(Enum):
+    """How it went with one host."""
+
+    UNCOUNTED = "no session that counts for smtp_mx_session_limit"
+    COUNTED = "a session"
+    IN_CLEAR = "the same host again, without TLS"
 
 
 class RemoteAgent:
-    """smtp(8) or, with `lmtp`, the TCP half of lmtp(8), for one generation."""
+    """smtp(8) or lmtp(8) for one generation."""
 
     def __init__(
         self,
-        settings: RemoteSettings,
-        protocol: ClientSettings,
-        timeouts: Timeouts,
+        remote: Remote,
         resolver: Resolver,
         idle: IdleConnections,
         *,
-        own_addresses: Collection[str] = (),
-        default_port: int = 25,
-        lmtp: bool = False,
-        outgoing: Outgoing | None = None,
+        agent: Callable[[str], Agent | None] = lambda transport: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`idle` outlives generations; `own_addresses` are those other servers reach us at.
-
-        `outgoing`: what is done to addresses and content on the way out.
-        """
-        self._settings = settings
-        self._protocol = protocol
-        self._timeouts = timeouts
+        """`idle` outlives generations; `agent` finds the one of another transport."""
+        self.remote = remote
+        self._settings = remote.settings
         self._resolver = resolver
         self._idle = idle
-        self._own = frozenset(own_addresses)
-        self._default_port = default_port
-        self._lmtp = lmtp
-        self._outgoing = outgoing or None  # None: nothing
-        self._purpose = (settings, protocol, timeouts, lmtp)  # who may share connections
+        self._agent = agent
+        self._clock = clock
+        # who may share connections
+        self._purpose = (remote.protocol, remote.timeouts, remote.lmtp, remote.habits)
 
     async def deliver(self, delivery: Delivery) -> Result:
         """One Outcome for every recipient; see base.py."""
+        attempt = Attempt(delivery)
         try:
-            hop = parse_nexthop(
-                delivery.route.nexthop or delivery.recipients[0].address.domain, self._default_port
-            )
-        except ValueError as error:
-            return Result(outcomes=_all(delivery, "4.3.5", f"{error}"))
-        try:
-            hosts = await find_hosts(
-                hop,
-                self._resolver,
-                self._settings,
-                own_addresses=self._own,
-                default_port=self._default_port,
-            )
-        except NoHost as error:
-            is_temporary = error.dsn.startswith("4")
-            return Result(
-                outcomes=_all(delivery, error.dsn, error.reason),
-                unreachable=error.reason if is_temporary else "",
-            )
-        try:
-            return await self._try_hosts(self._begin(delivery), hosts)
-        except TableUnavailable as error:
-            return Result(outcomes=_all(delivery, "4.3.0", f"address lookup failed: {error}"))
+            attempt.tell(self.remote.habits.outgoing)
+            await self._try_destinations(attempt)
         except OSError as error:  # reading our own content; sockets fail as PeerError
-            return Result(outcomes=_all(delivery, "4.3.0", f"cannot read the message: {error}"))
+            attempt.fail_all("4.3.0", f"cannot read the message: {error}")
+        except TableError as error:
+            attempt.fail_all("4.3.0", f"lookup failure: {error}")
+        return attempt.result()
 
-    def _begin(self, delivery: Delivery) -> _Attempt:
-        """Nobody was talked to yet. Raises TableUnavailable."""
-        begun = _all(delivery, "4.4.1", "no host was tried")
-        sender = delivery.envelope.sender
-        shown = {recipient: recipient for recipient in delivery.recipients}
-        if self._outgoing is not None:
-            address = self._outgoing.address
-            sender = address(sender)
-            shown = {item: replace(item, address=address(item.address)) for item in shown}
-        return _Attempt(
-            delivery,
-            sender,
-            shown,
-            _needs_smtputf8(delivery.envelope, sender, shown.values()),
-            waiting={outcome.recipient: outcome for outcome in begun},
-        )
+    # destinations
 
-    async def _try_hosts(self, attempt: _Attempt, hosts: Collection[Host]) -> Result:
-        sessions = 0
-        for host in hosts:
+    async def _try_destinations(self, attempt: Attempt) -> None:
+        """The next hop, then the fallback relays."""
+        delivery = attempt.delivery
+        nexthop = delivery.route.nexthop or delivery.recipients[0].address.domain
+        for number, text in enumerate((nexthop, *self._settings.smtp_fallback_relay)):
             if not attempt.waiting:
-                break
-            limit = self._settings.smtp_mx_session_limit
-            if limit and sessions >= limit:
-                break
-            attempt.unreachable = ""
-            sessions += await self._try_host(attempt, host)
-        attempt.outcomes += attempt.waiting.values()
-        return Result(
-            outcomes=tuple(attempt.outcomes),
-            passed_on=frozenset(attempt.passed_on),
-            unreachable=attempt.unreachable,
+                return
+            is_ours = number > 0 or text == self._settings.relayhost
+            try:
+                hop = self._parse(text)
+                found = await self._find_hosts(hop)
+            except ValueError as error:
+                attempt.fail_all("4.3.5", f"{error}")
+            except NoHost as error:
+                # a host that an administrator named and that is not there is a mistake of ours
+                dsn = "4.3.5" if is_ours and error.dsn.startswith("5") else error.dsn
+                attempt.fail_all(dsn, error.reason)
+                attempt.unreachable = error.reason if dsn.startswith("4") else ""
+                if error.is_loop:
+                    await self._pass_to_best_mx(attempt)
+                    return
+            else:
+                await self._try_hosts(attempt, hop, text, found.hosts)
+                if found.is_backup:  # whoever is not an exchanger may know less than we do
+                    return
+
+    async def _find_hosts(self, hop: NextHop) -> Found:
+        """Whom to connect to. Raises NoHost."""
+        if hop.is_path:
+            path = os.path.join(self._settings.queue_directory, hop.host)
+            return Found((Host(self.remote.protocol.myhostname, path, 0),))
+        return await find_hosts(
+            hop,
+            self._resolver,
+            self._settings,
+            own_addresses=self.remote.own_addresses,
+            default_port=self.remote.default_port,
         )
 
-    async def _try_host(self, attempt: _Attempt, host: Host) -> int:
-        """Talk to one host; how many sessions that took (none when there is no connection)."""
-        kept = self._idle.take(host, self._purpose)
-        if kept is not None and await self._use(kept, attempt):
-            return 1
+    def _parse(self, text: str) -> NextHop:
+        if not self.remote.lmtp:
+            return parse_nexthop(text, self.remote.default_port)
+        return parse_lmtp_nexthop(text, self.remote.default_port)
+
+    async def _pass_to_best_mx(self, attempt: Attempt) -> None:
+        """postconf(5) best_mx_transport: mail for a domain whose best exchanger we are."""
+        value = self._settings.best_mx_transport
+        if not value:
+            return
+        try:
+            wanted = parse_transport(value)
+        except EntryError:
+            attempt.fail_all("4.3.5", MISCONFIGURED)
+            return
+        agent = self._agent(wanted.transport)
+        if agent is None:
+            attempt.fail_all("4.3.0", "mail transport unavailable")
+            return
+        delivery = attempt.delivery
+        route = Route(wanted.transport, wanted.nexthop or delivery.route.nexthop)
+        people = tuple(attempt.waiting)
+        result = await agent.deliver(replace(delivery, route=route, recipients=people))
+        for outcome in result.outcomes:
+            parts = result.parts.get(outcome.recipient) or (Part(outcome=outcome),)
+            attempt.parts[outcome.recipient] = tuple(
+                replace(part, route=part.route or route) for part in parts
+            )
+            attempt.end(outcome)
+        attempt.passed_on |= result.passed_on
+        attempt.unreachable = ""
+
+    # hosts
+
+    async def _try_hosts(
+        self, attempt: Attempt, hop: NextHop, text: str, hosts: Collection[Host]
+    ) -> None:
+        policy = self.remote.policies.find(text)
+        if policy.problem:
+            attempt.fail_all("4.7.5", BAD_TLS)
+            return
+        sessions = 0
+        limit = self._settings.smtp_mx_session_limit
+        for host in hosts:
+            if not attempt.waiting or (limit and sessions >= limit):
+                return
+            attempt.unreachable = ""
+            terms = self._terms(attempt, host, hop, text, policy)
+            ending = await self._try_host(attempt, host, terms)
+            if ending is _Ending.IN_CLEAR:
+                in_clear = replace(terms, policy=plain(policy))
+                ending = await self._try_host(attempt, host, in_clear)
+            sessions += ending is _Ending.COUNTED
+
+    def _terms(
+        self, attempt: Attempt, host: Host, hop: NextHop, text: str, policy: TlsPolicy
+    ) -> Terms:
+        remote = self.remote
+        sender = attempt.delivery.envelope.sender
+        return Terms(
+            domain=hop.host,
+            policy=policy,
+            account=remote.credentials.find(host.name, text, sender),
+            is_wrapped=remote.habits.tls.smtp_tls_wrappermode and policy.level > Level.NONE,
+            detects_loops=not remote.lmtp and host.port == remote.default_port,
+        )
+
+    async def _try_host(self, attempt: Attempt, host: Host, terms: Terms) -> _Ending:
+        """Talk to one host."""
+        if self._shares(attempt, terms):
+            kept = self._idle.take(host, (self._purpose, terms))
+            if kept is not None and (ending := await self._use(kept, attempt, terms)) is not None:
+                return ending
         bind = self._settings.smtp_bind_address
         if ":" in host.address:
             bind = self._settings.smtp_bind_address6
+        replies = self.remote.replies
         try:
             connection = await connect(
-                host, self._protocol, self._timeouts, lmtp=self._lmtp, bind_address=bind
+                host,
+                self.remote.protocol,
+                self.remote.timeouts,
+                lmtp=self.remote.lmtp,
+                bind_address=bind if host.port else "",
+                rewrite=replies.get if replies else None,
             )
         except ConnectFailed as error:
             reason = f"connect to {host.relay}: {error}"
-            attempt.fail(settle(attempt.waiting, Status.DEFERRED, "4.4.1", reason))
+            attempt.fail_all("4.4.1", reason)
             attempt.unreachable = reason
-            return 0
-        await self._use(connection, attempt)
-        return 1
+            return _Ending.UNCOUNTED
+        return await self._use(connection, attempt, terms) or _Ending.COUNTED
 
-    async def _use(self, connection: Connection, attempt: _Attempt) -> bool:
-        """One session or a part of one; False: a kept connection was dead before it answered."""
-        host = connection.host
-        done = False
-        try:
-            if connection.is_reused or await self._greet(connection, attempt):
-                await self._transact(connection, attempt)
-            done = True
-        except (PeerError, TimedOut) as error:
-            if connection.is_reused and _is_lost(error) and connection.client.doing in _FIRST:
-                return False
-            reason = _trouble(connection, error)
-            attempt.fail(
-                settle(attempt.waiting, Status.DEFERRED, "4.4.2", reason, relay=host.relay)
-            )
-            attempt.unreachable = reason
+    def _shares(self, attempt: Attempt, terms: Terms) -> bool:
+        """True when connections are kept for this destination. postconf(5)"""
+        if self._settings.smtp_connection_cache_on_demand and attempt.delivery.is_busy:
             return True
+        return bool(self.remote.cached) and self.remote.cached.matches(terms.domain)
+
+    async def _use(self, connection: Connection, attempt: Attempt, terms: Terms) -> _Ending | None:
+        """One session or a part of one; None: a kept connection was dead before it answered."""
+        host = connection.host
+        session = Session(connection, attempt, terms, self.remote.habits)
+        ending = _Ending.UNCOUNTED
+        is_good = False
+        try:
+            if not connection.is_reused:
+                await session.open()
+            ending = _Ending.COUNTED
+            await session.transact()
+            is_good = True
+        except SiteFailed as failure:
+            is_final = failure.dsn.startswith("5")
+            attempt.fail_all(
+                failure.dsn,
+                failure.reason,
+                relay=host.relay,
+                reply=failure.reply,
+                is_final=is_final,
+            )
+            attempt.unreachable = "" if is_final else failure.reason
+            connection.client.closing = True  # nobody else is to have it
+            is_good = True
         except SmtpFailure as error:  # a table, in the middle of the message
             reason = f"the message cannot be written: {error.cause or error}"
-            attempt.fail(settle(attempt.waiting, Status.DEFERRED, "4.3.0", reason))
-            return True
-        finally:
-            if done:
-                self._idle.keep(
-                    connection,
-                    self._purpose,
-                    idle_s=self._settings.smtp_connection_cache_time_limit,
-                    lifetime_s=self._settings.smtp_connection_reuse_time_limit,
-                )
+            attempt.fail_all("4.3.0", reason)
+        except (PeerError, TimedOut, HandshakeFailed) as error:
+            if connection.is_reused and _is_dead(connection, error):
+                return None
+            is_of_tls = isinstance(error, HandshakeFailed) or connection.tls is not None
+            if is_of_tls and attempt.waiting and self._goes_in_clear(attempt, terms):
+                return _Ending.IN_CLEAR
+            if isinstance(error, HandshakeFailed):
+                dsn, reason = "4.7.5", f"Cannot start TLS: handshake failure: {error}"
             else:
-                connection.abort()
-        return True
-
-    async def _greet(self, connection: Connection, attempt: _Attempt) -> bool:
-        """Greeting and EHLO; False when the server does not want to talk to us."""
-        event = await connection.next_event()
-        if isinstance(event, Ready):
-            return True
-        assert isinstance(event, Refused), event
-        host, answer = connection.host, event.answer
-        reason = f"host {host.shown} refused to talk to me: {answer.text}"
-        # postconf(5) smtp_skip_5xx_greeting; a 5xx to EHLO and HELO is final all the same
-        is_greeting = not connection.has_spoken
-        is_final = not answer.is_temporary and not (
-            is_greeting and self._settings.smtp_skip_5xx_greeting
-        )
-        outcomes = settle(
-            attempt.waiting,
-            Status.BOUNCED if is_final else Status.DEFERRED,
-            answer.dsn if is_final else f"4{answer.dsn[1:]}",
-            reason,
-            relay=host.relay,
-            reply=answer.text,
-        )
-        if is_final:
-            for outcome in outcomes:
-                attempt.end(outcome)
-        else:
-            attempt.fail(outcomes)
+                dsn, reason = "4.4.2", trouble(host, connection.client.doing, error)
+            attempt.fail_all(dsn, reason, relay=host.relay)
             attempt.unreachable = reason
-        return False
+        finally:
+            self._leave(connection, attempt, terms, is_good=is_good)
+        return ending
 
-    async def _transact(self, connection: Connection, attempt: _Attempt) -> None:
-        """One mail transaction for the recipients that are still waiting."""
-        client, delivery = connection.client, attempt.delivery
-        size = delivery.content.size + len(delivery.content.headers)
-        if refusal := _not_possible(connection, attempt, size):
-            dsn, reason = refusal
-            relay = connection.host.relay
-            for outcome in settle(attempt.waiting, Status.BOUNCED, dsn, reason, relay=relay):
-                attempt.end(outcome)
-            return
-        envelope = delivery.envelope
-        told = {id(attempt.shown[item]): item for item in attempt.waiting}
-        client.start(
-            Transaction(
-                sender=attempt.sender,
-                recipients=tuple(attempt.shown[item] for item in attempt.waiting),
-                size=size,
-                body="8BITMIME" if envelope.eightbit else "",
-                smtputf8=attempt.needs_smtputf8,
-                ret=envelope.ret,
-                envid=envelope.envid,
-            )
-        )
-        async with aclosing(self._pieces(delivery)) as pieces:
-            while not isinstance(event := await connection.next_event(), Finished):
-                if isinstance(event, Fate):
-                    self._judge(connection, attempt, event, told[id(event.recipient)])
-                elif isinstance(event, WantContent):
-                    piece = await anext(pieces, b"")
-                    if piece:
-                        client.send_content(piece)
-                    else:
-                        client.end_content()
-                    await connection.flush()
-
-    async def _pieces(self, delivery: Delivery) -> AsyncGenerator[bytes, None]:
-        """The message as it goes out. Raises OSError, SmtpFailure (a table cannot be asked)."""
-        cleaner = None if self._outgoing is None else self._outgoing.begin()
-        async with aclosing(read_content(delivery.content)) as pieces:
-            async for piece in pieces:
-                if text := piece if cleaner is None else cleaner.feed(piece):
-                    yield text
-        if cleaner is None:
-            return
-        cleaned = cleaner.finish()
-        for note in cleaned.notes:
-            log.event("smtp", queue_id=delivery.queue_id, kind=note.kind, text=note.text)
-        if cleaned.refusal is not None:
-            raise cleaned.refusal
-        if cleaned.data:
-            yield cleaned.data
-
-    def _judge(
-        self, connection: Connection, attempt: _Attempt, fate: Fate, recipient: Recipient
+    def _leave(
+        self, connection: Connection, attempt: Attempt, terms: Terms, *, is_good: bool
     ) -> None:
-        """What a reply means for a recipient."""
-        answer, host = fate.answer, connection.host
-        outcome = Outcome(
-            recipient=recipient,
-            status=Status.BOUNCED,
-            dsn=answer.dsn,
-            reason=_said(host, answer, fate.command),
-            relay=host.relay,
-            reply=answer.text,
+        """Keep the connection for others, or close it."""
+        settings = self._settings
+        if not is_good:
+            connection.abort()
+            return
+        connection.uses += 1
+        limit = settings.smtp_connection_reuse_count_limit
+        may_keep = self._shares(attempt, terms) and not (limit and connection.uses > limit)
+        self._idle.keep(
+            connection,
+            (self._purpose, terms),
+            idle_s=settings.smtp_connection_cache_time_limit if may_keep else 0.0,
+            lifetime_s=settings.smtp_connection_reuse_time_limit,
         )
-        if answer.is_success and fate.command == _END:
-            attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
-            if "DSN" in connection.client.keywords:  # RFC 3461 5.2.1
-                attempt.passed_on.add(recipient)
-        elif answer.is_temporary:
-            attempt.fail([replace(outcome, status=Status.DEFERRED)])
-        elif answer.is_success:  # 2xx to DATA
-            reason = f"Protocol error: {outcome.reason}"
-            attempt.end(replace(outcome, dsn="5.5.0", reason=reason))
-        else:
-            attempt.end(outcome)
+
+    def _goes_in_clear(self, attempt: Attempt, terms: Terms) -> bool:
+        """True when mail may go without the TLS that did not work. Postfix smtp.h"""
+        age = self._clock() - attempt.delivery.arrived
+        return (
+            terms.policy.level is Level.MAY
+            and terms.account is None
+            and age >= self._settings.minimal_backoff_time
+        )
 
 
 # ClientProtocol.doing while nothing of a transaction was answered
 _FIRST = frozenset({Stage.RSET.value[1], Stage.MAIL.value[1]})
 
 
-def _all(delivery: Delivery, dsn: str, reason: str) -> tuple[Outcome, ...]:
-    status = Status.DEFERRED if dsn.startswith("4") else Status.BOUNCED
-    return settle(delivery.recipients, status, dsn, reason)
-
-
-def _said(host: Host, answer: Answer, command: str) -> str:
-    return f"host {host.shown} said: {answer.text} (in reply to {command} command)"
-
-
-def _is_lost(error: PeerError | TimedOut) -> bool:
-    return str(error).startswith("lost connection")  # the words of ClientProtocol
-
-
-def _trouble(connection: Connection, error: PeerError | TimedOut) -> str:
-    """Postfix's words for a conversation that ended badly."""
-    shown, doing = connection.host.shown, connection.client.doing
-    if isinstance(error, TimedOut):
-        return f"conversation with {shown} timed out while {doing}"
-    if _is_lost(error):
-        return f"lost connection with {shown} while {doing}"
-    return f"Protocol error: host {shown}: {error} (while {doing})"
-
-
-def _not_possible(connection: Connection, attempt: _Attempt, size: int) -> tuple[str, str] | None:
-    """(status code, reason) when this server cannot take the message at all."""
-    keywords = connection.client.keywords
-    shown = connection.host.shown
-    if attempt.needs_smtputf8 and "SMTPUTF8" not in keywords:  # RFC 6531 3.2
-        return "5.6.7", f"SMTPUTF8 is required, but was not offered by host {shown}"
-    limit = keywords.get("SIZE", "")
-    if limit.isdecimal() and 0 < int(limit[:18]) < size:  # RFC 1870 6.2
-        return "5.3.4", f"message size {size} exceeds size limit {limit} of server {shown}"
-    return None
-
-
-def _needs_smtputf8(envelope: Envelope, sender: Address, recipients: Iterable[Recipient]) -> bool:
-    """True when an address or a header is not ASCII, and the sender announced that."""
-    if not envelope.smtputf8:
+def _is_dead(connection: Connection, error: Exception) -> bool:
+    """True when a connection that had been kept was closed by the other side meanwhile."""
+    if not isinstance(error, PeerError | TimedOut):
         return False
-    addresses = (sender, *(recipient.address for recipient in recipients))
-    return envelope.utf8_headers or not all(
-        item.local.isascii() and item.domain.isascii() for item in addresses
-    )
+    return is_lost(error) and connection.client.doing in _FIRST

@@ -335,6 +335,7 @@ class Attempts:
                 recipients=job.recipients,
                 content=content,
                 arrived=work.lease.arrived,
+                is_busy=job.is_busy,
             )
             return await agent.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - one message must not stop the queue
@@ -449,7 +450,8 @@ class Attempts:
         if self._timer is not None:
             self._timer.cancel()
         if not self._stopping:
-            wait = min(max(self._deferred_due - self._clock(), 0.05), LOOK_S)
+            due = min(self._deferred_due, self._active.next_time() or float("inf"))
+            wait = min(max(due - self._clock(), 0.05), LOOK_S)
             self._timer = self._loop.call_later(wait, self._ring)
 
     def _ring(self) -> None:

@@ -222,6 +222,7 @@ class Rules:
                 f"{transport}_destination_concurrency_failed_cohort_limit"
             ),
             retry_after_s=self.queue_times.minimal_backoff_time,
+            rate_delay_s=parameters.seconds(f"{transport}_destination_rate_delay"),
             is_deferred=transport in parameters.items("defer_transports"),
         )
 

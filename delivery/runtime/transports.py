@@ -7,7 +7,6 @@ RULES        a transport is a unix service of the generation, and its daemon say
              what outlives a generation (threads, connections) is kept here and shared
              lmtp reads the lmtp_ twin of each smtp_ parameter
 ERRORS       agent(): ParameterError, ValueError: the service has parameters that cannot be
-NOT DONE     unix: sockets of lmtp
 SOURCE       master(5), transport(5), lmtp(8)
 """
 
@@ -21,6 +20,7 @@ from weakref import WeakKeyDictionary, ref
 from delivery.agents.base import Agent
 from delivery.agents.connection import Timeouts
 from delivery.agents.courier import Courier
+from delivery.agents.credentials import Credentials, LoginSettings
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
 from delivery.agents.idle import IdleConnections
@@ -28,7 +28,10 @@ from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
 from delivery.agents.maildir import MaildirWriter
 from delivery.agents.pipe import PipeAgent, PipeSettings
-from delivery.agents.remote import RemoteAgent, RemoteSettings
+from delivery.agents.remote import Remote, RemoteAgent, RemoteSettings
+from delivery.agents.session import Habits
+from delivery.agents.tls import TlsContexts
+from delivery.agents.tlspolicy import TlsPolicies, TlsSettings
 from delivery.config import Config
 from delivery.content.outgoing import Outgoing
 from delivery.content.settings import OutgoingSettings
@@ -39,16 +42,32 @@ from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
 from tables.parameters import REGISTRY, Parameters
 from tables.reading.lookup import Maps
+from tables.reading.matchlist import MatchList
 
 SYSTEM_CONNECT_TIMEOUT = "180s"
 
 # what the SMTP client reads -> the parameter of the LMTP client
+_TABLES = (
+    "smtp_tls_policy_maps",
+    "smtp_sasl_password_maps",
+    "smtp_sasl_mechanism_filter",
+    "smtp_reply_filter",
+)
+_CLIENT_SETTINGS = (
+    RemoteSettings,
+    ClientSettings,
+    Timeouts,
+    TlsSettings,
+    LoginSettings,
+    OutgoingSettings,
+)
 _LMTP_TWINS = {
     field.name: field.name.replace("smtp_", "lmtp_", 1)
-    for settings in (RemoteSettings, ClientSettings, Timeouts, OutgoingSettings)
+    for settings in _CLIENT_SETTINGS
     for field in fields(settings)
     if field.name.startswith("smtp_")
 } | {
+    **{name: name.replace("smtp_", "lmtp_", 1) for name in _TABLES},
     "smtp_helo_name": "lmtp_lhlo_name",
     "smtp_helo_timeout": "lmtp_lhlo_timeout",
     "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
@@ -63,7 +82,7 @@ class Transports:
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
-        self._courier: Courier | None = None
+        self._courier = Courier(directory=str(config.home))  # starts with its first order
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
@@ -85,22 +104,10 @@ class Transports:
     async def close(self) -> None:
         """End the helper, say goodbye to other servers, let deliveries into Maildirs end."""
         self._idle.close()
-        if self._courier is not None:
-            await self._courier.close()
+        await self._courier.close()
         await asyncio.to_thread(self._maildirs.close)
 
     # inside
-
-    def _helper(self, rules: Rules) -> Courier:
-        """The one helper; it starts with its first order.
-
-        The mail spool directory, where it lends rights that users do not have, is what the first
-        rules say: whoever could change it in a running engine could have files written anywhere.
-        """
-        if self._courier is None:
-            spool = rules.parameters.text("mail_spool_directory")
-            self._courier = Courier(directory=str(self._config.home), spools=[spool])
-        return self._courier
 
     def _make(self, rules: Rules, transport: str) -> Agent | None:
         parameters = rules.parameters
@@ -121,20 +128,11 @@ class Transports:
             parameters.bind(MailboxSettings),
             maps(parameters.text("virtual_mailbox_maps")),
             maps(parameters.text("virtual_mailbox_limit_maps")),
-            uids=maps(parameters.text("virtual_uid_maps")),
-            gids=maps(parameters.text("virtual_gid_maps")),
-            helper=self._helper(rules),
         )
 
     def _local(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
         def maps(name: str) -> Maps:
             return rules.snapshot.maps(parameters.text(name))
-
-        weak = ref(rules)  # what an agent holds on to would keep old rules for ever
-
-        def other(name: str) -> Agent | None:
-            living = weak()
-            return None if living is None else self.agent(living, name)
 
         return LocalAgent(
             parameters.bind(LocalSettings),
@@ -142,9 +140,9 @@ class Transports:
             maps("mailbox_transport_maps"),
             mailbox_commands=maps("mailbox_command_maps"),
             fallback_transports=maps("fallback_transport_maps"),
-            agent=other,
+            agent=self._others(rules),
             router=rules.router,
-            helper=self._helper(rules),
+            helper=self._courier,
         )
 
     def _pipe(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
@@ -153,7 +151,7 @@ class Transports:
         return PipeAgent(
             parameters.bind(PipeSettings),
             () if service is None else service.arguments,
-            self._helper(rules),
+            self._courier,
             transport=transport,
             time_limit=parameters.seconds(limit) if parameters.is_set(limit) else None,
         )
@@ -174,17 +172,48 @@ class Transports:
     def _remote(
         self, rules: Rules, parameters: Parameters, port: int, *, lmtp: bool = False
     ) -> Agent:
-        return RemoteAgent(
-            parameters.bind(RemoteSettings),
-            parameters.bind(ClientSettings),
-            parameters.bind(Timeouts),
-            self._resolver,
-            self._idle,
+        settings = parameters.bind(RemoteSettings)
+        tls, login = parameters.bind(TlsSettings), parameters.bind(LoginSettings)
+
+        def maps(name: str) -> Maps:
+            return rules.snapshot.maps(parameters.text(name))
+
+        def names(name: str) -> MatchList:
+            return MatchList(name, parameters.items(name), rules.snapshot.maps, hosts=False)
+
+        remote = Remote(
+            settings=settings,
+            protocol=parameters.bind(ClientSettings),
+            timeouts=parameters.bind(Timeouts),
+            habits=Habits(
+                tls=tls,
+                contexts=TlsContexts(tls),
+                login=login,
+                mechanisms=names("smtp_sasl_mechanism_filter"),
+                outgoing=Outgoing(parameters, rules.snapshot, rules.router),
+                skips_5xx_greeting=settings.smtp_skip_5xx_greeting,
+            ),
+            policies=TlsPolicies(tls, maps("smtp_tls_policy_maps")),
+            credentials=Credentials(
+                login, maps("smtp_sasl_password_maps"), rules.router.keyring.find
+            ),
+            cached=names("smtp_connection_cache_destinations"),
+            replies=maps("smtp_reply_filter"),
             own_addresses=rules.own_addresses,
             default_port=port,
             lmtp=lmtp,
-            outgoing=Outgoing(parameters, rules.snapshot, rules.router),
         )
+        return RemoteAgent(remote, self._resolver, self._idle, agent=self._others(rules))
+
+    def _others(self, rules: Rules) -> Callable[[str], Agent | None]:
+        """How an agent finds the agents of other transports."""
+        weak = ref(rules)  # what an agent holds on to would keep old rules for ever
+
+        def other(name: str) -> Agent | None:
+            living = weak()
+            return None if living is None else self.agent(living, name)
+
+        return other
 
     def _error(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
         return ErrorAgent(Status.DEFERRED if transport == "retry" else Status.BOUNCED)

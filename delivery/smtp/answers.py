@@ -5,7 +5,7 @@ RULES        lines of one reply are joined, the code of the last one counts (RFC
              the enhanced code of the last line when its class agrees with the code (RFC 2034 4),
              else "5.0.0", "4.0.0", "2.0.0"; for replies of no such class "5.5.0", as Postfix has
              it; whatever is not printable ASCII becomes "?": an answer may be logged and put in a
-             report
+             report. `rewrite` may replace a line before it is understood (smtp_reply_filter)
 LIMITS       a line is cut at line_length_limit, an answer at ANSWER_LIMIT octets and LINES_LIMIT
              lines
 ERRORS       PeerError: a line that is no reply at all, or an answer beyond its bounds
@@ -15,6 +15,7 @@ SOURCE       RFC 5321 4.2, RFC 2034, RFC 3463; Postfix smtp_chat.c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from delivery.errors import PeerError
@@ -54,8 +55,9 @@ class Answer:
 class AnswerReader:
     """Takes bytes as they come, gives one Answer after the other."""
 
-    def __init__(self, line_limit: int) -> None:
+    def __init__(self, line_limit: int, rewrite: Callable[[str], str | None] | None = None) -> None:
         self._line_limit = line_limit
+        self._rewrite = rewrite
         self._buffer = b""
         self._lines: list[bytes] = []
         self._size = 0  # octets of the answer being read
@@ -85,6 +87,8 @@ class AnswerReader:
     def _take_line(self, line: bytes) -> bool:
         """True when the line ends the answer."""
         line = line[: self._line_limit]
+        if self._rewrite is not None:
+            line = (self._rewrite(_printable(line)) or _printable(line)).encode()
         match = _CODE.match(line)
         if match is None:
             raise PeerError(f"not an SMTP reply: {_printable(line[:60])}")

@@ -7,6 +7,8 @@ SUMMARY      ClientProtocol: receive_data(bytes), next_event(), data_to_send(); 
     ... on bytes: client.receive_data(data); on end of file: client.receive_eof()
     match client.next_event():
         case Ready():        client.start(transaction)      # EHLO or HELO is done by itself
+                             client.ask(Stage.STARTTLS, "STARTTLS") or client.ask(Stage.AUTH, ...)
+        case Replied():      client.greet_again()           # after the handshake; then Ready again
         case Refused():      client.quit()                  # refused at greeting or HELO: next host
         case WantContent():  client.send_content(chunk); client.end_content() after the last one
         case Result():       ...                            # exactly one for each recipient
@@ -22,14 +24,15 @@ RULES        MAIL, RCPT and DATA go in one piece where PIPELINING is offered, el
 ERRORS       PeerError: no SMTP reply, bounds exceeded, connection lost; `doing` says in what,
              `unresolved` which recipients have no Result; OurError: called out of turn, or SMTPUTF8
              needed and not offered
-NOT DONE     STARTTLS and AUTH: they come between Ready and start(); conversion of 8-bit content
-SOURCE       RFC 5321, 2920, 3030, 2033, 1870, 6152, 6531, 3461; Postfix smtp(8)
+NOT DONE     when to ask for TLS or to log in, and conversion of 8-bit content: agents/
+SOURCE       RFC 5321, 2920, 3030, 2033, 1870, 6152, 6531, 3461, 3207, 4954; Postfix smtp(8)
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from delivery.errors import OurError, PeerError
@@ -43,6 +46,7 @@ from delivery.smtp.exchange import (
     Goodbye,
     Ready,
     Refused,
+    Replied,
     Result,
     Transaction,
     WantContent,
@@ -59,6 +63,7 @@ __all__ = [
     "Goodbye",
     "Ready",
     "Refused",
+    "Replied",
     "Result",
     "Stage",
     "Transaction",
@@ -79,6 +84,8 @@ class Stage(Enum):
     EHLO = ("EHLO", "performing the EHLO handshake")
     HELO = ("HELO", "performing the HELO handshake")
     LHLO = ("LHLO", "performing the LHLO handshake")
+    STARTTLS = ("STARTTLS", "receiving the STARTTLS response")
+    AUTH = ("AUTH", "performing the EHLO handshake")
     RSET = ("RSET", "sending RSET")
     MAIL = ("MAIL FROM", "sending MAIL FROM")
     RCPT = ("RCPT TO", "sending RCPT TO")
@@ -94,6 +101,7 @@ class _Phase(Enum):
     HELLO = "greeting and EHLO"
     REFUSED = "refused"
     IDLE = "no transaction"
+    ASKING = "STARTTLS or AUTH"
     ENVELOPE = "MAIL to DATA"
     CONTENT = "the caller gives content"
     FINAL = "waiting for the final replies"
@@ -105,15 +113,23 @@ class ClientProtocol:
     """One connection to another server."""
 
     def __init__(
-        self, settings: ClientSettings, *, lmtp: bool = False, chunking: bool = False
+        self,
+        settings: ClientSettings,
+        *,
+        lmtp: bool = False,
+        chunking: bool = False,
+        rewrite: Callable[[str], str | None] | None = None,
     ) -> None:
-        """`chunking`: send BDAT where CHUNKING is offered; Postfix always sends DATA."""
+        """`chunking`: send BDAT where CHUNKING is offered; Postfix always sends DATA.
+
+        `rewrite` is given every line of an answer, see answers.py.
+        """
         self.settings = settings
         self.lmtp = lmtp
         self.chunking = chunking
         self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
-        self._reader = AnswerReader(settings.line_length_limit)
+        self._reader = AnswerReader(settings.line_length_limit, rewrite)
         self._phase = _Phase.HELLO
         self._owed: deque[tuple[Stage, int]] = deque([(Stage.GREETING, NOBODY)])
         self._unsent: deque[tuple[Stage, int, bytes]] = deque()
@@ -138,6 +154,17 @@ class ClientProtocol:
     def unresolved(self) -> tuple[Recipient, ...]:
         """Recipients of the transaction that had no Result: after a PeerError, try them again."""
         return tuple(self._unresolved.values())
+
+    @property
+    def size_limit(self) -> int:
+        """The largest message the server takes, as far as it says so; 0 when it does not."""
+        limit = self.keywords.get("SIZE", "").split(" ")[0]
+        return int(limit[:18]) if limit.isascii() and limit.isdecimal() else 0
+
+    @property
+    def takes_8bit(self) -> bool:
+        """True when 8-bit text may be sent; SMTPUTF8 implies that (RFC 6531 3.1)."""
+        return "8BITMIME" in self.keywords or "SMTPUTF8" in self.keywords
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -188,6 +215,26 @@ class ClientProtocol:
         return NEED_DATA
 
     # --- Calls of the agent ------------------------------------------------------------------
+
+    def ask(self, stage: Stage, line: str) -> None:
+        """One command of STARTTLS or AUTH, after Ready or Replied; its answer comes as Replied."""
+        self._require(_Phase.IDLE)
+        self._phase = _Phase.ASKING
+        self._owed.append((stage, NOBODY))
+        self._out.append(_command(line))
+
+    def greet_again(self) -> None:
+        """The connection is encrypted now: what was said before is forgotten (RFC 3207 4.2).
+
+        Raises PeerError when the server had sent more in the clear: somebody may have put it there.
+        """
+        self._require(_Phase.IDLE)
+        if self._reader.has_unread:
+            self._phase = _Phase.DEAD
+            raise PeerError("more than the reply to STARTTLS came before the TLS handshake")
+        self.keywords = {}
+        self._phase = _Phase.HELLO
+        self._hello(Stage.LHLO if self.lmtp else Stage.EHLO)
 
     def start(self, transaction: Transaction) -> None:
         """Begin a mail transaction, after Ready or Finished; not when `closing`."""
@@ -272,9 +319,9 @@ class ClientProtocol:
     def _mail_command(self, transaction: Transaction) -> bytes:
         words = [f"MAIL FROM:<{transaction.sender.text}>"]
         offered = self.keywords
-        if "SIZE" in offered and transaction.size:
+        if self.size_limit and transaction.size:
             words.append(f"SIZE={transaction.size}")
-        if "8BITMIME" in offered and transaction.body:
+        if self.takes_8bit and transaction.body:
             words.append(f"BODY={transaction.body}")
         if transaction.smtputf8:
             words.append("SMTPUTF8")
@@ -290,9 +337,8 @@ class ClientProtocol:
         if "DSN" in self.keywords:
             if recipient.notify:
                 words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
-            if recipient.orcpt:
-                kind, _, address = recipient.orcpt.partition(";")
-                words.append(f"ORCPT={kind};{xtext_encode(address)}")
+            kind, _, address = _original(recipient).partition(";")
+            words.append(f"ORCPT={kind};{xtext_encode(address)}")
         return _command(" ".join(words))
 
     # --- Answers -----------------------------------------------------------------------------
@@ -307,6 +353,9 @@ class ClientProtocol:
         match stage:
             case Stage.GREETING | Stage.EHLO | Stage.HELO | Stage.LHLO:
                 self._take_hello(stage, answer)
+            case Stage.STARTTLS | Stage.AUTH:
+                self._phase = _Phase.IDLE
+                self._events.append(Replied(answer))
             case Stage.RSET:
                 pass  # refused or not: the answer to MAIL tells
             case Stage.MAIL:
@@ -359,8 +408,11 @@ class ClientProtocol:
         discarded = {word.upper() for word in self.settings.smtp_discard_ehlo_keywords}
         for line in answer.lines[1:]:
             keyword, _, parameters = line[4:].replace("=", " ", 1).partition(" ")
-            if keyword and keyword.upper() not in discarded:
-                self.keywords[keyword.upper()] = parameters.strip()
+            name = keyword.upper()
+            if name == "AUTH":  # some servers say it twice, in the old form AUTH=PLAIN as well
+                parameters = f"{self.keywords.get(name, '')} {parameters}"
+            if keyword and name not in discarded:
+                self.keywords[name] = parameters.strip()
         return answer.lines[0][4:].partition(" ")[0]
 
     def _take_rcpt(self, place: int, answer: Answer) -> None:
@@ -437,6 +489,14 @@ class ClientProtocol:
         self._unclean = unclean
         self._unsent.clear()
         self._events.append(Finished())
+
+
+def _original(recipient: Recipient) -> str:
+    """RFC 3461 4.2: what the sender gave, else the address that we were given."""
+    if recipient.orcpt:
+        return recipient.orcpt
+    text = recipient.original.text
+    return f"{'rfc822' if text.isascii() else 'utf-8'};{text}"
 
 
 def _command(line: str) -> bytes:

@@ -1,6 +1,7 @@
 """exchange - what the agent and the client protocol tell each other; frozen values.
 
-SUMMARY      Transaction goes in; Ready, Refused, WantContent, Result, Finished, Goodbye come out
+SUMMARY      Transaction goes in; Ready, Refused, Replied, WantContent, Result, Finished, Goodbye
+             come out
 RULES        between start() and Finished each recipient gets exactly one Result, unless PeerError
              ends it all
 SOURCE       RFC 5321 3.3, 4.5.3; RFC 2033 4.2; RFC 1870, 6152, 6531, 3461
@@ -47,6 +48,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """The answer to ask()."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class WantContent:
     """Call send_content() with CRLF text, in pieces of any size, or end_content()."""
 
@@ -82,4 +90,4 @@ class Goodbye:
     """QUIT was answered, or the server hung up when nothing was owed."""
 
 
-ClientEvent = Ready | Refused | WantContent | Result | Finished | Goodbye
+ClientEvent = Ready | Refused | Replied | WantContent | Result | Finished | Goodbye

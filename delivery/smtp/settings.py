@@ -47,6 +47,7 @@ class ServerSettings:
 class ClientSettings:
     """postconf(5); for LMTP the values of the lmtp_ twins of the same names."""
 
+    myhostname: str = "localhost"
     smtp_helo_name: str = "localhost"
     line_length_limit: int = 2048
     smtp_always_send_ehlo: bool = True

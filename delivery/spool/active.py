@@ -9,14 +9,19 @@ RULES        round robin over transports, then over their destinations, then ove
              failed_cohort_limit rounds of failures it is dead: its jobs come out as
              `suspended`, to be deferred without an attempt, until retry_after_s have passed
              a transport that takes one recipient at a time has a destination per recipient
+             a rate delay leaves so much time between the end of a delivery and the next one for the
+             same destination; next_time() says when that is
+             a job `is_busy` when the delivery before it for the same destination has just ended: a
+             connection is worth keeping then, as long as others go on or follow
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
              qmgr_message_active_limit messages (is_full)
-NOT DONE     rate delays, concurrency per recipient list size, preemption by delivery slots
+NOT DONE     rate delays of whole transports, preemption by delivery slots
 SOURCE       Postfix SCHEDULER_README, qmgr_queue.c, qmgr_transport.c; postconf(5)
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +29,7 @@ from dataclasses import dataclass, field
 from delivery.values import Recipient, Route
 
 DEAD_LIMIT = 20_000  # dead destinations remembered; outsiders choose their names
+BACK_TO_BACK_S = 1.0  # between the end of one delivery and the begin of the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,7 @@ class TransportLimits:
     negative_feedback: float = 1.0
     failed_cohort_limit: float = 1.0
     retry_after_s: float = 300.0  # minimal_backoff_time
+    rate_delay_s: float = 0.0  # destination_rate_delay; then one delivery at a time
     is_deferred: bool = False  # named in defer_transports
 
 
@@ -49,6 +56,7 @@ class Job:
     route: Route
     recipients: tuple[Recipient, ...]
     suspended: str = ""
+    is_busy: bool = False
 
 
 @dataclass(slots=True)
@@ -73,6 +81,9 @@ class _Destination:
     failed_cohorts: float = 0.0
     dead_until: float = 0.0
     dead_reason: str = ""
+    not_before: float = 0.0  # a rate delay
+    last_done: float = float("-inf")
+    keeps: bool = False  # connections
     listed: bool = False  # in the ring of its transport
 
 
@@ -100,6 +111,7 @@ class ActiveQueue:
         self._ring: deque[str] = deque()
         self._messages: dict[str, int] = {}  # queue id -> recipients not done
         self._dead: deque[tuple[float, str, str]] = deque()  # until, transport, destination
+        self._delayed: list[tuple[float, str, str]] = []  # heap: not before, transport, destination
 
     @property
     def is_full(self) -> bool:
@@ -132,6 +144,7 @@ class ActiveQueue:
     def next_job(self, now: float) -> Job | None:
         """The next delivery to start, or None when everything waits for a running one."""
         self._forget_dead(now)
+        self._end_delays(now)
         for _ in range(len(self._ring)):
             name = self._ring.popleft()
             transport = self._transports[name]
@@ -141,6 +154,10 @@ class ActiveQueue:
                 return job
             transport.listed = False
         return None
+
+    def next_time(self) -> float | None:
+        """When a rate delay ends, if any: next_job() has more to say then."""
+        return self._delayed[0][0] if self._delayed else None
 
     def done(self, job: Job, now: float, *, unreachable: str = "") -> bool:
         """Record the end of a job; True when nothing of its message is left here.
@@ -153,6 +170,11 @@ class ActiveQueue:
         if not job.suspended:
             transport.busy -= 1
             destination.busy -= 1
+            destination.last_done = now
+            if transport.limits.rate_delay_s > 0:
+                destination.not_before = now + transport.limits.rate_delay_s
+                entry = (destination.not_before, job.route.transport, name)
+                heapq.heappush(self._delayed, entry)
             if unreachable:
                 if _failed(destination, transport.limits, unreachable, now):
                     self._dead.append((destination.dead_until, job.route.transport, name))
@@ -215,15 +237,18 @@ class ActiveQueue:
                 continue
             suspended = _suspension(transport.limits, destination, now)
             full = bool(limit) and transport.busy >= limit
-            if not suspended and not full and destination.busy >= int(destination.window):
-                destination.listed = False  # done() lists it again
+            is_delayed = destination.not_before > now
+            if not suspended and not full and (is_delayed or _is_full(transport, destination)):
+                destination.listed = False  # done() and _end_delays() list it again
                 continue
             transport.ring.append(name)
             if suspended or not full:
-                return self._take(transport, destination, suspended)
+                return self._take(transport, destination, suspended, now)
         return None
 
-    def _take(self, transport: _Transport, destination: _Destination, suspended: str) -> Job:
+    def _take(
+        self, transport: _Transport, destination: _Destination, suspended: str, now: float
+    ) -> Job:
         waiting = destination.waiting.popleft()
         end = waiting.taken + max(1, transport.limits.destination_recipient_limit or 1_000_000)
         recipients = tuple(waiting.recipients[waiting.taken : end])
@@ -233,11 +258,14 @@ class ActiveQueue:
         if not suspended:
             transport.busy += 1
             destination.busy += 1
+            follows = destination.last_done + BACK_TO_BACK_S >= now
+            destination.keeps = follows or (destination.keeps and destination.busy > 1)
         return Job(
             queue_id=waiting.queue_id,
             route=waiting.route,
             recipients=recipients,
             suspended=suspended,
+            is_busy=destination.keeps,
         )
 
     def _settle(self, queue_id: str, count: int) -> bool:
@@ -256,6 +284,16 @@ class ActiveQueue:
             if destination is not None and destination.dead_until == until:
                 self._forget_idle(self._transports[key], name, destination, until)
 
+    def _end_delays(self, now: float) -> None:
+        """List destinations again whose rate delay is over."""
+        while self._delayed and self._delayed[0][0] <= now:
+            _, key, name = heapq.heappop(self._delayed)
+            transport = self._transports[key]
+            destination = transport.destinations.get(name)
+            if destination is not None:
+                self._list(key, transport, name, destination)
+                self._forget_idle(transport, name, destination, now)
+
     def _forget_idle(
         self, transport: _Transport, name: str, destination: _Destination, now: float
     ) -> None:
@@ -265,8 +303,15 @@ class ActiveQueue:
             and not destination.busy
             and not destination.listed
             and destination.dead_until <= now
+            and destination.not_before <= now
         ):
             transport.destinations.pop(name, None)
+
+
+def _is_full(transport: _Transport, destination: _Destination) -> bool:
+    """True when no more may be tried for this destination at once."""
+    limit = 1 if transport.limits.rate_delay_s > 0 else int(destination.window)
+    return destination.busy >= limit
 
 
 def _initial_window(limits: TransportLimits) -> int:
@@ -286,9 +331,14 @@ def _by_destination(
     limits: TransportLimits, route: Route, recipients: Iterable[Recipient]
 ) -> Iterator[tuple[str, list[Recipient]]]:
     groups: dict[str, list[Recipient]] = {}
-    for recipient in recipients:
+    for recipient in sorted(recipients, key=_by_domain):
         groups.setdefault(_destination_name(limits, route, recipient), []).append(recipient)
     yield from groups.items()
+
+
+def _by_domain(recipient: Recipient) -> tuple[str, str]:
+    """Recipients go by domain, then by name (Postfix qmgr_message_sort): jobs have few domains."""
+    return recipient.address.domain.lower(), recipient.address.local.lower()
 
 
 def _suspension(limits: TransportLimits, destination: _Destination, now: float) -> str:

@@ -65,6 +65,7 @@ _SMTPD = (
     ),
     text("tls_medium_cipherlist", "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH", "The grade medium."),
     text("tls_high_cipherlist", "aNULL:-aNULL:HIGH:@STRENGTH", "The grade high."),
+    text("tls_null_cipherlist", "eNULL:!aNULL", "The grade null: signed, not encrypted."),
     boolean("tls_preempt_cipherlist", "no", "Let the server's order of ciphers count."),
     tables("tls_server_sni_maps", "", "Tables from server names (SNI) to keys and certificates."),
     boolean("smtpd_sasl_auth_enable", "no", "Let clients log in, by AUTH."),
@@ -100,6 +101,11 @@ _SMTP = (
     ),
     boolean("smtp_use_tls", "no", "Old form of smtp_tls_security_level = may."),
     boolean("smtp_enforce_tls", "no", "Old form of smtp_tls_security_level = encrypt or verify."),
+    boolean(
+        "smtp_tls_enforce_peername",
+        "yes",
+        "With smtp_enforce_tls, require a certificate with the server's name.",
+    ),
     boolean("smtp_tls_wrappermode", "no", "Speak TLS from the first byte."),
     tables("smtp_tls_policy_maps", "", "Tables from next hops to their TLS security level."),
     items("smtp_tls_chain_files", "", "Files with private keys and certificate chains."),
@@ -135,6 +141,7 @@ _SMTP = (
         _SASL_OPTIONS,
     ),
     items("smtp_sasl_mechanism_filter", "", "Mechanisms that may be used."),
+    text("smtp_sasl_password_result_delimiter", ":", "What is between user and password."),
     boolean("smtp_sasl_auth_soft_bounce", "yes", "Let mail wait when a login is refused."),
 )
 

@@ -2,15 +2,17 @@
 
 A rule is (command prefix, reply). The first that matches a command line gives the reply; "." is the
 end of the data. A reply "!close" closes without one, "!text" closes after it, "!hang" never comes.
+With `tls` it answers STARTTLS, and notes "(TLS)" among the lines.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from delivery.errors import DeliveryError
 
@@ -37,7 +39,9 @@ class Peer:
         greeting: str = "220 peer ESMTP",
         keywords: Sequence[str] = KEYWORDS,
         lmtp: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self.tls = tls
         self.rules = list(rules)
         self.greeting = greeting
         self.keywords = keywords
@@ -71,7 +75,7 @@ class Peer:
         try:
             if await self._say(writer, self.greeting):
                 await self._converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass  # the client left: that is its right
         finally:
             writer.close()
@@ -99,6 +103,9 @@ class Peer:
                 reply = reply if reply != "250 2.0.0 Ok" else default
             if not await self._say(writer, reply):
                 return
+            if verb == "STARTTLS" and self.tls is not None and reply.startswith("220"):
+                await _start_tls(writer, self.tls)
+                self.lines.append("(TLS)")
             if verb == "DATA" and reply.startswith("3"):
                 current.data = await self._content(reader)
                 finals = current.recipients if self.lmtp else [""]
@@ -125,6 +132,8 @@ class Peer:
         for prefix, reply in self.rules:
             if line.upper().startswith(prefix.upper()):
                 return reply
+        if line == "STARTTLS" and self.tls is not None:
+            return "220 2.0.0 go ahead"
         return "221 2.0.0 Bye" if line.upper().startswith("QUIT") else "250 2.0.0 Ok"
 
     async def _say(self, writer: asyncio.StreamWriter, reply: str) -> bool:
@@ -136,6 +145,17 @@ class Peer:
             writer.write(reply.removeprefix("!").encode("latin-1") + b"\r\n")
             await writer.drain()
         return not reply.startswith("!")
+
+
+async def _start_tls(writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+    """What StreamWriter.start_tls does, which leaves no transport when the client is gone."""
+    protocol: Any = writer.transport.get_protocol()
+    loop = asyncio.get_running_loop()
+    made = await loop.start_tls(writer.transport, protocol, context, server_side=True)
+    if made is None:
+        raise ConnectionResetError
+    vars(writer)["_transport"] = made
+    protocol._replace_writer(writer)
 
 
 @asynccontextmanager

@@ -13,11 +13,11 @@ import uvloop
 from delivery.agents.base import Delivery, Result
 from delivery.agents.connection import Timeouts
 from delivery.agents.idle import IdleConnections
-from delivery.agents.remote import RemoteAgent, RemoteSettings
-from delivery.smtp.settings import ClientSettings
+from delivery.agents.remote import RemoteAgent
 from delivery.values import Content, Envelope, Recipient, Route, Status
 from tables.addresses import Address
 from tests.delivery.agents.peer import Dns, Mx, Peer, serving
+from tests.delivery.agents.remotes import remote_agent
 from tests.delivery.spool.messages import asynchronous, recipient
 
 LOCAL = "127.0.0.1"
@@ -48,12 +48,11 @@ def make(
     lmtp: bool = False,
     **settings: object,
 ) -> RemoteAgent:
-    return RemoteAgent(
-        RemoteSettings(**{"smtp_connection_cache_time_limit": 0.0, **settings}),  # type: ignore[arg-type]
-        ClientSettings(smtp_helo_name="mx.example.net"),
-        timeouts or Timeouts(),
+    return remote_agent(
+        {"smtp_connection_cache_time_limit": 0.0, **settings},
         dns or Dns({"far.example": [Mx(10, "mx.far.example")]}, {"mx.far.example": [LOCAL]}),
-        IdleConnections() if idle is None else idle,
+        timeouts=timeouts or Timeouts(),
+        idle=idle,
         own_addresses=own,
         default_port=peer.port,
         lmtp=lmtp,
@@ -75,6 +74,7 @@ def letter(
         recipients=people,
         content=content or Content(size=len(TEXT), data=TEXT, headers=b"Received: here\r\n"),
         arrived=0.0,
+        is_busy=True,
     )
 
 
@@ -521,7 +521,7 @@ async def test_lmtp_has_a_final_reply_for_each_recipient() -> None:
     rules = [(". RCPT TO:<full", "452 4.2.2 full")]
     async with serving(Peer(rules, lmtp=True)) as peer:
         people = (recipient("joe@far.example"), recipient("full@far.example"))
-        result = await make(peer, lmtp=True).deliver(letter(*people))
+        result = await make(peer, lmtp=True).deliver(letter(*people, nexthop="mx.far.example"))
         assert sorted(item.dsn for item in result.outcomes) == ["2.0.0", "4.2.2"]
         assert peer.lines[0] == "LHLO mx.example.net"
 

@@ -64,7 +64,7 @@ async def test_services_decide(tmp_path: Path) -> None:
     made = transports(tmp_path)
     slow = made.agent(given, "slow")
     assert isinstance(slow, RemoteAgent)
-    assert slow._timeouts.smtp_connect_timeout == 5.0
+    assert slow.remote.timeouts.smtp_connect_timeout == 5.0
     assert type(made.agent(given, "filter")) is PipeAgent
     assert made.agent(given, "smtp") is None  # master.cf has none
     await made.close()
@@ -81,13 +81,13 @@ async def test_lmtp_has_parameters_of_its_own(tmp_path: Path) -> None:
     lmtp, smtp = made.agent(given, "lmtp"), made.agent(given, "smtp")
     assert isinstance(lmtp, RemoteAgent)
     assert isinstance(smtp, RemoteAgent)
-    assert (lmtp._lmtp, smtp._lmtp) == (True, False)
-    assert (lmtp._default_port, smtp._default_port) == (24, 2626)
-    assert lmtp._timeouts.smtp_data_done_timeout == 9.0
-    assert smtp._timeouts.smtp_data_done_timeout == 99.0
-    assert lmtp._protocol.smtp_helo_name == "l"
-    assert smtp._protocol.smtp_helo_name == "mx.test.example"
-    assert lmtp._timeouts.smtp_connect_timeout > 0
+    assert (lmtp.remote.lmtp, smtp.remote.lmtp) == (True, False)
+    assert (lmtp.remote.default_port, smtp.remote.default_port) == (24, 2626)
+    assert lmtp.remote.timeouts.smtp_data_done_timeout == 9.0
+    assert smtp.remote.timeouts.smtp_data_done_timeout == 99.0
+    assert lmtp.remote.protocol.smtp_helo_name == "l"
+    assert smtp.remote.protocol.smtp_helo_name == "mx.test.example"
+    assert lmtp.remote.timeouts.smtp_connect_timeout > 0
     await made.close()
 
 

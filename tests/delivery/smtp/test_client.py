@@ -38,8 +38,8 @@ def test_it_works() -> None:
     assert peer.commands == [
         "EHLO me.test",
         "MAIL FROM:<alice@example.net> SIZE=7",
-        "RCPT TO:<joe@far.example>",
-        "RCPT TO:<jane@far.example>",
+        "RCPT TO:<joe@far.example> ORCPT=rfc822;joe@far.example",
+        "RCPT TO:<jane@far.example> ORCPT=rfc822;jane@far.example",
         "DATA",
         "QUIT",
     ]

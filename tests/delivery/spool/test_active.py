@@ -217,3 +217,52 @@ def test_destinations_that_outsiders_name_are_forgotten() -> None:
     assert active.remembered_destinations <= DEAD_LIMIT
     assert active.next_job(301.0) is None
     assert active.remembered_destinations == 0
+
+
+def test_a_rate_delay_leaves_time_between_deliveries() -> None:
+    active = queue(rate_delay_s=10.0)
+    for number in range(2):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    active.add("other", Route(SMTP, "y.example"), people(1, "y.example"))
+    first, other = start_all(active)
+    assert (first.queue_id, other.queue_id) == ("m0", "other")
+    active.done(first, 100.0)
+    active.done(other, 100.0)
+    assert start_all(active, 109.9) == []
+    assert active.next_time() == 110.0
+    [second] = start_all(active, 110.0)
+    assert second.queue_id == "m1"
+    active.done(second, 110.5)
+    active.add(
+        "m2", Route(SMTP, "x.example"), people(1)
+    )  # nothing waited: it must wait all the same
+    assert start_all(active, 120.0) == []
+    assert [job.queue_id for job in start_all(active, 120.5)] == ["m2"]
+    assert active.remembered_destinations == 1, "y.example is forgotten"
+
+
+def test_connections_are_worth_keeping_while_deliveries_follow_each_other() -> None:
+    active = queue(destination_concurrency_limit=1)
+    for number in range(4):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    first = active.next_job(0.0)
+    assert first is not None
+    assert not first.is_busy, "nothing is known yet"
+    active.done(first, 5.0)
+    second = active.next_job(5.5)
+    assert second is not None
+    assert second.is_busy
+    active.done(second, 6.0)
+    third = active.next_job(60.0)
+    assert third is not None
+    assert not third.is_busy, "too long ago"
+
+
+def test_recipients_go_by_domain_and_name() -> None:
+    active = ActiveQueue()
+    names = ["no@b.example", "A@b.example", "z@a.example", "later@b.example"]
+    active.add("m", Route(SMTP, "hop"), [recipient(name) for name in names])
+    job = active.next_job(0.0)
+    assert job is not None
+    found = [item.address.text for item in job.recipients]
+    assert found == ["z@a.example", "A@b.example", "later@b.example", "no@b.example"]

@@ -1,0 +1,90 @@
+"""attempt - what is known so far about one delivery, while hosts are tried one after the other.
+
+SUMMARY      Attempt(delivery): .tell(outgoing), .waiting, .fail(...), .end(...), .fail_all(...),
+             .result()
+RULES        a recipient waits until a host has said its last word: sent, or refused for good. With
+             what was said last about it it is given back when nobody is left to ask
+SOURCE       Postfix smtp_trouble.c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from delivery.agents.base import Delivery, Part, Result, settle
+from delivery.content.outgoing import Outgoing
+from delivery.values import Outcome, Recipient, Status
+from tables.addresses import Address
+
+UNTRIED = "server unavailable or unable to receive mail"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What hosts said about the recipients of one Delivery."""
+
+    delivery: Delivery
+    sender: Address = field(init=False)  # as it is told to the other server
+    shown: dict[Recipient, Recipient] = field(init=False)  # recipients as they are told to it
+    needs_smtputf8: bool = field(init=False)
+    waiting: dict[Recipient, Outcome] = field(default_factory=dict)  # with what was said last
+    outcomes: list[Outcome] = field(default_factory=list)
+    parts: dict[Recipient, tuple[Part, ...]] = field(default_factory=dict)
+    passed_on: set[Recipient] = field(default_factory=set)
+    unreachable: str = ""  # why the last host was of no use at all
+
+    def __post_init__(self) -> None:
+        self.tell(None)
+        self.fail(settle(self.delivery.recipients, Status.DEFERRED, "4.3.0", UNTRIED))
+
+    def tell(self, outgoing: Outgoing | None) -> None:
+        """Change addresses as they are to be changed on the way out. Raises TableUnavailable."""
+        envelope = self.delivery.envelope
+        self.sender = envelope.sender
+        self.shown = {item: item for item in self.delivery.recipients}
+        if outgoing is not None:
+            self.sender = outgoing.address(self.sender)
+            self.shown = {
+                item: replace(item, address=outgoing.address(item.address)) for item in self.shown
+            }
+        addresses = (self.sender, *(item.address for item in self.shown.values()))
+        is_ascii = all(item.local.isascii() and item.domain.isascii() for item in addresses)
+        self.needs_smtputf8 = envelope.smtputf8 and (envelope.utf8_headers or not is_ascii)
+
+    def fail(self, outcomes: Iterable[Outcome]) -> None:
+        """The last word of a host about recipients that another host may still take."""
+        for outcome in outcomes:
+            self.waiting[outcome.recipient] = outcome
+
+    def end(self, outcome: Outcome) -> None:
+        """A recipient is done with, one way or the other."""
+        self.waiting.pop(outcome.recipient, None)
+        self.outcomes.append(outcome)
+
+    def fail_all(
+        self,
+        dsn: str,
+        reason: str,
+        *,
+        relay: str = "none",
+        reply: str = "",
+        is_final: bool = False,
+    ) -> None:
+        """The same for everybody who waits; `is_final`: nobody else is asked about them."""
+        status = Status.DEFERRED if dsn.startswith("4") else Status.BOUNCED
+        outcomes = settle(self.waiting, status, dsn, reason, relay=relay, reply=reply)
+        if is_final:
+            for outcome in outcomes:
+                self.end(outcome)
+        else:
+            self.fail(outcomes)
+
+    def result(self) -> Result:
+        """What became of it."""
+        return Result(
+            outcomes=(*self.outcomes, *self.waiting.values()),
+            parts=self.parts,
+            passed_on=frozenset(self.passed_on),
+            unreachable=self.unreachable,
+        )

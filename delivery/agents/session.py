@@ -1,0 +1,291 @@
+"""session - one conversation with another server: greeting, TLS, login, mail transaction.
+
+SUMMARY      await Session(connection, attempt, terms).open(), then .transact()
+RULES        STARTTLS where the policy wants it and the server offers it; refused, mail goes in the
+             clear only where TLS is optional, and the certificate is looked at before anything else
+             AUTH where there is a password for the server and it offers it
+             open() raises SiteFailed when the server is of no use for this message; transact()
+             settles recipients one by one in the Attempt
+ERRORS       SiteFailed; PeerError, TimedOut: the conversation broke off; HandshakeFailed
+SOURCE       RFC 5321, 3207, 4954; Postfix smtp_proto.c: smtp_helo(), smtp_loop(); smtp_sasl_glue.c
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from delivery.agents.attempt import Attempt
+from delivery.agents.connection import Connection, TimedOut
+from delivery.agents.credentials import Account, LoginSettings
+from delivery.agents.hosts import Host
+from delivery.agents.leaving import leaving
+from delivery.agents.tls import TlsContexts, TlsProblem, is_trusted, server_name
+from delivery.agents.tlspolicy import Level, TlsPolicy, TlsSettings
+from delivery.content.outgoing import Outgoing
+from delivery.errors import DeliveryError, PeerError
+from delivery.smtp.answers import Answer
+from delivery.smtp.client import (
+    Finished,
+    Ready,
+    Refused,
+    Replied,
+    Stage,
+    Transaction,
+    WantContent,
+)
+from delivery.smtp.client import Result as Fate
+from delivery.smtp.exchange import FINAL_COMMAND
+from delivery.smtp.login import Login, LoginFailed, choose
+from delivery.values import Outcome, Recipient, Status
+from tables.reading.matchlist import MatchList
+
+BAD_TLS = "client TLS configuration problem"
+RESPONSES = 5  # of one login
+
+
+class SiteFailed(DeliveryError):
+    """This server is of no use for the message. A `dsn` of class 4: another one may be."""
+
+    def __init__(self, dsn: str, reason: str, *, reply: str = "") -> None:
+        super().__init__(reason)
+        self.dsn = dsn
+        self.reason = reason
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How sessions with one host are to be. Equal terms may share a connection."""
+
+    domain: str  # the next hop, for certificates
+    policy: TlsPolicy
+    account: Account | None
+    is_wrapped: bool = False  # TLS from the first byte
+    detects_loops: bool = False  # a server with our own name is this machine
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What all sessions of one transport have in common."""
+
+    tls: TlsSettings
+    contexts: TlsContexts
+    login: LoginSettings
+    mechanisms: MatchList  # smtp_sasl_mechanism_filter
+    outgoing: Outgoing | None = None  # what is done to addresses and content
+    skips_5xx_greeting: bool = True
+
+
+class Session:
+    """One conversation; `connection` is new, or was kept after another message."""
+
+    def __init__(
+        self, connection: Connection, attempt: Attempt, terms: Terms, habits: Habits
+    ) -> None:
+        self.connection = connection
+        self._client = connection.client
+        self._attempt = attempt
+        self._terms = terms
+        self._habits = habits
+
+    async def open(self) -> None:
+        """Up to where a transaction may begin. Raises SiteFailed and what a connection raises."""
+        if self._terms.is_wrapped:
+            await self._encrypt()
+        await self._greeted()
+        if not self._terms.is_wrapped and await self._may_encrypt():
+            await self._encrypt()
+            self._client.greet_again()
+            await self._greeted()
+        if self._terms.account is not None and "AUTH" in self._client.keywords:
+            await self._log_in(self._terms.account)
+
+    # greeting
+
+    async def _greeted(self) -> None:
+        connection = self.connection
+        event = await connection.next_event()
+        if isinstance(event, Ready):
+            own = self._client.settings.myhostname.lower()
+            if self._terms.detects_loops and event.hostname.lower() == own:
+                reason = f"mail for {self._terms.domain} loops back to myself"
+                raise SiteFailed("5.4.6", reason)
+            return
+        assert isinstance(event, Refused), event
+        answer = event.answer
+        # postconf(5) smtp_skip_5xx_greeting; a 5xx to EHLO and HELO is final all the same
+        is_greeting = not connection.has_spoken and answer.code >= 500
+        dsn = answer.dsn
+        if is_greeting and self._habits.skips_5xx_greeting:
+            dsn = f"4{dsn[1:]}"
+        reason = f"host {connection.host.shown} refused to talk to me: {answer.text}"
+        raise SiteFailed(dsn, reason, reply=answer.text)
+
+    # TLS
+
+    async def _may_encrypt(self) -> bool:
+        """Ask for TLS where that is to be done; True when the server is ready for it."""
+        policy, shown = self._terms.policy, self.connection.host.shown
+        if policy.level is Level.NONE:
+            return False
+        if "STARTTLS" not in self._client.keywords:
+            if policy.is_required:
+                reason = f"TLS is required, but was not offered by host {shown}"
+                raise SiteFailed("4.7.4", reason)
+            return False
+        answer = await self._ask(Stage.STARTTLS, "STARTTLS")
+        if answer.code == 220:
+            return True
+        if policy.is_required or self._client.closing:
+            dsn = answer.dsn if answer.code >= 400 else "4.5.0"
+            reason = f"TLS is required, but host {shown} refused to start TLS: {answer.text}"
+            if not policy.is_required:
+                reason = f"host {shown} refused to talk to me: {answer.text}"
+            raise SiteFailed(dsn, reason, reply=answer.text)
+        return False
+
+    async def _encrypt(self) -> None:
+        terms, host = self._terms, self.connection.host
+        try:
+            context = self._habits.contexts.context(terms.policy)
+        except TlsProblem as error:
+            raise SiteFailed("4.7.5", f"{BAD_TLS}: {error}") from error
+        name = server_name(terms.policy, host.name, terms.domain)
+        await self.connection.start_tls(context, name)
+        tls = self.connection.tls
+        assert tls is not None, "no TLS after a handshake"
+        if not is_trusted(
+            tls.getpeercert(),
+            tls.getpeercert(binary_form=True),
+            terms.policy,
+            host=host.name,
+            domain=terms.domain,
+            digest=self._habits.tls.smtp_tls_fingerprint_digest,
+        ):
+            raise SiteFailed("4.7.5", "Server certificate not verified")
+
+    # AUTH
+
+    async def _log_in(self, account: Account) -> None:
+        settings, shown = self._habits.login, self.connection.host.shown
+        options = (
+            settings.smtp_sasl_security_options
+            if self.connection.tls is None
+            else settings.smtp_sasl_tls_security_options
+        )
+        offered = self._client.keywords["AUTH"].upper().split()
+        if self._habits.mechanisms:
+            offered = [name for name in offered if self._habits.mechanisms.matches(name)]
+        mechanism = choose(offered, options)
+        failed = "SASL authentication failed;"
+        if mechanism is None:
+            reason = f"{failed} cannot authenticate to server {shown}: no mechanism available"
+            raise SiteFailed("4.7.0", reason)
+        login = Login(mechanism, account.user, account.password)
+        answer = await self._ask(Stage.AUTH, login.command())
+        for _ in range(RESPONSES):
+            if answer.code != 334:
+                break
+            try:
+                response = login.respond(answer.lines[-1][4:])
+            except LoginFailed as error:
+                reason = f"{failed} cannot authenticate to server {shown}: {error}"
+                raise SiteFailed("4.7.0", reason) from error
+            answer = await self._ask(Stage.AUTH, response)
+        if not answer.is_success:
+            dsn = answer.dsn
+            if settings.smtp_sasl_auth_soft_bounce and dsn.startswith("5"):
+                dsn = f"4{dsn[1:]}"
+            raise SiteFailed(dsn, f"{failed} server {shown} said: {answer.text}", reply=answer.text)
+
+    async def _ask(self, stage: Stage, line: str) -> Answer:
+        self._client.ask(stage, line)
+        event = await self.connection.next_event()
+        assert isinstance(event, Replied), event
+        return event.answer
+
+    # the transaction
+
+    async def transact(self) -> None:
+        """One mail transaction for the recipients that are still waiting."""
+        client, attempt = self._client, self._attempt
+        delivery = attempt.delivery
+        size = delivery.content.size + len(delivery.content.headers)
+        if refusal := self._not_possible(size):
+            dsn, reason = refusal
+            relay = self.connection.host.relay
+            attempt.fail_all(dsn, reason, relay=relay, is_final=True)
+            return
+        envelope = delivery.envelope
+        told = {id(attempt.shown[item]): item for item in attempt.waiting}
+        client.start(
+            Transaction(
+                sender=attempt.sender,
+                recipients=tuple(attempt.shown[item] for item in attempt.waiting),
+                size=size,
+                body="8BITMIME" if envelope.eightbit else "",
+                smtputf8=attempt.needs_smtputf8,
+                ret=envelope.ret,
+                envid=envelope.envid,
+            )
+        )
+        async with aclosing(leaving(delivery, self._habits.outgoing)) as pieces:
+            while not isinstance(event := await self.connection.next_event(), Finished):
+                if isinstance(event, Fate):
+                    self._judge(event, told[id(event.recipient)])
+                elif isinstance(event, WantContent):
+                    piece = await anext(pieces, b"")
+                    if piece:
+                        client.send_content(piece)
+                    else:
+                        client.end_content()
+                    await self.connection.flush()
+
+    def _not_possible(self, size: int) -> tuple[str, str] | None:
+        """(status code, reason) when this server cannot take the message at all."""
+        client, shown = self._client, self.connection.host.shown
+        if self._attempt.needs_smtputf8 and "SMTPUTF8" not in client.keywords:  # RFC 6531 3.2
+            return "5.6.7", f"SMTPUTF8 is required, but was not offered by host {shown}"
+        limit = client.size_limit
+        if 0 < limit < size:  # RFC 1870 6.2
+            return "5.3.4", f"message size {size} exceeds size limit {limit} of server {shown}"
+        return None
+
+    def _judge(self, fate: Fate, recipient: Recipient) -> None:
+        """What a reply means for a recipient."""
+        attempt = self._attempt
+        answer, host = fate.answer, self.connection.host
+        outcome = Outcome(
+            recipient=recipient,
+            status=Status.BOUNCED,
+            dsn=answer.dsn,
+            reason=f"host {host.shown} said: {answer.text} (in reply to {fate.command} command)",
+            relay=host.relay,
+            reply=answer.text,
+        )
+        if answer.is_success and fate.command == FINAL_COMMAND:
+            attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
+            if "DSN" in self._client.keywords:  # RFC 3461 5.2.1
+                attempt.passed_on.add(recipient)
+        elif answer.is_temporary:
+            attempt.fail([replace(outcome, status=Status.DEFERRED)])
+        elif answer.is_success:  # 2xx to DATA
+            reason = f"Protocol error: {outcome.reason}"
+            attempt.end(replace(outcome, dsn="5.5.0", reason=reason))
+        else:
+            attempt.end(outcome)
+
+
+def is_lost(error: PeerError | TimedOut) -> bool:
+    """True when the server went away."""
+    return str(error).startswith("lost connection")  # the words of ClientProtocol
+
+
+def trouble(host: Host, doing: str, error: PeerError | TimedOut) -> str:
+    """Postfix's words for a conversation that ended badly while we were `doing` that."""
+    if isinstance(error, TimedOut):
+        return f"conversation with {host.shown} timed out while {doing}"
+    if is_lost(error):
+        return f"lost connection with {host.shown} while {doing}"
+    return f"Protocol error: host {host.shown}: {error} (while {doing})"

@@ -1,0 +1,180 @@
+"""Whom the SMTP agent goes to: fallback relays, loops, limits, LMTP next hops, kept connections."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from delivery.agents.base import Agent, Delivery, Result, settle
+from delivery.agents.idle import IdleConnections
+from delivery.agents.nexthop import parse_lmtp_nexthop
+from delivery.agents.remote import RemoteAgent
+from delivery.values import Status
+from tests.delivery.agents.peer import Dns, Mx, Peer, serving
+from tests.delivery.agents.remotes import remote_agent
+from tests.delivery.agents.test_remote import LOCAL, letter, make, summary
+from tests.delivery.spool.messages import asynchronous
+
+OTHER = "127.0.0.2"
+BUSY = "421 4.3.2 busy"
+
+
+def with_fallback(peer: Peer, dns: Dns, **settings: object) -> RemoteAgent:
+    return make(peer, dns, smtp_fallback_relay=(f"[{OTHER}]",), **settings)
+
+
+@pytest.mark.parametrize(
+    "dns",
+    [
+        Dns({"far.example": [Mx(10, ".")]}),
+        Dns(),  # no such domain
+        Dns(broken=["far.example"]),
+        Dns({"far.example": [Mx(10, "mx.far.example")]}, {"mx.far.example": [LOCAL]}),
+    ],
+)
+def test_a_fallback_relay_takes_what_nobody_else_takes(dns: Dns) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with serving(Peer(greeting=BUSY)) as busy:
+            relay = Peer()
+            relay.port = busy.port
+            async with serving(relay, OTHER):
+                [found] = summary(await with_fallback(busy, dns).deliver(letter()))
+                assert found[0] == "sent"
+
+    run()
+
+
+@asynchronous
+async def test_a_fallback_relay_that_is_not_there_is_our_mistake() -> None:
+    async with serving(Peer()) as peer:
+        agent = make(peer, Dns(), smtp_fallback_relay=("relay.example",))
+        [found] = summary(await agent.deliver(letter()))
+        assert found[:2] == ("deferred", "4.3.5")
+        relayhost = make(peer, Dns(), relayhost="far.example")
+        assert summary(await relayhost.deliver(letter()))[0][:2] == ("deferred", "4.3.5")
+
+
+@asynchronous
+async def test_a_backup_exchanger_never_goes_to_the_fallback_relay() -> None:
+    dns = Dns(
+        {"far.example": [Mx(10, "mx.far.example"), Mx(20, "us.example")]},
+        {"mx.far.example": [LOCAL], "us.example": ["192.0.2.10"]},
+    )
+    async with serving(Peer(greeting=BUSY)) as busy:
+        relay = Peer()
+        relay.port = busy.port
+        async with serving(relay, OTHER):
+            agent = make(busy, dns, own=("192.0.2.10",), smtp_fallback_relay=(f"[{OTHER}]",))
+            [found] = summary(await agent.deliver(letter()))
+            assert found[:2] == ("deferred", "4.3.2")
+            assert relay.sessions == 0
+
+
+class Noting:
+    """An agent that takes everything."""
+
+    def __init__(self) -> None:
+        self.given: list[Delivery] = []
+
+    async def deliver(self, delivery: Delivery) -> Result:
+        self.given.append(delivery)
+        return Result(outcomes=settle(delivery.recipients, Status.SENT, "2.0.0", "noted"))
+
+
+@asynchronous
+async def test_the_best_exchanger_may_hand_mail_to_another_transport() -> None:
+    noting = Noting()
+    agents: dict[str, Agent] = {"best": noting}
+    dns = Dns({"far.example": [Mx(10, "us.example")]}, {"us.example": ["192.0.2.10"]})
+    for value, expected in (
+        ("best:hop", ("sent", "2.0.0")),
+        ("gone:", ("deferred", "4.3.0")),
+        ("", ("bounced", "5.4.6")),
+    ):
+        agent = remote_agent(
+            {"best_mx_transport": value},
+            dns,
+            own_addresses=("192.0.2.10",),
+            agent=agents.get,
+        )
+        result = await agent.deliver(letter())
+        assert summary(result)[0][:2] == expected
+    [given] = noting.given
+    assert (given.route.transport, given.route.nexthop) == ("best", "hop")
+
+
+@asynchronous
+async def test_a_server_with_our_name_is_a_loop_on_our_port_alone() -> None:
+    rules = [("EHLO", "250 me.example")]
+    async with serving(Peer(rules)) as peer:
+        agent = make(peer, myhostname="me.example")
+        assert summary(await agent.deliver(letter()))[0][:2] == ("sent", "2.0.0")
+    rules = [("EHLO", "250-me.example\r\n250 HELP")]
+    async with serving(Peer([("HELO", "250 me.example"), ("EHLO", "502 no")])) as peer:
+        agent = make(peer, myhostname="me.example")
+        assert summary(await agent.deliver(letter()))[0][0] == "sent", "HELO says nothing"
+
+
+@asynchronous
+async def test_greetings_do_not_count_as_sessions() -> None:
+    dns = Dns(
+        {"far.example": [Mx(n, f"mx{n}.far.example") for n in range(4)]},
+        {**{f"mx{n}.far.example": [LOCAL] for n in range(3)}, "mx3.far.example": [OTHER]},
+    )
+    async with serving(Peer(greeting=BUSY)) as busy:
+        good = Peer()
+        good.port = busy.port
+        async with serving(good, OTHER):
+            agent = make(busy, dns, smtp_mx_session_limit=1)
+            assert summary(await agent.deliver(letter()))[0][0] == "sent"
+            assert busy.sessions == 3
+
+
+@asynchronous
+async def test_connections_are_kept_only_where_that_is_worth_it() -> None:
+    async with serving(Peer()) as peer:
+        idle = IdleConnections()
+        kept = {"smtp_connection_cache_time_limit": 30.0, "idle": idle}
+        agent = make(peer, **kept)  # type: ignore[arg-type]
+        for is_busy in (False, False, True, True):
+            await agent.deliver(replace(letter(), is_busy=is_busy))
+        assert peer.sessions == 3
+        named = make(peer, smtp_connection_cache_destinations=("far.example",), **kept)  # type: ignore[arg-type]
+        for _ in range(2):
+            await named.deliver(replace(letter(), is_busy=False))
+        assert peer.sessions == 4
+        idle.close()
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("unix:private/lmtp", ("private/lmtp", 0, True)),
+        ("unix:/run/lmtp", ("/run/lmtp", 0, True)),
+        ("inet:[192.0.2.1]:26", ("192.0.2.1", 26, False)),
+        ("inet:mx.example", ("mx.example", 24, False)),
+        ("mx.example:26", ("mx.example", 26, False)),
+    ],
+)
+def test_next_hops_of_lmtp(text: str, expected: tuple[str, int, bool]) -> None:
+    hop = parse_lmtp_nexthop(text, 24)
+    assert (hop.host, hop.port, hop.is_path) == expected
+    assert hop.is_literal
+
+
+@asynchronous
+async def test_lmtp_over_a_socket_of_this_machine(tmp_path: Path) -> None:
+    peer = Peer(lmtp=True)
+    path = tmp_path / "lmtp"
+    server = await asyncio.start_unix_server(peer.serve, path)
+    agent = make(peer, Dns(), lmtp=True, myhostname="mx.example.net")
+    [outcome] = (await agent.deliver(letter(nexthop=f"unix:{path}"))).outcomes
+    assert (outcome.status, outcome.relay) == (Status.SENT, f"mx.example.net[{path}]")
+    server.close()
+    await peer.end()
+    [gone] = (await agent.deliver(letter(nexthop="unix:/not/there"))).outcomes
+    assert (gone.status, gone.dsn) == (Status.DEFERRED, "4.4.1")
