@@ -26,6 +26,7 @@ from tables.registry import (
     agents,
     classes,
     cleanup,
+    elsewhere,
     general,
     queue,
     security,
@@ -77,6 +78,7 @@ OLD_NAMES: dict[str, str] = {
     "lmtp_per_record_deadline": "lmtp_per_request_deadline",
     "authorized_verp_clients": "smtpd_authorized_verp_clients",
     "import_env": "import_environment",
+    "program_directory": "daemon_directory",
 }
 _CHARACTER_SETS = frozenset({"smtpd_expansion_filter"})  # "$" is one of its characters
 # what a field of a settings class may be; tables and restrictions are read by their own parsers,
@@ -147,6 +149,8 @@ def _check_transport(name: str, services: Collection[str]) -> None:
 def _unknown(name: str) -> str:
     if name in OLD_NAMES:
         return f"{name} is an old name; use {OLD_NAMES[name]}."
+    if reason := elsewhere.why_not(name):
+        return f"Waypost has no parameter {name}. {reason}"
     near = difflib.get_close_matches(name, REGISTRY, n=1)
     return f"There is no parameter {name}." + (f" Did you mean {near[0]}?" if near else "")
 

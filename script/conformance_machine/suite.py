@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Scenario:
     name: str  # as cases.json says it
     family: str
     legacy: bool
+    batch: int = 1
 
     @property
     def configuration(self) -> Path:
@@ -55,15 +56,16 @@ def find_scenarios(
     found = []
     for path in sorted(directory.rglob("scenario.json")):
         about = load(path)
-        if batch is not None and about.get("batch", 1) != batch:
+        its_batch = about.get("batch", 1)
+        if batch is not None and its_batch != batch:
             continue
         if families and about["family"] not in families:
             continue
-        scenario = Scenario(path.parent, "", about["family"], legacy)
+        scenario = Scenario(path.parent, "", about["family"], legacy, its_batch)
         if not scenario.cases.is_file():
             continue
         name = load(scenario.cases).get("scenario") or path.parent.name
-        found.append(Scenario(path.parent, name, about["family"], legacy))
+        found.append(replace(scenario, name=name))
     return found
 
 

@@ -13,29 +13,18 @@ from pathlib import Path
 import pytest
 from conformance_machine.databases import Databases
 from conformance_machine.namespaces import choose_way
-from conformance_machine.suite import Scenario, find_scenarios
 from conformance_machine.verdict import judge
 from conformance_machine.workers import Worker
 
 from tests.conformance.test_run import has_namespaces
+from tests.recordings import SCENARIOS, Scenario, needs_recordings
 
 BATCH = 1  # what holds in full; FORMAT.md
 SHOWN = 40  # lines of what differs
 
-DIRECTORY = os.environ.get("WAYPOST_CONFORMANCE", "")
-SCENARIOS = [
-    scenario
-    for legacy in (False, True)
-    for scenario in (
-        find_scenarios(Path(DIRECTORY), batch=BATCH, legacy=legacy) if DIRECTORY else ()
-    )
-]
-
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.skipif(
-        not SCENARIOS, reason="no recordings: WAYPOST_CONFORMANCE is their directory"
-    ),
+    needs_recordings,
     pytest.mark.skipif(not has_namespaces(), reason="needs namespaces, unshare and ip"),
 ]
 
@@ -51,7 +40,9 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
             made.kill()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", [s for s in SCENARIOS if s.batch == BATCH], ids=lambda scenario: scenario.name
+)
 def test_it_is_as_recorded(worker: Worker, scenario: Scenario, tmp_path: Path) -> None:
     verdict = judge(scenario, worker.observe(scenario, tmp_path), "exact")
     assert verdict.passed + verdict.deviating + len(verdict.failures) > 0

@@ -11,6 +11,7 @@ import pytest
 from tables.errors import ParameterError
 from tables.expansion import names
 from tables.parameters import GROUPS, OLD_NAMES, REGISTRY, Parameters, ParameterType, check, find
+from tables.registry import elsewhere
 
 
 def test_it_works() -> None:
@@ -36,18 +37,47 @@ def test_defaults_refer_to_parameters_that_exist() -> None:
             assert not unknown, name
 
 
+def test_a_bare_number_counts_what_the_default_counts() -> None:  # mail_conf_time(3)
+    for name, parameter in REGISTRY.items():
+        if parameter.type is ParameterType.TIME and "$" not in parameter.default:
+            assert parameter.unit == parameter.default[-1], name
+
+
 def test_every_old_name_has_a_new_one() -> None:
-    assert all(new in REGISTRY or new.endswith("verp_clients") for new in OLD_NAMES.values())
+    assert all(new in REGISTRY or elsewhere.why_not(new) for new in OLD_NAMES.values())
 
 
-@pytest.mark.skipif(shutil.which("postconf") is None, reason="needs the package postfix")
-def test_defaults_are_those_of_postfix() -> None:
-    """postconf -d; where we differ on purpose the registry says what Postfix has."""
+def test_a_parameter_that_only_postfix_has_is_no_slip_of_the_pen() -> None:
+    with pytest.raises(ParameterError, match=r"^Waypost has no \w+ postscreen_greet_wait\. It"):
+        check("postscreen_greet_wait", "5s")
+    with pytest.raises(ParameterError, match="Did you mean smtpd_recipient_restrictions"):
+        check("smtpd_recipent_restrictions", "")
+
+
+needs_postfix = pytest.mark.skipif(
+    shutil.which("postconf") is None, reason="needs the package postfix"
+)
+
+
+def postconf_defaults() -> dict[str, str]:
     said = subprocess.run(["postconf", "-d"], capture_output=True, text=True, check=True).stdout
-    postfix = {}
+    found = {}
     for line in said.splitlines():
         name, _, value = line.partition(" =")
-        postfix[name] = value.strip()
+        found[name] = value.strip()
+    return found
+
+
+@needs_postfix
+def test_every_parameter_of_postfix_is_known_or_has_a_reason_why_not() -> None:
+    names = postconf_defaults().keys()
+    assert [name for name in names if find(name) is None and not elsewhere.why_not(name)] == []
+
+
+@needs_postfix
+def test_defaults_are_those_of_postfix() -> None:
+    """postconf -d; where we differ on purpose the registry says what Postfix has."""
+    postfix = postconf_defaults()
     ours = {
         name: parameter.default if parameter.postfix_default is None else parameter.postfix_default
         for name, parameter in REGISTRY.items()
