@@ -110,10 +110,12 @@ class Engine:
         self._pickup = pickup = Pickup(config.drop, cleanup, lambda: generations.rules)
         stack.push_async_callback(pickup.stop)
         pickup.start()
+        asker = Asker(resolver)
+        stack.callback(asker.close)
         self._listeners = listeners = Listeners(
             config,
             cleanup,
-            Asker(resolver),
+            asker,
             counters,
             descriptors=machine.raise_descriptor_limit(),
         )
