@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from delivery import log
-from delivery.agents.base import Agent, Delivery, Forward, Part, Result, settle
+from delivery.agents.base import Agent, Delivery, Part, Result, settle
 from delivery.errors import SmtpFailure
 from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
@@ -34,7 +34,7 @@ from delivery.runtime.reports import Made, Reporter, Subject
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.active import ActiveQueue, Job, TransportLimits
-from delivery.spool.records import Lease
+from delivery.spool.records import Lease, Submission
 from delivery.spool.store import Spool
 from delivery.values import Outcome, Recipient, Route, Status
 from tables.addresses import Address
@@ -57,7 +57,7 @@ class Work:
     outcomes: list[Outcome] = field(default_factory=list)  # of the recipients the lease names
     told: list[Part] = field(default_factory=list)  # what reports are due about, of all windows
     late: bool = False  # the sender is to hear of the delay
-    forwards: list[Forward] = field(default_factory=list)  # to be entered with the end
+    forwards: list[Submission] = field(default_factory=list)  # to be entered with the end
     passed_on: set[Recipient] = field(default_factory=set)
     # those that are delivered to under another address -> those that the lease names
     leased: dict[Recipient, list[Recipient]] = field(default_factory=dict)
@@ -294,8 +294,8 @@ class Attempts:
     async def _attempt(self, job: Job) -> None:
         work = self._work[job.queue_id]
         result = await self._deliver(work, job)
-        if result.forwards and (work.lease.more or work.left > len(job.recipients)):
-            result = await self._hand_on(work, result)
+        if result.forwards:
+            result = await self._hand_on(work, result, now=work.left > len(job.recipients))
         work.left -= len(job.recipients)
         is_last = self._active.done(job, self._clock(), unreachable=result.unreachable)
         if work.is_gone:
@@ -308,7 +308,6 @@ class Attempts:
         elif work.lease.more and await self._next_window(work):
             await self._route(work)
         else:
-            work.forwards.extend(result.forwards)
             await self._finish(work)
 
     async def _deliver(self, work: Work, job: Job) -> Result:
@@ -342,17 +341,22 @@ class Attempts:
             self._tell(error, work.queue_id)
             return _deferred(job, "4.3.0", "internal error of the delivery agent; see the log")
 
-    async def _hand_on(self, work: Work, result: Result) -> Result:
-        """Enter what an agent hands on while other recipients are still being tried.
+    async def _hand_on(self, work: Work, result: Result, *, now: bool) -> Result:
+        """Make new messages of what an agent hands on; they are entered with the end of this one.
 
-        What the disk does not take is expanded again later: its recipient is deferred.
+        `now`: at once, for other recipients are still being tried. What cannot be made, or what the
+        disk does not take, is expanded again later: its recipient is deferred.
         """
         failed: set[Recipient] = set()
         for forward in result.forwards:
             try:
                 subject = Subject(work.lease, await self._spool.content(work.lease), work.rules)
                 made = await self._reporter.forward(subject, forward)
-                await self._spool.enter(made.envelope, made.content, queue_id=made.queue_id)
+                if not now and not work.lease.more:
+                    work.forwards += made
+                    continue
+                for each in made:
+                    await self._spool.enter(each.envelope, each.content, queue_id=each.queue_id)
                 self.wake()
             except Exception as error:  # noqa: BLE001 - one message must not stop the queue
                 self._tell(error, work.queue_id)
@@ -396,17 +400,11 @@ class Attempts:
     async def _finish_now(self, work: Work) -> None:
         lease, late = work.lease, work.late
         made: list[Made] = []
-        forwards = []
-        if work.told or work.forwards:
+        if work.told:
             subject = Subject(lease, await self._spool.content(lease), work.rules)
             made = await self._reporter.reports(subject, work.told, work.passed_on, late=late)
-            try:
-                forwards = [await self._reporter.forward(subject, item) for item in work.forwards]
-            except BaseException:
-                self._reporter.forget(made)
-                raise
         next_attempt = schedule.next_attempt(work.rules.queue_times, lease.arrived, self._clock())
-        enter = [*(report.submission for report in made), *forwards]
+        enter = [*(report.submission for report in made), *work.forwards]
         await self._spool.finish(
             lease, work.outcomes, next_attempt=next_attempt, enter=enter, warned=late
         )

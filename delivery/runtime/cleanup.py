@@ -84,7 +84,11 @@ HERE = Origin()  # mail of our own
 
 
 class ContentRefused(SmtpFailure):
-    """The text of the message was refused; nothing of it is kept."""
+    """The text of the message was refused. `returned`: what is to go back to its sender."""
+
+    def __init__(self, refusal: SmtpFailure, returned: Submission | None) -> None:
+        super().__init__(refusal.code, refusal.enhanced, refusal.text, cause=refusal.cause)
+        self.returned = returned  # None: nothing is kept
 
 
 class Draft:
@@ -143,7 +147,10 @@ class Draft:
 
 
 class Completed(NamedTuple):
-    """What is to be queued. None: nothing is, it is to be discarded or was refused."""
+    """What is to be queued; with a `refusal`, what is to be returned to its sender.
+
+    None: nothing is, it is to be discarded or was refused.
+    """
 
     submission: Submission | None
     refusal: SmtpFailure | None = None
@@ -173,7 +180,7 @@ class Cleanup:
     ) -> None:
         """`queued` is told of every message that came into the spool."""
         self.spool = spool
-        self._queued = queued
+        self.queued = queued
         self._journal = journal
         self._counters = counters
         self._clock = clock
@@ -227,7 +234,7 @@ class Cleanup:
         """Queue a received message; its id, when it is on disk. `effects`: of access tables."""
         submission, refusal = await self.complete(draft, effects)
         if refusal is not None:
-            raise ContentRefused(refusal.code, refusal.enhanced, refusal.text, cause=refusal.cause)
+            raise ContentRefused(refusal, submission)
         if submission is None:
             self._accepted(draft, None, action="DISCARD")
             return draft.queue_id
@@ -239,7 +246,7 @@ class Cleanup:
         )
         action = "HOLD" if submission.hold else ""
         self._accepted(draft, submission.envelope, action=action)
-        self._queued()
+        self.queued()
         return entered
 
     def refused(self, rules: MailRules, facts: Facts, decision: Decision, recipient: str) -> None:
@@ -330,7 +337,7 @@ class Cleanup:
             self._flushes[site] = task
             task.add_done_callback(lambda done: self._flushes.pop(site, None))
         count = await asyncio.shield(task)
-        self._queued()
+        self.queued()
         return count
 
     # inside

@@ -56,11 +56,14 @@ class Outcomes:
         self,
         lease: Lease,
         rules: Rules,
-        route: Route,
+        route: Route | None,
         result: Result,
         recipients: Sequence[Recipient],
     ) -> Judged:
-        """One outcome for each of `recipients`, which went by `route`; noted everywhere."""
+        """One outcome for each of `recipients`, which went by `route`; noted everywhere.
+
+        `route` None: refused on the way in, before there was one.
+        """
         now, is_null = self._clock(), not lease.envelope.sender
         expired = lease.expired or schedule.is_expired(
             rules.queue_times, lease.arrived, now, null_sender=is_null
@@ -86,7 +89,9 @@ class Outcomes:
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
-    def _note(self, lease: Lease, rules: Rules, route: Route, outcome: Outcome, now: float) -> None:
+    def _note(
+        self, lease: Lease, rules: Rules, route: Route | None, outcome: Outcome, now: float
+    ) -> None:
         word = WORDS[outcome.status]
         self._counters.add(word)
         recipient = outcome.recipient
@@ -95,8 +100,8 @@ class Outcomes:
             "queue_id": lease.queue_id,
             "recipient": recipient.address.text,
             "original_recipient": original.text if original != recipient.address else "",
-            "transport": route.transport,
-            "nexthop": route.nexthop,
+            "transport": None if route is None else route.transport,
+            "nexthop": None if route is None else route.nexthop,
             "relay": outcome.relay,
             "delay_s": round(now - lease.arrived, 2),
             "dsn": outcome.dsn,

@@ -5,7 +5,8 @@ SUMMARY      Pickup(...).start(); it looks when the FIFO of the drop directory s
 RULES        a message leaves the drop directory once it is in the queue: a crash in between takes
              it in twice, never not at all
              its owner is who sent it: the Received header names the number of that user
-             what cannot be taken now stays; what never can is set aside
+             what is refused for good goes back to its sender; what cannot be taken now stays; what
+             never can is set aside
 LIMITS       BATCH messages at once
 ERRORS       none: the log tells
 SOURCE       Postfix pickup(8); docs/QUEUE.md
@@ -16,12 +17,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from delivery import log
 from delivery.errors import SmtpFailure
-from delivery.runtime.cleanup import Arrival, Cleanup, Origin
+from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Origin
 from delivery.runtime.rules import Rules
 from delivery.smtp.content import ContentDecoder
 from delivery.submission import drop
@@ -38,12 +39,17 @@ class Pickup:
     """One for the engine."""
 
     def __init__(
-        self, directory: Path, cleanup: Cleanup, rules: Callable[[], Rules | None]
+        self,
+        directory: Path,
+        cleanup: Cleanup,
+        rules: Callable[[], Rules | None],
+        give_back: Callable[[Rules, ContentRefused], Awaitable[None]],
     ) -> None:
-        """`rules()` are those in force."""
+        """`rules()` are those in force; `give_back()` tells the sender of a refused message."""
         self._drop = Drop(directory)
         self._cleanup = cleanup
         self._rules = rules
+        self._give_back = give_back
         self._fifo = -1
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -132,7 +138,7 @@ class Pickup:
             dropped.close()
 
     async def _enter(self, rules: Rules, dropped: Dropped) -> None:
-        """Queue it. Raises what is in the way."""
+        """Queue it, or return it to its sender. Raises what is in the way."""
         self._cleanup.spool.check_room(dropped.size)
         slip, decoder = dropped.slip, ContentDecoder(dots=False)
         origin = Origin(userid=dropped.uid, full_name=slip.full_name, is_relayed=slip.is_relayed)
@@ -152,6 +158,10 @@ class Pickup:
                 draft.take(decoder.feed(piece)[0])
             draft.take(decoder.finish())
             await self._cleanup.enter(draft)
+        except ContentRefused as refused:
+            if refused.is_temporary:
+                raise
+            await self._give_back(rules, refused)
         finally:
             draft.abandon()
 

@@ -1,10 +1,12 @@
 """reports - messages that the queue itself makes: delivery reports, and what aliases hand on.
 
 SUMMARY      await Reporter.reports(subject, told, passed_on, late) -> Made for Spool.finish()
-             await Reporter.forward(subject, forward) -> Submission
+             await Reporter.forward(subject, forward) -> Submissions
              entered(lease, made) once they are on disk, or forget(made)
+             await Reporter.give_back(rules, refused): mail that was refused when it was in
 RULES        all of it goes through the door that other mail goes through (cleanup.py)
-             what is handed on gets a Received header of its own: loops are counted
+             what is handed on gets a Received header of its own: loops are counted. When it is
+             refused, its sender is told: what is to be queued then is the report
              a message whose content cannot be read is reported without it
 ERRORS       SmtpFailure 452: the disk does not take it; nothing of it is left behind, the caller
              keeps the original and tries again
@@ -19,15 +21,16 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from delivery import bounce, log, trace
-from delivery.agents.base import Forward, Part, read_content
+from delivery.agents.base import Forward, Part, Result, read_content, settle
 from delivery.bounce import Report, ReportKind
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
-from delivery.runtime.cleanup import Cleanup, Draft
+from delivery.runtime.cleanup import Cleanup, ContentRefused, Draft
 from delivery.runtime.cleanuprules import FORWARDED, Handling
+from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission
-from delivery.values import Content, Envelope, Outcome, Recipient
+from delivery.values import Content, Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
 
 
@@ -52,9 +55,15 @@ class Reporter:
     """Makes submissions."""
 
     def __init__(
-        self, cleanup: Cleanup, journal: Journal, *, clock: Callable[[], float] = time.time
+        self,
+        cleanup: Cleanup,
+        journal: Journal,
+        outcomes: Outcomes,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._cleanup = cleanup
+        self._outcomes = outcomes
         self._journal = journal
         self._clock = clock
 
@@ -107,7 +116,41 @@ class Reporter:
                 **values,
             )
 
-    async def forward(self, subject: Subject, forward: Forward) -> Submission:
+    async def give_back(self, rules: Rules, refused: ContentRefused) -> None:
+        """Tell the sender of a message that was refused when it was in. Raises SmtpFailure."""
+        if refused.returned is None:
+            return
+        lease, made = await self._returned(rules, refused.returned, refused)
+        for report in made:
+            submission = report.submission
+            await self._cleanup.spool.enter(
+                submission.envelope, submission.content, queue_id=submission.queue_id
+            )
+        self.entered(lease, made)
+        self._cleanup.queued()
+
+    async def _returned(
+        self, rules: Rules, given: Submission, refusal: SmtpFailure
+    ) -> tuple[Lease, list[Made]]:
+        """The report about a message that is not queued, and the lease that it would have had."""
+        recipients = given.envelope.recipients
+        lease = Lease(
+            queue_id=given.queue_id,
+            envelope=given.envelope,
+            numbers={},
+            arrived=self._clock(),
+            attempts=1,
+            size=given.content.size,
+        )
+        result = Result(outcomes=settle(recipients, Status.BOUNCED, refusal.enhanced, refusal.text))
+        judged = self._outcomes.judge(lease, rules, None, result, recipients)
+        try:
+            subject = Subject(lease, given.content, rules)
+            return lease, await self.reports(subject, judged.told, (), late=False)
+        finally:
+            self._cleanup.spool.forget(given.content)
+
+    async def forward(self, subject: Subject, forward: Forward) -> list[Submission]:
         """A message that an agent hands on: the same content, a new envelope."""
         if subject.content is None:
             raise SmtpFailure(451, "4.3.0", "the message cannot be read")
@@ -120,9 +163,13 @@ class Reporter:
         except BaseException:
             draft.abandon()
             raise
-        if submission is None or refusal is not None:
-            raise refusal or SmtpFailure(451, "4.3.0", "the message cannot be forwarded")
-        return submission
+        if submission is None:
+            raise SmtpFailure(451, "4.3.0", "the message cannot be forwarded")
+        if refusal is None:
+            return [submission]
+        lease, made = await self._returned(subject.rules, submission, refusal)
+        self.entered(lease, made)
+        return [report.submission for report in made]
 
     async def _report(
         self, subject: Subject, kind: ReportKind, told: tuple[Outcome, ...]

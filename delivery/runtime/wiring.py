@@ -99,15 +99,19 @@ class Engine:
         transports = Transports(config, resolver)
         stack.push_async_callback(transports.close)
         cleanup = Cleanup(spool, journal, counters, queued=lambda: self._attempts.wake())
+        outcomes = Outcomes(journal, counters)
+        reporter = Reporter(cleanup, journal, outcomes)
         self._attempts = attempts = Attempts(
             spool,
             lambda: generations.rules,
             transports.agent,
-            Outcomes(journal, counters),
-            Reporter(cleanup, journal),
+            outcomes,
+            reporter,
         )
         stack.push_async_callback(attempts.stop, DELIVERY_GRACE_S)
-        self._pickup = pickup = Pickup(config.drop, cleanup, lambda: generations.rules)
+        self._pickup = pickup = Pickup(
+            config.drop, cleanup, lambda: generations.rules, reporter.give_back
+        )
         stack.push_async_callback(pickup.stop)
         pickup.start()
         asker = Asker(resolver)

@@ -230,7 +230,10 @@ class Machine:
 
 
 def _delivery(stage: int, status: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the journal; empty values are not in it."""
+    """One line of the journal; empty values are not in it.
+
+    What was refused on its way in has no transport; Postfix names no sender with it either.
+    """
     transport = event.get("transport")
     recipient = event.get("recipient", "")
     return {
@@ -238,7 +241,7 @@ def _delivery(stage: int, status: str, event: Mapping[str, Any]) -> dict[str, An
         "queue": event.get("queue_id", ""),
         "transport": transport,
         "nexthop": None if transport is None else event.get("nexthop", ""),
-        "sender": _unquoted(event.get("sender", "")),
+        "sender": None if transport is None else _unquoted(event.get("sender", "")),
         "recipient": recipient,
         "original_recipient": event.get("original_recipient", recipient),
         "relay": event.get("relay", "none"),

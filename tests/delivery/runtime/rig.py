@@ -121,14 +121,14 @@ class Queue:
         self.agent = ScriptedAgent()
         others: dict[str, Agent | None] = {"missing": None, "retry": ErrorAgent(Status.DEFERRED)}
         self.counters = Counters()
-        self.reporter = Reporter(
-            Cleanup(spool, journal, self.counters, clock=clock), journal, clock=clock
-        )
+        outcomes = Outcomes(journal, self.counters, clock=clock)
+        cleanup = Cleanup(spool, journal, self.counters, clock=clock)
+        self.reporter = Reporter(cleanup, journal, outcomes, clock=clock)
         self.attempts = Attempts(
             spool,
             lambda: self.rules,
             lambda rules, transport: others.get(transport, self.agent),
-            Outcomes(journal, self.counters, clock=clock),
+            outcomes,
             self.reporter,
             clock=clock,
         )

@@ -516,7 +516,27 @@ async def test_a_recipient_is_tried_for_the_address_it_resolves_to(tmp_path: Pat
         queue_id = await made.enter(given)
         await made.run()
         tried = [each.address.text for item in made.agent.deliveries for each in item.recipients]
-        assert tried == ["joe@far.example", "ann@far.example"]  # joe once, for both
+        assert sorted(tried) == ["ann@far.example", "joe@far.example"]  # joe once, for both
         lease = await made.spool.lease(queue_id, next_attempt=made.clock.now)
         assert lease is not None
         assert lease.envelope.recipients == (other,)
+
+
+@asynchronous
+async def test_an_alias_that_comes_back_for_ever_is_returned(tmp_path: Path) -> None:
+    async with queue(tmp_path) as made:
+        made.agent.forwards["team"] = ("team@far.example",)
+        await made.enter(envelope("team@far.example"), b"Received: x\r\n" * 40 + b"\r\n")
+        await made.run()
+        assert made.agent.tried == ["team"] * 9 + ["ann"]
+        assert b"Status: 5.4.0" in made.agent.contents[-1]
+        assert await made.states() == {}
+    told = [json.loads(line) for line in journal_lines(tmp_path)]
+    [bounced] = [each for each in told if each["event"] == "bounced"]
+    assert bounced["recipient"] == "team@far.example"
+    assert "transport" not in bounced
+
+
+def journal_lines(path: Path) -> list[str]:
+    [file] = (path / "journal").glob("*.jsonl")
+    return file.read_text().splitlines()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.pickup import Pickup
+from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool, SpoolLimits
 from delivery.submission.drop import Slip, Writer, read_terms
-from tables.addresses import Address
+from tables.addresses import NULL, Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.rig import rules
 
@@ -28,7 +31,10 @@ class Rig:
         self.spool = spool
         self.rules: Rules | None = rules(path, values=VALUES)
         self.looked = 0  # how often the rules were asked for
-        self.pickup = Pickup(self.directory, Cleanup(spool, journal, Counters()), self._now)
+        counters = Counters()
+        cleanup = Cleanup(spool, journal, counters)
+        reporter = Reporter(cleanup, journal, Outcomes(journal, counters))
+        self.pickup = Pickup(self.directory, cleanup, self._now, reporter.give_back)
 
     def _now(self) -> Rules | None:
         self.looked += 1
@@ -122,11 +128,30 @@ async def test_what_can_never_be_taken_is_set_aside(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
         made.pickup.start()
         (made.directory / f"{'0' * 32}.mail").write_text("x")
-        made.leave(b"Received: x\n" * 60 + b"\n")
         made.leave()
         await until(lambda: not made.pickup.waiting())
         assert len(await made.queued()) == 1
-        assert len(list(made.directory.glob("*.bad"))) == 2
+        assert len(list(made.directory.glob("*.bad"))) == 1
+
+
+@asynchronous
+async def test_what_is_refused_goes_back(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        made.leave(b"Received: x\n" * 60 + b"\n")
+        await until(lambda: not made.pickup.waiting())
+        [(sender, recipients, text)] = await made.queued()
+        assert (sender, recipients) == ("", ["joe@here.example"])
+        assert text.count(b"Status: 5.4.0") == 2
+
+
+@asynchronous
+async def test_a_refused_notice_goes_nowhere(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        made.leave(b"Received: x\n" * 60 + b"\n", replace(SLIP, sender=NULL))
+        await until(lambda: not made.pickup.waiting())
+        assert await made.queued() == []
 
 
 @asynchronous
