@@ -89,7 +89,14 @@ def test_defaults_are_those_of_postfix() -> None:
     assert REGISTRY.keys() - postfix.keys() == OURS_OR_OLD
 
 
-OURS_OR_OLD = {"virtual_maps", "fallback_relay", "virtual_mailbox_limit_maps"}
+# names of other releases of Postfix, and what only Waypost has
+OURS_OR_OLD = {
+    "fallback_relay",
+    "lmtp_sasl_password_result_delimiter",
+    "smtp_sasl_password_result_delimiter",
+    "virtual_mailbox_limit_maps",
+    "virtual_maps",
+}
 # what a distribution decides when it builds the package
 BUILT_IN = {
     "alias_maps",
