@@ -37,6 +37,7 @@ from delivery.policy.verdict import (
     GO_ON,
     NO_EFFECTS,
     Abort,
+    Blame,
     Decision,
     Effects,
     Verdict,
@@ -53,8 +54,8 @@ _UNLISTED = {
     RECIPIENT: Step("reject_unlisted_recipient"),
 }
 _DEFERRED = Step("defer_if_permit")
-_BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax")
-_BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax")
+_BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax", blame=Blame.PROTOCOL)
+_BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax", blame=Blame.PROTOCOL)
 _LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
 
 
@@ -173,6 +174,7 @@ class Checks:
             table=verdict.table,
             key=verdict.key,
             notes=tuple(case.notes),
+            blame=verdict.blame,
         )
 
     # stages
@@ -261,7 +263,7 @@ class Checks:
             resolved = self.policy.partners.addresses.resolve(address, other, lookups)
         except TableUnavailable:
             failure = lookup_failure(address.internal)
-            return Decision(failure.code, failure.enhanced, failure.text)
+            return Decision(failure.code, failure.enhanced, failure.text, blame=failure.blame)
         return bad if resolved.is_bad else GO_ON
 
     async def _list(

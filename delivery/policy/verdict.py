@@ -134,6 +134,7 @@ class Decision:
     table: str = ""
     key: str = ""
     notes: tuple[Note, ...] = ()
+    blame: Blame = Blame.POLICY
 
     @property
     def refused(self) -> bool:

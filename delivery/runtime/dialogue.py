@@ -6,6 +6,7 @@ RULES        one set of rules for the whole connection, the one it began with
              smtpd_soft_error_limit on all replies are slowed, at smtpd_hard_error_limit it ends
              commands that do nothing count as junk (smtpd_junk_command_limit)
              a message that was accepted lets errors and junk be forgotten
+             whose fault a refusal was is noted, for the postmaster (notify_classes)
              a reply of 250 to a message comes after the spool has it on disk (RFC 5321 4.2.5)
              where TLS is required nothing is done without it (RFC 3207 4)
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
@@ -27,8 +28,9 @@ from delivery import log
 from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
-from delivery.policy.verdict import Decision
+from delivery.policy.verdict import Blame, Decision
 from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Draft, Origin
+from delivery.runtime.notices import Transcript
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
@@ -48,6 +50,7 @@ _WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
     events.Unknown,
     events.SyntaxProblem,
 )
+_BLAMES = {452: Blame.RESOURCE, 451: Blame.SOFTWARE}
 _instances = itertools.count(1)
 
 
@@ -81,6 +84,7 @@ class Dialogue:
         self._cleanup = cleanup
         self._checks = Checks(rules.policy, ask)
         self._keywords = keywords
+        self.transcript = Transcript()
         self._errors = 0
         self._junk = 0
         self._is_forgiven = False  # this negative reply is no error
@@ -110,15 +114,18 @@ class Dialogue:
         self._is_forgiven = False
         try:
             if self._settings.requires_tls and not isinstance(event, _WITHOUT_TLS):
+                self._blame(Blame.PROTOCOL)
                 reply = replies.reply(530, "5.7.0", "Must issue a STARTTLS command first")
             else:
                 reply = await _ANSWERS[type(event)](self, event)
         except SmtpFailure as failure:
             if failure.cause:
                 log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
+            self._blame(_BLAMES.get(failure.code, Blame.POLICY))
             reply = replies.failure(failure)
         except TableUnavailable as error:
             log.event("smtpd", problem=str(error), client=self._client)
+            self._blame(Blame.DATA)
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
         if not reply.is_positive and not self._is_forgiven:
             self._errors += 1
@@ -238,6 +245,7 @@ class Dialogue:
         assert transaction.draft is not None
         try:
             if event.problem is not None:
+                self._blame(Blame.BOUNCE)
                 return event.problem
             facts = self._message_facts(Stage.END_OF_MESSAGE, size=event.size)
             decision = await self._checks.end_of_data(facts)
@@ -265,6 +273,7 @@ class Dialogue:
         return replies.OK
 
     async def _help(self, event: events.Help) -> Reply:
+        self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
 
     async def _vrfy(self, event: events.Vrfy) -> Reply:
@@ -297,9 +306,11 @@ class Dialogue:
         return replies.NOT_IMPLEMENTED
 
     async def _unknown(self, event: events.Unknown) -> Reply:
+        self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
 
     async def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
+        self._blame(Blame.PROTOCOL)
         if event.ends_transaction:
             self._forget()
         return event.reply
@@ -332,8 +343,12 @@ class Dialogue:
 
     def _refuse(self, decision: Decision, facts: Facts, *, recipient: str = "") -> Reply:
         self._note(decision, facts)
+        self._blame(decision.blame)
         self._cleanup.refused(self.rules, facts, decision, recipient)
         return replies.reply(decision.code, decision.enhanced, decision.text)
+
+    def _blame(self, blame: Blame) -> None:
+        self.transcript.blamed.add(blame)
 
     def _note(self, decision: Decision, facts: Facts) -> None:
         """What restrictions had to say beside the decision."""

@@ -28,6 +28,7 @@ from delivery.config import Config, ConfigError, Endpoint, parse_endpoint
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.machine import families, listening_addresses
+from delivery.runtime.notices import Notices
 from delivery.runtime.rules import DEFAULT_SERVICE, Rules, ServiceRules
 from delivery.runtime.session import Session
 from delivery.smtp import replies
@@ -66,6 +67,7 @@ class Listeners:
         self._config = config
         self._cleanup = cleanup
         self._asker = asker
+        self._notices = Notices(cleanup)
         self._counters = counters
         self._servers: dict[str, tuple[_Place, asyncio.Server]] = {}
         self._rules: dict[str, ServiceRules] = {}
@@ -175,7 +177,14 @@ class Listeners:
         rules = self._rules.get(name)
         if rules is None:
             return _NotReady()
-        return Session(rules, self._cleanup, self._asker, admit=self._admit, gone=self._gone)
+        return Session(
+            rules,
+            self._cleanup,
+            self._asker,
+            self._notices,
+            admit=self._admit,
+            gone=self._gone,
+        )
 
     def _admit(self, session: Session) -> Reply | None:
         address, settings = session.client.address, session.rules.settings

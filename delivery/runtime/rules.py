@@ -92,6 +92,16 @@ class SessionSettings:
         return level == "encrypt" or (not level and self.smtpd_enforce_tls)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSettings:
+    """What is told to the postmaster, and by whom; field names are those of postconf(5)."""
+
+    notify_classes: tuple[str, ...]
+    error_notice_recipient: str
+    bounce_notice_recipient: str
+    double_bounce_sender: str
+
+
 class MailRules:
     """The rules as one service that takes mail sees them, with its own -o settings."""
 
@@ -121,6 +131,8 @@ class ServiceRules(MailRules):
         self.policy = Policy(parameters, rules.snapshot, self.router)
         self.server = parameters.bind(ServerSettings)
         self.settings = settings = parameters.bind(SessionSettings)
+        self.notices = parameters.bind(NoticeSettings)
+        self.notified = notice("notify", parameters.items("internal_mail_filter_classes"))
         self.unlimited = MatchList(
             "smtpd_client_event_limit_exceptions",
             settings.smtpd_client_event_limit_exceptions,

@@ -8,6 +8,7 @@ RULES        replies of one read go out in one write (RFC 2920 3.2); while one c
              a client that has said its last (half-closed) is answered to the end
              a client that is gone counts as connected while its last command is being worked on:
              hanging up does not free it from the limits
+             what went wrong is told to the postmaster at the end (notices.py), if that is wanted
              whatever goes wrong inside ends in 421 4.3.0 and a log line, never in silence
 LIMITS       READ_AHEAD bytes wait at most before reading from the socket stops
 SOURCE       Postfix smtpd(8); RFC 5321 4.5.3.2.7
@@ -21,10 +22,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from delivery import log
+from delivery.policy.verdict import Blame
 from delivery.runtime import eager, peername
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
+from delivery.runtime.notices import Notices
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import replies
 from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk
@@ -43,6 +46,7 @@ class Session(asyncio.Protocol):
         rules: ServiceRules,
         cleanup: Cleanup,
         asker: Asker,
+        notices: Notices,
         *,
         admit: Callable[[Session], Reply | None],
         gone: Callable[[Session], None],
@@ -52,6 +56,7 @@ class Session(asyncio.Protocol):
         self.rules = rules
         self._cleanup = cleanup
         self._asker = asker
+        self._notices = notices
         self._admit = admit
         self._gone = gone
         self._smtp = ServerProtocol(rules.server)
@@ -161,8 +166,9 @@ class Session(asyncio.Protocol):
             (server_address, server_port),
             lambda: self._smtp.keywords,
         )
-        self._out.append(self._smtp.send(await dialogue.greet()))
+        greeting = await dialogue.greet()
         self._dialogue = dialogue
+        self._say(greeting)
         await self._serve()
 
     async def _serve(self) -> None:
@@ -178,9 +184,10 @@ class Session(asyncio.Protocol):
                 dialogue.take(event.data)
                 continue
             dialogue.bad_pipelining = smtp.improper_pipelining
-            self._out.append(smtp.send(await dialogue.answer(event)))  # type: ignore[arg-type]
+            command = smtp.command
+            self._say(await dialogue.answer(event), command)  # type: ignore[arg-type]
             if not smtp.closed and (farewell := self._farewell()) is not None:
-                self._out.append(smtp.send(farewell))
+                self._say(farewell)
         self._flush()
 
     def _farewell(self) -> Reply | None:
@@ -189,6 +196,7 @@ class Session(asyncio.Protocol):
         hostname = self.rules.settings.myhostname
         if self._dialogue.has_too_many_errors:
             log.event("smtpd", problem="too many errors", client=self._client)
+            self._dialogue.transcript.blamed.add(Blame.PROTOCOL)
             return replies.too_many_errors(hostname)
         if self._draining and not self._smtp.in_transaction:
             return replies.shutting_down(hostname)
@@ -238,17 +246,33 @@ class Session(asyncio.Protocol):
             at=f"{where[0].filename}:{where[0].lineno}" if where else "",
             client=self._client,
         )
+        if self._dialogue is not None:
+            self._dialogue.transcript.blamed.add(Blame.SOFTWARE)
         if self._transport is not None and not self._smtp.closed:
             self._say_and_close(replies.local_error(self.rules.settings.myhostname))
 
     def _end(self) -> None:
         """The connection is gone and nothing is being worked on."""
-        if self._dialogue is not None:
-            self._dialogue.end()
+        if self._dialogue is None:
+            self._gone(self)
+            return
+        self._dialogue.end()
+        notice = self._notices.send(self.rules, self._client, self._dialogue.transcript)
+        self._task = eager.run(notice, self._told)
+
+    def _told(self, error: BaseException | None) -> None:
+        if error is not None:
+            log.event("smtpd", problem=f"{type(error).__name__}: {error}", client=self._client)
         self._gone(self)
 
-    def _say_and_close(self, reply: Reply) -> None:
+    def _say(self, reply: Reply, command: str = "") -> None:
+        """Have a reply written with the next ones; `command`: the line that it answers."""
         self._out.append(self._smtp.send(reply))
+        if self._dialogue is not None:
+            self._dialogue.transcript.note(command, reply)
+
+    def _say_and_close(self, reply: Reply) -> None:
+        self._say(reply)
         self._flush()
 
     def _flush(self) -> None:

@@ -73,6 +73,7 @@ class ServerProtocol:
         self.settings = settings
         self.state = State.CONNECT
         self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
+        self.command = ""  # the line of the last event, as it came; '' for content
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
         self._noop_words = frozenset(word.upper() for word in settings.smtpd_noop_commands)
         self._extended = False  # EHLO, not HELO
@@ -119,6 +120,7 @@ class ServerProtocol:
         """The next event; NEED_DATA or PAUSED when there is none."""
         if self._awaiting is not None or self.state in (State.CONNECT, State.CLOSED):
             return PAUSED
+        self.command = ""
         while (event := self._step()) is None:
             pass
         if event is not NEED_DATA and not isinstance(event, ContentChunk):
@@ -240,6 +242,7 @@ class ServerProtocol:
             if not line.cut:
                 return SyntaxProblem("", replies.BAD_UTF8)
             text = line.text.decode("latin-1")  # cut inside a character, perhaps
+        self.command = text
         words = text.split(None, 1)
         if not words:
             return SyntaxProblem("", replies.BAD_SYNTAX)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from typing import Any
 from delivery.journal import Journal
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.notices import Notices
 from delivery.runtime.session import READ_AHEAD, Session
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
 from delivery.spool import Spool
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.rig import rules
-from tests.delivery.spool.messages import NOW
+from tests.delivery.spool.messages import NOW, leased, whole
 
 
 class Wire(asyncio.Transport):
@@ -62,11 +63,13 @@ class Wire(asyncio.Transport):
 class House:
     """What a listener would keep."""
 
-    def __init__(self, path: Path, spool: Spool, journal: Journal, asker: Any) -> None:
+    def __init__(
+        self, path: Path, spool: Spool, journal: Journal, asker: Any, values: Mapping[str, str]
+    ) -> None:
         self.spool = spool
         self.gone: list[Session] = []
         self.refusal: Reply | None = None
-        [self.service] = rules(path).services.values()
+        [self.service] = rules(path, values=values).services.values()
         self.cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
         self.asker: Any = asker
 
@@ -75,6 +78,7 @@ class House:
             self.service,
             self.cleanup,
             self.asker,
+            Notices(self.cleanup),
             admit=lambda session: self.refusal,
             gone=self.gone.append,
         )
@@ -84,12 +88,12 @@ class House:
 
 
 @asynccontextmanager
-async def house(path: Path) -> AsyncIterator[House]:
+async def house(path: Path, **values: str) -> AsyncIterator[House]:
     spool = Spool.open(path / "spool", now=NOW)
     await spool.start()
     journal = Journal(path / "journal")
     try:
-        yield House(path, spool, journal, Asker(None))  # type: ignore[arg-type]
+        yield House(path, spool, journal, Asker(None), values)  # type: ignore[arg-type]
     finally:
         await spool.close()
         journal.close()
@@ -208,3 +212,16 @@ async def test_shutting_down_waits_for_the_message(tmp_path: Path) -> None:
         at_work.data_received(LETTER)
         await until(lambda: len(made.gone) == 2)
         assert busy.codes[-2:] == ["250", "421"]
+
+
+@asynchronous
+async def test_the_postmaster_is_told_at_the_end(tmp_path: Path) -> None:
+    async with house(tmp_path, notify_classes="protocol") as home:
+        wire = Wire()
+        session = home.connect(wire)
+        session.data_received(b"EHLO x\r\nBOGUS\r\nQUIT\r\n")
+        assert home.spool.fresh() == []
+        await until(lambda: home.gone == [session])
+        [queue_id] = home.spool.fresh()
+        text = (await whole(await home.spool.content(await leased(home.spool, queue_id)))).decode()
+        assert "\r\n In:  BOGUS\r\n Out: 500 5.5.2 Error: command not recognized\r\n" in text
