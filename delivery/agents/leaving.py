@@ -1,6 +1,7 @@
 """leaving - a message as it goes out to another server.
 
-SUMMARY      leaving(delivery, outgoing): pieces of the message, changed as the tables say
+SUMMARY      leaving(delivery, outgoing, takes_8bit=...): pieces of the message, changed as the
+             tables say and as the server needs it
 ERRORS       OSError: the content cannot be read; SmtpFailure: a table cannot be asked
 SOURCE       Postfix smtp_proto.c
 """
@@ -15,8 +16,31 @@ from delivery.agents.base import Delivery, read_content
 from delivery.content.outgoing import Outgoing
 
 
-async def leaving(delivery: Delivery, outgoing: Outgoing | None) -> AsyncGenerator[bytes, None]:
+async def leaving(
+    delivery: Delivery, outgoing: Outgoing | None, *, takes_8bit: bool
+) -> AsyncGenerator[bytes, None]:
     """The message as it goes out."""
+    converters = (
+        []
+        if outgoing is None
+        else outgoing.converters(is_8bit=delivery.envelope.eightbit, takes_8bit=takes_8bit)
+    )
+    async with aclosing(_cleaned(delivery, outgoing)) as pieces:
+        async for piece in pieces:
+            text = piece
+            for converter in converters:
+                text = converter.feed(text)
+            if text:
+                yield text
+    rest = b""
+    for converter in converters:
+        rest = (converter.feed(rest) if rest else b"") + converter.finish()
+    if rest:
+        yield rest
+
+
+async def _cleaned(delivery: Delivery, outgoing: Outgoing | None) -> AsyncGenerator[bytes, None]:
+    """The message after generic maps and the checks of the SMTP client."""
     cleaner = None if outgoing is None else outgoing.begin()
     async with aclosing(read_content(delivery.content)) as pieces:
         async for piece in pieces:

@@ -230,7 +230,8 @@ class Session:
                 envid=envelope.envid,
             )
         )
-        async with aclosing(leaving(delivery, self._habits.outgoing)) as pieces:
+        content = leaving(delivery, self._habits.outgoing, takes_8bit=client.takes_8bit)
+        async with aclosing(content) as pieces:
             while not isinstance(event := await self.connection.next_event(), Finished):
                 if isinstance(event, Fate):
                     self._judge(event, told[id(event.recipient)])

@@ -90,6 +90,16 @@ class Structure:
         return self._encoding == "7bit"
 
     @property
+    def has_7bit_domain(self) -> bool:
+        """True when what is encoded at hand goes through 7 bits: base64, quoted-printable."""
+        return self._domain == "7bit"
+
+    @property
+    def is_composite(self) -> bool:
+        """True for a multipart or a message within: it is no text itself."""
+        return self._type[0] in ("multipart", "message")
+
+    @property
     def wrong_encoding(self) -> str:
         """The encoding, where a composite type must have none (RFC 2045 6.4); '' if all is well."""
         kind, subtype = self._type

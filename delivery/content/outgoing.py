@@ -1,6 +1,7 @@
 """outgoing - mail that leaves by SMTP: generic addresses and the checks of the SMTP client.
 
 SUMMARY      Outgoing(parameters, tables, router).begin() -> Cleaner | None; None: send it as it is
+             .converters(...): what its last form must go through, one after the other
              .address(address) -> what an envelope address is outside
 RULES        smtp_header_checks and the like see a header first; of their actions those that write
              or log count; then smtp_generic_maps change its addresses, as those of the envelope
@@ -10,8 +11,11 @@ SOURCE       generic(5), header_checks(5), Postfix smtp(8)
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from delivery.content.checks import Checker, CheckTables
 from delivery.content.cleaner import Cleaner
+from delivery.content.downgrade import Downgrade, LongLines
 from delivery.content.headers import HeaderNames
 from delivery.content.limits import Limits
 from delivery.content.rewriting import GenericRewriter
@@ -27,6 +31,14 @@ _TITLES = (
     "smtp_nested_header_checks",
     "smtp_body_checks",
 )
+
+
+class Converter(Protocol):
+    """Something that a message goes through."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
 
 
 class Outgoing:
@@ -53,6 +65,8 @@ class Outgoing:
             names=_TITLES,
             limited=True,
         )
+        self._line_limit = settings.smtp_line_length_limit
+        self._may_convert = not settings.disable_mime_output_conversion
         self._limits = Limits(
             header=settings.header_size_limit,
             line=settings.line_length_limit,
@@ -75,6 +89,15 @@ class Outgoing:
         """An address of the envelope as it is told to the other server."""
         found = None if self._generic is None else self._generic.find(address)
         return address if found is None else found
+
+    def converters(self, *, is_8bit: bool, takes_8bit: bool) -> list[Converter]:
+        """For a message that says it has 8-bit text, or not, and a server that takes it, or not."""
+        found: list[Converter] = []
+        if is_8bit and not takes_8bit and self._may_convert:
+            found.append(Downgrade(self._limits))
+        if self._line_limit > 0:
+            found.append(LongLines(self._line_limit))
+        return found
 
     def begin(self) -> Cleaner | None:
         """A message leaves; feed it from its first header on."""

@@ -60,4 +60,6 @@ class OutgoingSettings:
     smtp_mime_header_checks: str
     smtp_nested_header_checks: str
     smtp_body_checks: str
+    smtp_line_length_limit: int
+    disable_mime_output_conversion: bool
     propagate_unmatched_extensions: tuple[str, ...]
