@@ -4,6 +4,7 @@ SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...] | ma
              postmap, sendmail take the arguments of Postfix's commands (postmap.py,
              submission/sendmail.py)
 RULES        usable without Django; WAYPOST_HOME says whose engine (delivery/config.py)
+             "serve" started by root gives root up before it listens (runtime/rootless.py)
 EXIT STATUS  0; 69 (EX_UNAVAILABLE) when no engine answers; 78 (EX_CONFIG); 70 (EX_SOFTWARE)
 SOURCE       sysexits(3), postqueue(1), mailq(1)
 """
@@ -86,9 +87,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(config: Config, options: argparse.Namespace) -> int:
+    from delivery.runtime.rootless import give_up_root
     from delivery.runtime.wiring import serve
 
-    uvloop.run(serve(config))
+    uvloop.run(serve(config, give_up_root(config)))
     return 0
 
 

@@ -51,6 +51,7 @@ class Config:
     home: Path
     listeners: Mapping[str, Endpoint] = field(default_factory=dict)  # by service name
     resolver: Endpoint | None = None  # None: the system's
+    user: str = ""  # whom root's engine becomes; '' as in privilege/account.py
     smtp_client_port: int = 25  # where "port 25" of other servers is; a test rig has it elsewhere
 
     @property
@@ -111,6 +112,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     return Config(
         home=home,
         listeners=listeners,
+        user=given.get("WAYPOST_USER", "").strip(),
         resolver=_parse_resolver(resolver) if resolver else None,
         smtp_client_port=int(port),
     )

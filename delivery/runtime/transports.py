@@ -77,12 +77,14 @@ _LMTP_TWINS = {
 class Transports:
     """Makes agents."""
 
-    def __init__(self, config: Config, resolver: Resolver) -> None:
+    def __init__(self, config: Config, resolver: Resolver, courier: Courier | None = None) -> None:
+        """`courier`: one that runs already, with rights that this process has given up."""
         self._config = config
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
-        self._courier = Courier(directory=str(config.home))  # starts with its first order
+        # our own starts with its first order
+        self._courier = courier or Courier(directory=str(config.home))
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,

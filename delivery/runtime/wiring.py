@@ -26,6 +26,7 @@ from dataclasses import replace
 from typing import Any
 
 from delivery import log
+from delivery.agents.courier import Courier
 from delivery.config import Config
 from delivery.errors import DeliveryError
 from delivery.journal import Journal
@@ -54,8 +55,10 @@ DELIVERY_GRACE_S = 5.0
 class Engine:
     """One engine process."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, courier: Courier | None = None) -> None:
+        """`courier`: started before root was given up (rootless.py)."""
         self._config = config
+        self._courier = courier
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
 
@@ -96,7 +99,7 @@ class Engine:
         await generations.poll()
         self._spool = spool = await self._open_spool(stack)
         resolver = Resolver(config.resolver, families=self._families)
-        transports = Transports(config, resolver)
+        transports = Transports(config, resolver, self._courier)
         stack.push_async_callback(transports.close)
         cleanup = Cleanup(spool, journal, counters, queued=lambda: self._attempts.wake())
         outcomes = Outcomes(journal, counters)
@@ -213,11 +216,11 @@ def _say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     log.event("engine", problem=f"{context.get('message', '')}{kind}")
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, courier: Courier | None = None) -> None:
     """Run an engine; what __main__ calls. Raises DeliveryError when it cannot begin."""
     with log.background():
         try:
-            await Engine(config).run()
+            await Engine(config, courier).run()
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise DeliveryError(f"{error.strerror or error}{where}") from error

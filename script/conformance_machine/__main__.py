@@ -76,18 +76,19 @@ def _with_own_postgres() -> int:
     def both() -> int:
         console = for_terminal(None)
         home = Path(tempfile.mkdtemp(prefix="waypost-conformance-db-"))
-        sockets = socket_folder(home, os.environ)
+        sockets = home
         supervisor = Supervisor(console, lambda _processes: None)
-        binaries = find_binaries()
-        postgres = Postgres(
-            binaries=binaries,
-            data=home / "postgres",
-            sockets=sockets,
-            privilege=choose_privilege(binaries / "postgres", home),
-            environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-            durable=False,
-        )
         try:
+            privilege = choose_privilege(home, ROOT, os.environ)
+            sockets = socket_folder(home, os.environ, privilege.account)
+            postgres = Postgres(
+                binaries=find_binaries(),
+                data=home / "postgres",
+                sockets=sockets,
+                privilege=privilege,
+                environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+                durable=False,
+            )
             postgres.prepare()
             supervisor.start(postgres.program())
             if supervisor.wait_until_ready(["postgres"], 60.0) and not supervisor.is_stopping:

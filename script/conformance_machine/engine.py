@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from machine.linux import become_user_with_file_access
+from privilege import Account, become
 
 START_S = 30.0
 ANSWER_S = 10.0
@@ -167,11 +167,11 @@ class Engine:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run `python -m delivery WORDS` on the server, as (name, uid, gid) or as root."""
 
-        def become() -> None:
+        def enter() -> None:
             self._enter()
             if user is not None and os.geteuid() != user[1]:
                 # the interpreter may lie where only root can go
-                become_user_with_file_access(user[1], user[2])
+                become(Account(*user), file_access=True, ambient=True)
 
         return subprocess.run(
             [str(self._places.python), "-m", "delivery", *words],
@@ -180,7 +180,7 @@ class Engine:
             input=said,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=become,
+            preexec_fn=enter,
             timeout=SETTLE_S,
             check=False,
         )

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path[0:1] = [str(Path(__file__).resolve().parents[each]) for each in (1, 2)]
 
 from conformance_machine import milter, policyservice  # noqa: E402 - found by the line above
 from conformance_machine.accounts import MNT, make_places  # noqa: E402

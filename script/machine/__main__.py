@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT / "script")
+sys.path[0:1] = [str(ROOT / "script"), str(ROOT)]
 
 from machine.errors import MachineError  # noqa: E402 - found by the line above
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from machine.environment import Listener
 from machine.errors import MachineError
+from privilege import Account
 
 SUN_PATH = 107  # bytes, without the closing NUL
 LONGEST_NAME = "/.s.PGSQL.5432.lock"
@@ -52,18 +53,25 @@ def check_free(listener: Listener) -> None:
         raise MachineError(f"{reason}, or set {variable} to another address") from error
 
 
-def socket_folder(run: Path, variables: Mapping[str, str]) -> Path:
-    """The folder for Unix sockets, made if it is not `run` itself."""
+def socket_folder(run: Path, variables: Mapping[str, str], account: Account | None = None) -> Path:
+    """The folder for Unix sockets, made if it is not `run` itself; the account's, if there is one.
+
+    XDG_RUNTIME_DIR is the user's who started this, and no account's.
+    """
     if _will_do(run):
         return run
-    name = f"waypost-{os.getuid()}-{hashlib.sha256(os.fsencode(run)).hexdigest()[:16]}"
-    base = Path(variables.get("XDG_RUNTIME_DIR") or SHORT)
+    uid = os.getuid() if account is None else account.uid
+    name = f"waypost-{uid}-{hashlib.sha256(os.fsencode(run)).hexdigest()[:16]}"
+    base = Path(variables.get("XDG_RUNTIME_DIR") or SHORT) if account is None else SHORT
     if not (os.access(base, os.W_OK | os.X_OK) and _will_do(base / name)):
         base = SHORT
     folder = base / name
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if account is not None and found.st_uid == os.geteuid():  # just made by root
+        os.lchown(folder, account.uid, account.gid)
+        found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
         raise MachineError(f"{folder} is not a private folder of this user: remove it")
     return folder
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import importlib.util
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from machine.errors import MachineError
-from machine.program import Program
+from machine.program import Program, nothing
 
 
 def find_binary() -> Path:
@@ -39,6 +39,7 @@ class Broker:
     data: Path
     sockets: Path  # a private folder, short enough for a socket's path
     environment: Mapping[str, str]
+    enter: Callable[[], None] = nothing  # whom it runs as
 
     @property
     def socket(self) -> Path:
@@ -65,6 +66,7 @@ class Broker:
             ready=self._is_ready,
             shown=lambda _line: False,  # log/broker.log has them, and an error tells the last
             before=self._make_folder,
+            enter=self.enter,
         )
 
     def _make_folder(self) -> None:

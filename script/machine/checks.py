@@ -23,11 +23,11 @@ from machine.console import for_terminal
 from machine.environment import MISLEADING
 from machine.errors import MachineError
 from machine.postgres import Postgres, find_binaries
-from machine.privilege import choose_privilege
+from machine.privilege import Privilege, choose_privilege
 from machine.program import Program
 from machine.supervisor import Supervisor
 
-SOURCES = ("tables", "delivery", "panel", "script/machine")
+SOURCES = ("privilege", "tables", "delivery", "panel", "script/machine")
 CONTRACTS = (
     "import sys; from importlinter.cli import lint_imports;"
     "sys.exit(lint_imports(no_cache=True, no_logo=True))"
@@ -53,12 +53,14 @@ def check(arguments: list[str], root: Path) -> int:
     steps = (("tests", ("-m", "pytest", *arguments)),) if arguments else STEPS
     console = for_terminal(None)
     home = Path(tempfile.mkdtemp(prefix="waypost-test-"))
-    sockets = socket_folder(home, os.environ)
+    sockets = home
     supervisor = Supervisor(console, lambda _processes: None)
     try:
+        privilege = choose_privilege(home, root, os.environ)
+        sockets = socket_folder(home, os.environ, privilege.account)
         environment = _environment(home)
         if not environment.get("DATABASE_URL"):
-            environment["DATABASE_URL"] = _start_postgres(supervisor, home, sockets)
+            environment["DATABASE_URL"] = _start_postgres(supervisor, privilege, home, sockets)
         failed = _run(supervisor, steps, environment, root)
     except MachineError as error:
         print(f"waypost: {error}", file=sys.stderr)
@@ -78,13 +80,13 @@ def _environment(home: Path) -> dict[str, str]:
     return {**kept, "WAYPOST_HOME": str(home / "home"), "PYTHONNOUSERSITE": "1"}
 
 
-def _start_postgres(supervisor: Supervisor, home: Path, sockets: Path) -> str:
+def _start_postgres(supervisor: Supervisor, privilege: Privilege, home: Path, sockets: Path) -> str:
     binaries = find_binaries()
     postgres = Postgres(
         binaries=binaries,
         data=home / "postgres",
         sockets=sockets,
-        privilege=choose_privilege(binaries / "postgres", home),
+        privilege=privilege,
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         durable=False,
     )

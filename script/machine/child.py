@@ -43,12 +43,12 @@ class Child:
 
         def enter() -> None:
             program.enter()
+            os.chdir(program.directory)  # as whoever it is now
             die_with_parent(program.stop_signal, parent)
 
         try:
             process = subprocess.Popen(
                 program.command,
-                cwd=program.directory,
                 env=dict(program.environment),
                 stdin=None if program.on_terminal else subprocess.DEVNULL,
                 stdout=None if program.on_terminal else subprocess.PIPE,

@@ -49,6 +49,7 @@ class Machine:
     database_url: str  # empty: the embedded server
     broker_url: str  # empty: the embedded server
     variables: Mapping[str, str]  # everything else, to be passed on
+    user: str = ""  # whom programs run as, when root started this
 
     @property
     def run(self) -> Path:
@@ -99,6 +100,8 @@ class Machine:
             "PYTHONUNBUFFERED": "1",
             "PYTHONNOUSERSITE": "1",
         }
+        if self.user:
+            own |= {"HOME": str(self.home), "USER": self.user, "LOGNAME": self.user}
         return {**passed, **own}
 
 

@@ -1,8 +1,6 @@
 """linux - the few system calls that the standard library of Python 3.11 does not offer.
 
 SUMMARY      die_with_parent, become_subreaper, set_process_name   prctl(2)
-             enter_user_namespace                                  unshare(2), user_namespaces(7)
-             become_user_with_file_access                          capabilities(7)
              descendants, started_at                               proc(5)
 RULES        What runs between fork and exec calls nothing but the kernel: no lock, no allocation of
              another thread can be in the way, because this program has one thread.
@@ -16,24 +14,9 @@ import os
 import signal
 from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_NAME = 1, 8, 15
-PR_SET_CHILD_SUBREAPER, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 36, 47, 2
-CLONE_NEWUSER = 0x10000000
-CAPABILITY_VERSION_3 = 0x20080522
-CAP_DAC_OVERRIDE = 1
+from privilege.linux import PR_SET_PDEATHSIG, call, prctl
 
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _call(function: str, *arguments: object) -> None:
-    if getattr(_libc, function)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")
-
-
-def _prctl(option: int, *values: int) -> None:
-    padded = [*values, 0, 0, 0, 0][:4]
-    _call("prctl", ctypes.c_int(option), *(ctypes.c_ulong(value) for value in padded))
+PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 15, 36
 
 
 def die_with_parent(sent: signal.Signals, parent: int) -> None:
@@ -42,58 +25,19 @@ def die_with_parent(sent: signal.Signals, parent: int) -> None:
     `parent` is the parent's process id, read before the fork: it may have ended meanwhile. Changing
     users clears the wish, so this comes last before exec.
     """
-    _prctl(PR_SET_PDEATHSIG, sent)
+    prctl(PR_SET_PDEATHSIG, sent)
     if os.getppid() != parent:
         os._exit(128 + sent)
 
 
 def become_subreaper() -> None:
     """Become the parent of every descendant whose own parent ends."""
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def set_process_name(name: str) -> None:
     """The name that ps and top show, 15 bytes."""
-    _call("prctl", ctypes.c_int(PR_SET_NAME), ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
-
-
-def enter_user_namespace(uid: int, gid: int) -> None:
-    """Be `uid` and `gid` in a namespace of one's own, and still oneself to every file."""
-    outer_uid, outer_gid = os.geteuid(), os.getegid()
-    _call("unshare", ctypes.c_int(CLONE_NEWUSER))
-    for name, text in (
-        ("setgroups", "deny"),  # user_namespaces(7): before gid_map
-        ("uid_map", f"{uid} {outer_uid} 1"),
-        ("gid_map", f"{gid} {outer_gid} 1"),
-    ):
-        target = os.open(f"/proc/self/{name}", os.O_WRONLY)
-        os.write(target, text.encode())
-        os.close(target)
-
-
-class _CapabilityHeader(ctypes.Structure):
-    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
-
-
-class _CapabilitySet(ctypes.Structure):
-    _fields_ = [
-        ("effective", ctypes.c_uint32),
-        ("permitted", ctypes.c_uint32),
-        ("inheritable", ctypes.c_uint32),
-    ]
-
-
-def become_user_with_file_access(uid: int, gid: int) -> None:
-    """Give up root for another user, keeping of all its rights only the one to open files."""
-    _prctl(PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    bit = 1 << CAP_DAC_OVERRIDE
-    sets = (_CapabilitySet * 2)(_CapabilitySet(bit, bit, bit), _CapabilitySet(0, 0, 0))
-    header = _CapabilityHeader(CAPABILITY_VERSION_3, 0)
-    _call("capset", ctypes.byref(header), ctypes.byref(sets))
-    _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE)  # survives exec
+    call("prctl", ctypes.c_int(PR_SET_NAME), ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
 
 
 def _stat_fields(pid: int) -> list[str] | None:

@@ -67,7 +67,6 @@ class Postgres:
         version = self.data / "PG_VERSION"
         if version.is_file():
             self._check_version(version.read_text().strip())
-            self.privilege.own(self.data)
             return False
         if self.data.exists() and any(self.data.iterdir()):
             raise MachineError(f"{self.data} holds no Postgres database: move it away")
@@ -110,7 +109,8 @@ class Postgres:
         if aside.exists():
             shutil.rmtree(aside)  # of a torn set-up
         aside.mkdir(mode=0o700)
-        os.chown(aside, self.privilege.uid, self.privilege.gid)
+        if (account := self.privilege.account) is not None:
+            os.chown(aside, account.uid, account.gid)
         self._run(
             "initdb", "-D", str(aside), "-U", NAME, "--encoding=UTF8", "--locale=C",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums",
@@ -130,19 +130,22 @@ class Postgres:
         done = subprocess.run(
             (self.binaries / program, *arguments),
             env=dict(self.environment),
-            cwd=self.data.parent,
             input=said,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            preexec_fn=self.privilege.enter,
+            preexec_fn=self._enter,
             check=False,
         )
         if done.returncode != 0 or " ERROR:" in done.stdout:
             last = " | ".join(done.stdout.strip().splitlines()[-5:])
             raise MachineError(f"{program} failed: {last or f'status {done.returncode}'}")
         return done.stdout.strip()
+
+    def _enter(self) -> None:
+        self.privilege.enter()
+        os.chdir(self.data.parent)
 
     def _is_ready(self, pid: int) -> bool:
         lines = self._lock_lines()

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from machine.environment import Listener, Machine
+from machine.privilege import Privilege
 from machine.program import Program
 
 SERVERS = ("postgres", "broker")
@@ -77,14 +78,12 @@ def engine_answers(control_socket: Path) -> Callable[[int], bool]:
 
 
 def program_table(
-    machine: Machine, database_url: str, broker_url: str, node: str
+    machine: Machine, privilege: Privilege, database_url: str, broker_url: str, node: str
 ) -> dict[str, Program]:
     """Panel, worker, scheduler and engine."""
     python = (sys.executable, "-m")
     celery = (*python, "celery", "--quiet", "-A", "panel")
     panel = machine.for_panel(database_url, broker_url)
-    # serve tells it in one line
-    worker = {**panel, "PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
     schedule = machine.run / "celerybeat-schedule"
     programs = (
         Program(
@@ -95,6 +94,7 @@ def program_table(
             ),
             environment=panel,
             directory=machine.root,
+            enter=privilege.enter,
             ready=panel_answers(machine.http),
             stop_at_once=signal.SIGQUIT,
         ),
@@ -104,8 +104,9 @@ def program_table(
                 *celery, "worker", "-Q", f"publish,node.{node}", "--hostname", f"{node}@%h",
                 *CELERY_WORKER,
             ),
-            environment=worker,
+            environment=panel,
             directory=machine.root,
+            enter=privilege.enter,
             ready_mark=" ready.",
             stop_at_once=signal.SIGQUIT,  # leaves the task to be done again
         ),
@@ -117,12 +118,14 @@ def program_table(
             ),
             environment=panel,
             directory=machine.root,
+            enter=privilege.enter,
         ),
         Program(
             name="engine",
             command=(*python, "delivery", "serve"),
             environment=machine.for_engine(),
             directory=machine.root,
+            enter=privilege.enter_as_root,  # it starts its courier, and then gives up root
             ready=engine_answers(machine.run / "engine.sock"),
             patience_s=6.0,  # transactions under way are finished
         ),
@@ -130,7 +133,9 @@ def program_table(
     return {program.name: program for program in programs}
 
 
-def setup_program(machine: Machine, database_url: str, broker_url: str) -> Program:
+def setup_program(
+    machine: Machine, privilege: Privilege, database_url: str, broker_url: str
+) -> Program:
     """Brings the database up to this code; see prepare.py."""
     return Program(
         name="setup",
@@ -138,4 +143,5 @@ def setup_program(machine: Machine, database_url: str, broker_url: str) -> Progr
         environment=machine.for_first_start(database_url, broker_url),
         directory=machine.root,
         kept=False,
+        enter=privilege.enter,
     )

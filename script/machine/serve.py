@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from machine.addresses import check_free, forget_socket_folder, socket_folder
@@ -20,14 +21,13 @@ from machine.environment import Listener, Machine, read_environment
 from machine.errors import MachineError
 from machine.instance import Instance
 from machine.postgres import Postgres, find_binaries
-from machine.privilege import choose_privilege
+from machine.privilege import Privilege, choose_privilege
 from machine.program import Program
 from machine.programs import NODE, PANEL_SIDE, PARTS, SERVERS, program_table, setup_program
 from machine.supervisor import Supervisor
 
 SERVERS_LIMIT_S = 120.0  # recovery after a crash may have much to read
 PROGRAMS_LIMIT_S = 40.0
-ROOT_ADVICE = "running as root; for a server on a network see docs/systemd"
 DESCRIPTION = """\
 Run Waypost: panel, worker, scheduler, engine, and, where DATABASE_URL and
 CELERY_BROKER_URL do not name others, a Postgres and a task broker of its own.
@@ -39,6 +39,7 @@ environment:
   WAYPOST_SMTP            engine (default 127.0.0.1:2525)
   DATABASE_URL            postgresql://...
   CELERY_BROKER_URL       redis://... or amqp://...
+  WAYPOST_USER            started by root: the account to run as
   WAYPOST_ADMIN_PASSWORD  of the first administrator; first start only
 The README has the others."""
 
@@ -78,18 +79,22 @@ def serve(arguments: argparse.Namespace, root: Path) -> int:
     console = for_terminal(None)
     try:
         machine = read_environment(os.environ, root, Path.cwd())
+        privilege = choose_privilege(machine.home, root, os.environ)
+        privilege.settle()
+        if privilege.account is not None:
+            machine = replace(machine, user=privilege.account.name)
         machine.make_folders()
         console = for_terminal(machine.log)
         with Instance(machine.run, console.say) as instance:
             instance.clear_remnants()
             instance.note(state="starting")
-            if os.getuid() == 0:
-                console.say(ROOT_ADVICE)
+            _say_who(console, privilege)
             _check_listeners(machine, arguments.only)
             supervisor = Supervisor(console, instance.record)
-            sockets = socket_folder(machine.run, machine.variables)
+            sockets = socket_folder(machine.run, machine.variables, privilege.account)
+            start = _Start(machine, privilege, console, instance, supervisor, arguments, sockets)
             try:
-                return _Start(machine, console, instance, supervisor, arguments, sockets).run()
+                return start.run()
             finally:
                 instance.note(state="stopping")
                 supervisor.stop()
@@ -109,12 +114,24 @@ def _check_listeners(machine: Machine, parts: tuple[str, ...]) -> None:
             check_free(listener)
 
 
+def _say_who(console: Console, privilege: Privilege) -> None:
+    """Whom root's programs run as."""
+    if privilege.account is not None:
+        console.say(
+            f"started by root: everything runs as {privilege.account.name}, and only the helper"
+            " for mail to this machine's users as root"
+        )
+    if privilege.warning:
+        console.say(privilege.warning)
+
+
 class _Start:
     """One start, step by step."""
 
     def __init__(
         self,
         machine: Machine,
+        privilege: Privilege,
         console: Console,
         instance: Instance,
         supervisor: Supervisor,
@@ -123,6 +140,7 @@ class _Start:
     ) -> None:
         self.sockets = sockets
         self.machine = machine
+        self.privilege = privilege
         self.console = console
         self.instance = instance
         self.supervisor = supervisor
@@ -137,13 +155,15 @@ class _Start:
             return 0
         if any(part in PANEL_SIDE for part in self.parts):
             status = self.supervisor.complete(
-                setup_program(self.machine, self.database_url, self.broker_url)
+                setup_program(self.machine, self.privilege, self.database_url, self.broker_url)
             )
             if status is None:
                 return 0
             if status:
                 raise MachineError("the database could not be set up; the reason is above")
-        programs = program_table(self.machine, self.database_url, self.broker_url, self.node)
+        programs = program_table(
+            self.machine, self.privilege, self.database_url, self.broker_url, self.node
+        )
         chosen = [programs[part] for part in self.parts if part in programs]
         self.supervisor.keep_running()
         for program in chosen:
@@ -171,6 +191,7 @@ class _Start:
                 data=self.machine.home / "broker",
                 sockets=self.sockets,
                 environment=self.machine.for_server(),
+                enter=self.privilege.enter,
             )
             self.broker_url = broker.url
             chosen.append(broker.program())
@@ -190,7 +211,7 @@ class _Start:
             binaries=binaries,
             data=self.machine.home / "postgres",
             sockets=self.sockets,
-            privilege=choose_privilege(binaries / "postgres", self.machine.home),
+            privilege=self.privilege,
             environment=self.machine.for_server(),
         )
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from privilege import choose_account
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "script"))
 
@@ -33,8 +35,10 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 @pytest.fixture
 def sockets() -> Iterator[Path]:
-    """A private folder short enough for the path of a Unix socket."""
+    """A folder short enough for the path of a Unix socket, of whoever runs the servers."""
     with tempfile.TemporaryDirectory(prefix="w", dir="/tmp") as folder:
+        if (account := choose_account(Path(folder))) is not None:
+            os.chown(folder, account.uid, account.gid)
         yield Path(folder)
 
 

@@ -111,7 +111,8 @@ class Rig:
 
 def _main() -> int:
     folder, table = map(Path, sys.argv[1:])
-    sys.path[0] = str(Path(__file__).resolve().parents[2] / "script")
+    root = Path(__file__).resolve().parents[2]
+    sys.path[0:1] = [str(root / "script"), str(root)]
     from machine.console import Console
     from machine.errors import MachineError
     from machine.guard import guarded

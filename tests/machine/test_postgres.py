@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,21 +13,12 @@ import pytest
 from machine.child import Child
 from machine.errors import MachineError
 from machine.postgres import Postgres, find_binaries
-from machine.privilege import (
-    Privilege,
-    as_other_user,
-    choose_privilege,
-    in_user_namespace,
-    plainly,
-)
+from machine.privilege import choose_privilege
 
+from tests.machine.conftest import ROOT
 from tests.machine.rig import until
 
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
-WAYS = [
-    pytest.param(in_user_namespace, marks=as_root),
-    pytest.param(as_other_user, marks=as_root),
-]
 
 
 @pytest.fixture
@@ -40,7 +30,7 @@ def postgres(tmp_path: Path, sockets: Path, server_environment: dict[str, str]) 
         binaries=binaries,
         data=home / "postgres",
         sockets=sockets,
-        privilege=choose_privilege(binaries / "postgres", home),
+        privilege=choose_privilege(home, ROOT, {}),
         environment=server_environment,
         durable=False,
     )
@@ -165,38 +155,29 @@ def test_a_folder_with_something_else_is_refused(postgres: Postgres) -> None:
     assert (postgres.data / "letter").read_text() == "keep me"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_root_has_two_ways(
-    way: Callable[[], Privilege], postgres: Postgres, start: Callable[[Postgres], Child]
-) -> None:
-    chosen = replace(postgres, privilege=way())
-    assert chosen.privilege.works(chosen.binaries / "postgres", chosen.data.parent)
-    chosen.prepare()
-    child = start(chosen)
-    assert ask(chosen, "SELECT current_user") == "waypost"
+@as_root
+def test_root_runs_it_as_an_account(postgres: Postgres, start: Callable[[Postgres], Child]) -> None:
+    account = postgres.privilege.account
+    assert account is not None
+    postgres.prepare()
+    child = start(postgres)
+    assert ask(postgres, "SELECT current_user") == "waypost"
     status = Path(f"/proc/{child.pid}/status").read_text()
-    effective = next(line for line in status.splitlines() if line.startswith("CapEff"))
-    # nothing but, at most, CAP_DAC_OVERRIDE
-    assert int(effective.split()[1], 16) in (0, 2), effective
-    assert chosen.data.stat().st_uid == chosen.privilege.uid
+    facts = dict(line.split(":", 1) for line in status.splitlines())
+    assert facts["Uid"].split() == [str(account.uid)] * 4
+    assert int(facts["CapEff"], 16) == 1 << 10  # CAP_NET_BIND_SERVICE
+    assert postgres.data.stat().st_uid == account.uid
 
 
 @as_root
-def test_a_database_changes_its_owner_with_the_way(
+def test_a_database_of_root_s_goes_on_with_the_account(
     postgres: Postgres, start: Callable[[Postgres], Child]
 ) -> None:
-    for way in (in_user_namespace, as_other_user, in_user_namespace):
-        chosen = replace(postgres, privilege=way())
-        chosen.prepare()
-        child = start(chosen)
-        assert ask(chosen, "SELECT 1") == "1"
-        end(child, signal.SIGINT)
-
-
-@as_root
-def test_a_way_that_does_not_work_is_noticed(tmp_path: Path) -> None:
-    binary = tmp_path / "postgres"
-    shutil.copy("/bin/false", binary)
-    assert not plainly().works(binary, tmp_path)
-    with pytest.raises(MachineError, match="DATABASE_URL"):
-        choose_privilege(binary, tmp_path)
+    postgres.prepare()
+    home = postgres.data.parent
+    for path in (home, *home.rglob("*")):
+        os.lchown(path, 0, 0)
+    choose_privilege(home, ROOT, {})
+    assert postgres.prepare() is False
+    start(postgres)
+    assert ask(postgres, "SELECT 1") == "1"

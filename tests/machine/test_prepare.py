@@ -26,9 +26,9 @@ def url(tmp_path: Path, sockets: Path, server_environment: dict[str, str]) -> st
     binaries = find_binaries()
     postgres = Postgres(
         binaries=binaries,
-        data=tmp_path / "postgres",
+        data=tmp_path / "db" / "postgres",
         sockets=sockets,
-        privilege=choose_privilege(binaries / "postgres", tmp_path),
+        privilege=choose_privilege(tmp_path / "db", ROOT, {}),
         environment=server_environment,
         durable=False,
     )

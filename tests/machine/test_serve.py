@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -175,6 +176,46 @@ def test_an_older_database_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "was made by PostgreSQL 13" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
+def test_nothing_of_root_s_faces_the_network(tmp_path: Path, started: list[Serve]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serve = Serve(
+        tmp_path / "home", "--only", "broker,scheduler,engine", WAYPOST_SMTP=f"127.0.0.1:{port}"
+    )
+    started.append(serve)
+    facts = serve.until_running()
+    owner = (tmp_path / "home").stat().st_uid
+    assert owner != 0
+    users = {name: psutil.Process(pid).uids().real for name, pid in facts["pids"].items()}
+    assert users == dict.fromkeys(("postgres", "broker", "scheduler", "engine"), owner)
+    couriers = psutil.Process(facts["pids"]["engine"]).children()
+    assert [each.cmdline()[2] for each in couriers] == ["delivery.courier"]
+    assert couriers[0].uids().effective == 0
+    os.kill(facts["pids"]["engine"], signal.SIGKILL)  # a new one has a courier with root's rights
+    until(lambda: serve.facts()["pids"]["engine"] != facts["pids"]["engine"], "another engine")
+    until(lambda: "rootless" in serve.text.partition("starting it again")[2], "without root")
+    assert serve.stop() == 0, serve.text
+    assert "everything runs as" in serve.text
+    paths = (tmp_path / "home").rglob("*")
+    assert [path for path in paths if path.lstat().st_uid != owner] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
+def test_a_folder_of_somebody_else_s_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter").write_text("keep me")
+    done = subprocess.run(
+        (sys.executable, str(MACHINE), "serve", "--only", "broker"),
+        env={**os.environ, "WAYPOST_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "name an empty folder" in done.stderr
 
 
 def test_an_unknown_part_is_named() -> None:

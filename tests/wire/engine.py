@@ -18,6 +18,7 @@ from typing import Any, Self
 import psutil
 
 from delivery.runtime.control import ControlError, ask
+from privilege import files_of
 from tables.writing.compiler import compile_rows
 from tables.writing.rows import DomainRecord, MailboxRecord, TableRecord
 from tables.writing.store import Store
@@ -59,7 +60,7 @@ class Home:
         """Build a generation and switch to it; its number."""
         virtual_boxes = [mailbox(address) for address in mailboxes]
         names = dict.fromkeys(box.address.domain for box in virtual_boxes)
-        with self.store.begin() as build:
+        with files_of(self.path), self.store.begin() as build:
             content, report = compile_rows(
                 rows(
                     values={**DEFAULTS, **(values or {})},
@@ -74,7 +75,8 @@ class Home:
             assert not report.errors, report.errors
             number = self.store.latest() + 1
             build.finish(number, number, content)
-        self.store.switch(number)
+        with files_of(self.path):
+            self.store.switch(number)
         return number
 
     def letters(self, address: str) -> list[bytes]:
@@ -96,7 +98,7 @@ class Running:
     def __init__(self, home: Home, **environment: str) -> None:
         self.home = home
         self.port = free_port()
-        self.log = home.path / "engine.log"
+        self.log = home.path.with_name(f"{home.path.name}.engine.log")
         self._environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from privilege import files_of
 from tables.manifest import read_manifest
 from tests.wire.engine import Home, Running
 from tests.wire.polling import eventually
@@ -118,7 +119,7 @@ def test_two_engines_cannot_have_one_home(home: Home) -> None:
     home.publish()
     with Running(home) as engine:
         second = Running(home)
-        second.log = home.path / "second.log"
+        second.log = home.path.with_name(f"{home.path.name}.second.log")
         second.spawn()
         assert second.wait() == os.EX_UNAVAILABLE
         assert "another engine is running" in second.tail()
@@ -137,7 +138,7 @@ def test_a_stale_socket_is_replaced(home: Home) -> None:
 
 def _publish_unchecked(home: Home, values: dict[str, str]) -> None:
     """A generation that the panel would never let through."""
-    with home.store.begin() as build:
+    with files_of(home.path), home.store.begin() as build:
         latest = home.store.latest()
         content = read_manifest(home.store.root, latest).content
         bad = replace(content, parameters={**content.parameters, **values})

@@ -3,15 +3,19 @@
 SUMMARY      publish          compile, lint, write and tell the nodes; prints the generation
              publish --wait   ... and wait until every node runs it
              publish --diff   list the changes that are not published yet; changes nothing
+RULES        called by root it writes as the owner of WAYPOST_HOME, whom the engine runs as
 ERRORS       exit status 1: refused or failed (the report is printed), or not live in time
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from panel.choices import GenerationState
@@ -19,6 +23,7 @@ from panel.models import Generation
 from panel.services.changes import pending_changes
 from panel.services.nodes import tell_nodes, wait_until_live
 from panel.services.publish import publish_changes
+from privilege import files_of
 from tables.errors import StoreBusy
 from tables.writing.report import Report
 
@@ -42,6 +47,12 @@ class Command(BaseCommand):
         if options["diff"]:
             self._print_pending()
             return
+        home: Path = settings.WAYPOST_HOME
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with files_of(home, (settings.BASE_DIR, Path(sys.prefix), Path(sys.base_prefix), home)):
+            self._publish_now(options)
+
+    def _publish_now(self, options: dict[str, Any]) -> None:
         generation = self._publish()
         if generation.state != GenerationState.PUBLISHED:
             self._print_report(generation)
