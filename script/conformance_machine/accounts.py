@@ -22,7 +22,10 @@ MNT = Path("/mnt")
 ETC = MNT / "etc"
 FIRST_UID = 5001
 DUMPS = MNT / "dump"
-_SYSTEM_USERS = (("root", 0), ("daemon", 1), ("nobody", 65534), ("postfix", 104))
+_SYSTEM_USERS = (
+    *(("root", 0), ("daemon", 1), ("nobody", 65534), ("postfix", 104)),
+    ("waypost", 106),  # the engine's (privilege/account.py): it gets no mail of its own
+)
 _SYSTEM_GROUPS = (
     *(("root", 0), ("daemon", 1), ("mail", 8), ("nogroup", 65534)),
     *(("postfix", 104), ("postdrop", 105)),

@@ -81,7 +81,6 @@ class Engine:
             "LANG": "C.UTF-8",
             "PYTHONNOUSERSITE": "1",
             "WAYPOST_HOME": str(self._places.home),
-            "WAYPOST_USER": "postfix",
             "WAYPOST_SMTP": ":25",
             "WAYPOST_SUBMISSION": ":587",
             "WAYPOST_SMTPS": ":465",
