@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "script"))
 
 from bench_cases.figures import Figure, percentile  # noqa: E402 - found by the line above
+from bench_cases.load import find  # noqa: E402
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +32,23 @@ def test_it_works(tmp_path: Path) -> None:
         assert figure["ours"] > 0
         assert figure["case"] in done.stdout
         assert ("peer" in figure) == ("ratio" in figure)
+
+
+@pytest.mark.skipif(
+    find("smtp-source") is None, reason="no smtp-source here (Debian: postfix, postfix-cdb)"
+)
+def test_it_measures_mail(tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    done = bench("mail", "--quick", "--only", "maildir,backlog", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(path.read_text())
+    assert {figure["unit"] for figure in figures} == {"messages/s", "ms", "MiB"}
+    assert {figure["case"].partition(":")[0] for figure in figures} == {
+        "maildir, 4 KiB, 5 sessions",
+        "200 deferred, 4 KiB",
+    }
+    for figure in figures:
+        assert figure["ours"] > 0
 
 
 @pytest.mark.parametrize(("unit", "ratio"), [("s", 2.0), ("MiB", 2.0), ("look-ups/s", 0.5)])

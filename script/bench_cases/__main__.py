@@ -12,10 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[0:1] = [str(ROOT / "script"), str(ROOT)]
 
-from bench_cases import tables  # noqa: E402 - found by the line above
+from bench_cases import mail, tables  # noqa: E402 - found by the line above
 from bench_cases.figures import Figures  # noqa: E402
 
-CASES = {"tables": tables}
+CASES = {"mail": mail, "tables": tables}
 
 
 def main() -> int:
