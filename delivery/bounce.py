@@ -49,6 +49,7 @@ class BounceSettings:
     """Field names and defaults are those of postconf(5)."""
 
     myhostname: str = "localhost"
+    myorigin: str = "localhost"
     mail_name: str = "Waypost"
     bounce_size_limit: int = 50_000
     delay_warning_time: float = 0.0
@@ -153,7 +154,7 @@ def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[b
     to = header_address(report.envelope.sender, smtputf8=utf8)
     yield _lines(
         f"Date: {mail_date(report.now)}",
-        f"From: {_SENDER} <MAILER-DAEMON@{settings.myhostname}>",
+        f"From: {_SENDER} <MAILER-DAEMON@{settings.myorigin}>",
         f"Subject: {_SUBJECTS[report.kind]}",
         f"To: {to}",
         "Auto-Submitted: auto-replied",  # RFC 3834 5

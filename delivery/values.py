@@ -64,7 +64,7 @@ class Recipient:
 
 
 def default_orcpt(given: str) -> str:
-    """ORCPT of a recipient that came without one: the address as given. RFC 3461 4.2, RFC 6533."""
+    """ORCPT of a recipient that came without one, with this address. RFC 3461 4.2, RFC 6533."""
     return f"{'rfc822' if given.isascii() else 'utf-8'};{given}" if given else ""
 
 

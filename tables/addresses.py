@@ -143,13 +143,13 @@ def parse_mailbox(text: str) -> Address:
     return Address(local, domains.parse_domain(domain))
 
 
-def parse_path(text: str, *, smtputf8: bool = False) -> Address:
+def parse_path(text: str, *, smtputf8: bool = False, comments: bool = True) -> Address:
     """The path of MAIL FROM or RCPT TO; Address('', '') for "<>".
 
     Angle brackets may be absent. The domain keeps its case, a final dot and, with SMTPUTF8, its
     U-labels: it is the sender's spelling; routing's rules complete and judge it. A recipient
     without a domain has domain ''. Without `smtputf8`, what is not ASCII (surrogate escapes too) is
-    refused.
+    refused; without `comments`, what is in parentheses too.
     """
     inner = text[1:-1] if text[:1] == "<" and text[-1:] == ">" else text
     local, at, domain = inner.rpartition("@")
@@ -160,10 +160,10 @@ def parse_path(text: str, *, smtputf8: bool = False) -> Address:
         if text == "<>":
             return NULL
         raise AddressSyntaxError("An address is missing.")
-    return _parse_path_slowly(text, smtputf8)
+    return _parse_path_slowly(text, smtputf8, comments)
 
 
-def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
+def _parse_path_slowly(text: str, smtputf8: bool, comments: bool) -> Address:
     if len(text) > PATH_LIMIT:
         raise AddressSyntaxError("The address is too long.")
     if not text.isascii():
@@ -180,7 +180,7 @@ def _parse_path_slowly(text: str, smtputf8: bool) -> Address:
         raise AddressSyntaxError('The opening "<" is missing.')
     if not text:
         return NULL
-    tokens = lexical.tokens(text)
+    tokens = lexical.tokens(text, comments=comments)
     tokens = tokens[lexical.route_length(tokens) :]
     for left, right in pairwise(tokens):
         if right.gap and not lexical.may_be_apart(left, right):

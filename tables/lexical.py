@@ -42,12 +42,12 @@ _TOKEN = re.compile(
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of one address or of a list."""
+def tokens(text: str, *, comments: bool = True) -> list[Token]:
+    """The tokens of one address or of a list. Without `comments` there must be none."""
     found: list[Token] = []
     place, gap = 0, False
     while place < len(text):
-        if text[place] == "(":
+        if text[place] == "(" and comments:
             gap, place = True, _skip_comment(text, place)
             continue
         match = _TOKEN.match(text, place)

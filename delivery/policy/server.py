@@ -40,8 +40,10 @@ async def check_servers(
             return DUNNO
         answer = access.ask_table(case, maps, keys.access_address(address), subject)
         return access.never_permit(case, answer or DUNNO, name, domain)
+    if domain.endswith("."):  # Postfix does not look such a name up, and so neither refuses it
+        return replace(DUNNO, warning=f"Unable to look up {record} host for {domain}: bad name")
     try:
-        servers = await _servers(case, to_ascii(names.without_dot(domain)), record)
+        servers = await _servers(case, to_ascii(domain), record)
     except DnsUnavailable as error:
         return replace(DUNNO, warning=f"Unable to look up {record} host for {domain}: {error}")
     left = ADDRESS_LIMIT

@@ -225,7 +225,7 @@ class Cleanup:
             userid=origin.userid,
         )
         prepended = "".join(f"{line}\r\n" for line in arrival.prepended)
-        prologue = received + prepended.encode("utf-8", "surrogateescape")
+        prologue = prepended.encode("utf-8", "surrogateescape") + received
         draft = self.begin(rules.cleanup, rules.handling, envelope, writer, prologue, origin)
         draft.failure = draft.failure or failure
         return draft

@@ -5,7 +5,7 @@ RULES        one set of rules for the whole connection, the one it began with
              the checks run in Postfix's order (policy.checks); a refusal counts as an error; from
              smtpd_soft_error_limit on all replies are slowed, at smtpd_hard_error_limit it ends
              commands that do nothing count as junk (smtpd_junk_command_limit)
-             a message that was accepted lets errors and junk be forgotten
+             a message that was accepted lets errors, junk and blame be forgotten
              whose fault a refusal was is noted, for the postmaster (notify_classes)
              a reply of 250 to a message comes after the spool has it on disk (RFC 5321 4.2.5)
              where TLS is required nothing is done without it (RFC 3207 4)
@@ -103,7 +103,7 @@ class Dialogue:
         facts = self._facts(Stage.CONNECT)
         decision = await self._checks.client(facts)
         if decision.refused:
-            return self._refuse(decision, facts)
+            return self._softened(self._refuse(decision, facts))
         self._note(decision, facts)
         return replies.greeting(self._settings.smtpd_banner)
 
@@ -133,7 +133,7 @@ class Dialogue:
             if self._junk > self._settings.smtpd_junk_command_limit:
                 self._errors += 1
             self._junk += 1
-        return reply
+        return self._softened(reply)
 
     @property
     def has_too_many_errors(self) -> bool:
@@ -261,6 +261,7 @@ class Dialogue:
                 )
                 return self._refuse(decision, facts)
             self._errors = self._junk = 0
+            self.transcript.blamed.clear()
             return replies.queued(queue_id, event.chunk_size)
         finally:
             self._forget()
@@ -346,6 +347,9 @@ class Dialogue:
         self._blame(decision.blame)
         self._cleanup.refused(self.rules, facts, decision, recipient)
         return replies.reply(decision.code, decision.enhanced, decision.text)
+
+    def _softened(self, reply: Reply) -> Reply:
+        return replies.softened(reply) if self._settings.soft_bounce else reply
 
     def _blame(self, blame: Blame) -> None:
         self.transcript.blamed.add(blame)

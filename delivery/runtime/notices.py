@@ -115,7 +115,7 @@ class Notices:
         shown = parse_path(rules.notices.error_notice_recipient, smtputf8=True)
         lines = [
             f"Date: {trace.mail_date(now)}",
-            f"From: Mail Delivery System <MAILER-DAEMON@{hostname}>",
+            f"From: Mail Delivery System <MAILER-DAEMON@{rules.router.settings.myorigin}>",
             f"To: Postmaster <{trace.header_address(shown, smtputf8=True)}>",
             f"Subject: {rules.mail.mail_name} SMTP server: errors from {_UNSAFE.sub('?', client)}",
             f"Message-Id: <{writer.queue_id}.{int(now)}@{hostname}>",

@@ -77,6 +77,7 @@ class SessionSettings:
     smtpd_junk_command_limit: int
     smtpd_error_sleep_time: float
     smtpd_peername_lookup: bool
+    soft_bounce: bool
     smtpd_client_connection_count_limit: int
     smtpd_client_event_limit_exceptions: tuple[str, ...]
     smtpd_tls_security_level: str

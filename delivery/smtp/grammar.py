@@ -81,7 +81,7 @@ def parse_path(text: str, settings: ServerSettings, *, smtputf8: bool) -> Addres
 
     Beyond tables.addresses.parse_path: <<joe>> and joe>; a non-ASCII local part without SMTPUTF8,
     unless strict_smtputf8 (the domain must be ASCII then). With strict_rfc821_envelopes angle
-    brackets and a local part are needed. Raises AddressSyntaxError.
+    brackets and a local part are needed, and there may be no comments. Raises AddressSyntaxError.
     """
     is_strict = settings.strict_rfc821_envelopes
     if is_strict and text[:1] != "<":
@@ -91,7 +91,7 @@ def parse_path(text: str, settings: ServerSettings, *, smtputf8: bool) -> Addres
     if text[:1] != "<" and not is_strict:
         text = text.removesuffix(">")
     is_tolerant = not smtputf8 and not settings.strict_smtputf8
-    address = parse_peer_path(text, smtputf8=smtputf8 or is_tolerant)
+    address = parse_peer_path(text, smtputf8=smtputf8 or is_tolerant, comments=not is_strict)
     if is_tolerant and not address.domain.isascii():
         raise AddressSyntaxError("A non-ASCII domain needs SMTPUTF8.")
     if is_strict and address and not address.local:

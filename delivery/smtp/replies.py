@@ -91,6 +91,14 @@ def failure(error: SmtpFailure) -> Reply:
     return Reply(error.code, error.enhanced, (error.text,))
 
 
+def softened(given: Reply) -> Reply:
+    """The same refusal, for now only. postconf(5) soft_bounce."""
+    if given.code < 500:
+        return given
+    enhanced = f"4{given.enhanced[1:]}" if given.enhanced else ""
+    return Reply(given.code - 100, enhanced, given.lines)
+
+
 # --- Success -----------------------------------------------------------------------------------
 OK = reply(250, "2.0.0", "Ok")
 SENDER_OK = reply(250, "2.1.0", "Ok")

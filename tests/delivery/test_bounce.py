@@ -24,7 +24,10 @@ from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
 
 SETTINGS = BounceSettings(
-    myhostname="mx.example.net", mail_name="Postfix", delay_warning_time=4 * 3600.0
+    myhostname="mx.example.net",
+    myorigin="example.net",
+    mail_name="Postfix",
+    delay_warning_time=4 * 3600.0,
 )
 NOW = 1_795_353_714.0
 ORIGINAL = b"Subject: test\r\nTo: x\r\n\r\nHello.\r\n.\r\n\r\nSubject: body\r\n"
@@ -95,7 +98,7 @@ def test_it_works() -> None:
     assert b"\n" not in data.replace(b"\r\n", b"")
     message, [text, status, returned] = parts(data)
     assert message["Subject"] == "Undelivered Mail Returned to Sender"
-    assert message["From"] == "Mail Delivery System <MAILER-DAEMON@mx.example.net>"
+    assert message["From"] == "Mail Delivery System <MAILER-DAEMON@example.net>"
     assert message["To"] == "alice@outside.example"
     assert message["Auto-Submitted"] == "auto-replied"
     assert message.get_content_type() == "multipart/report"

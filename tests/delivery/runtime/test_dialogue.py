@@ -185,14 +185,14 @@ async def test_a_question_asks_for_nothing_to_be_done(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_lines_that_access_tables_add_stand_before_the_message(tmp_path: Path) -> None:
+async def test_lines_that_access_tables_add_stand_before_all_headers(tmp_path: Path) -> None:
     rule = "check_sender_access inline:{{b.example = PREPEND X-Seen: yes}}"
     async with talking(tmp_path, smtpd_sender_restrictions=rule) as client:
         mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
         await client.say("EHLO x", *mail)
         [lease] = await client.queued()
         text = await whole(await client.spool.content(lease))
-        assert b"\r\nX-Seen: yes\r\nSubject: x\r\n" in text
+        assert text.startswith(b"X-Seen: yes\r\nReceived: from x ")
 
 
 @asynchronous
@@ -240,7 +240,10 @@ async def test_a_message_lets_errors_be_forgotten(tmp_path: Path) -> None:
         mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
         await client.say("EHLO x", "FOO", "FOO")
         assert not client.dialogue.has_too_many_errors
-        await client.say(*mail, "FOO", "FOO")
+        assert client.dialogue.transcript.blamed
+        await client.say(*mail)
+        assert not client.dialogue.transcript.blamed
+        await client.say("FOO", "FOO")
         assert not client.dialogue.has_too_many_errors
         await client.say("FOO")
         assert client.dialogue.has_too_many_errors
@@ -254,6 +257,22 @@ async def test_clients_are_refused_at_once_without_delay(tmp_path: Path) -> None
         smtpd_client_restrictions="check_client_access inline:{{192.0.2.7 = REJECT}}",
     ) as client:
         assert (await client.dialogue.greet()).code == 554
+
+
+@asynchronous
+async def test_soft_bounce_leaves_no_refusal_for_good(tmp_path: Path) -> None:
+    """postconf(5) soft_bounce: not even for mistakes in the commands."""
+    rule = "check_client_access static:{554 5.7.1 go away}"
+    async with talking(tmp_path, soft_bounce="yes", smtpd_client_restrictions=rule) as talker:
+        said = await talker.say("FOO", "EHLO c", "DATA", "MAIL FROM:<>", "RCPT TO:<a@b>", "DATA")
+    assert [reply[:9] for reply in said] == [
+        "400 4.5.2",
+        "250-mx.te",
+        "403 4.5.1",
+        "250 2.1.0",
+        "454 4.7.1",
+        "454 4.5.1",
+    ]
 
 
 @asynchronous

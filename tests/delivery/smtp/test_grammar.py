@@ -76,7 +76,12 @@ def test_smtputf8_opens_the_domain() -> None:
 def test_settings_close_more() -> None:
     strict = ServerSettings(strict_rfc821_envelopes=True)
     assert path("<joe@example.net>", strict) == Address("joe", "example.net")
-    for text in ("joe@example.net", "<@example.net>", "Joe <joe@example.net>"):
+    for text in (
+        "joe@example.net",
+        "<@example.net>",
+        "Joe <joe@example.net>",
+        "<(c)joe@example.net>",
+    ):
         with pytest.raises(AddressSyntaxError):
             path(text, strict)
     with pytest.raises(AddressSyntaxError):
