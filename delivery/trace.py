@@ -25,7 +25,7 @@ HEADER_LIMIT = 102_400  # octets; postconf(5) header_size_limit
 DELIVERED_LIMIT = 1000
 _TEXT_LIMIT = 255
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f()\\<>\"@,;\ud800-\udfff]")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_MASK = bytes(range(128)) + b"?" * 128
 _WANTED = re.compile(rb"(?im)^(received|delivered-to)[ \t]*:((?:[^\n]|\n[ \t])*)")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
@@ -55,14 +55,22 @@ def with_protocol(
 def scrub(text: str, *, smtputf8: bool = False) -> str:
     """Outside text that may stand in a header, inside a comment too."""
     text = _UNSAFE.sub("?", text[:_TEXT_LIMIT])
-    return text if smtputf8 else _NOT_ASCII.sub("?", text)
+    return text if smtputf8 else masked(text)
+
+
+def masked(text: str) -> str:
+    """With a ? for each octet that is not ASCII. Postfix printable(3)."""
+    if text.isascii():
+        return text
+    octets = text.encode("utf-8", "surrogateescape")
+    return octets.translate(_MASK).decode("ascii")
 
 
 def header_address(address: Address, *, smtputf8: bool = False) -> str:
     """An address for a header line: external form, without control characters."""
     local = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", address.local)
     if not smtputf8:
-        local = _NOT_ASCII.sub("?", local)
+        local = masked(local)
     return Address(local, scrub(address.domain, smtputf8=smtputf8)).text
 
 

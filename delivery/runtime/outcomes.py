@@ -15,15 +15,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from delivery import bounce, log
+from delivery import log
+from delivery.addressees import ReportKind, is_told
 from delivery.agents.base import Part, Result
-from delivery.bounce import ReportKind
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Counters
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.records import Lease
 from delivery.values import Outcome, Recipient, Route, Status
+from tables.addresses import Address
 
 WORDS = {
     Status.SENT: "delivered",
@@ -78,14 +79,14 @@ class Outcomes:
             parts = result.parts.get(outcome.recipient)
             if parts is None:
                 self._note(lease, rules, route, outcome, now)
-                if _is_reportable(outcome, late=late):
+                if _is_reportable(lease, rules, outcome, late=late):
                     told.append(Part(outcome=outcome))
                 continue
             for part in parts:
                 said = _aged(part.outcome, expired=expired)
                 if not part.is_news:
                     self._note(lease, rules, part.route or route, said, now)
-                if _is_reportable(said, late=late):
+                if _is_reportable(lease, rules, said, late=late, owner=part.owner):
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
@@ -124,9 +125,12 @@ def _aged(outcome: Outcome, *, expired: bool) -> Outcome:
     return outcome
 
 
-def _is_reportable(outcome: Outcome, *, late: bool) -> bool:
+def _is_reportable(
+    lease: Lease, rules: Rules, outcome: Outcome, *, late: bool, owner: Address | None = None
+) -> bool:
     kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
-    return any(bounce.reportable(kind, (outcome,)) for kind in kinds)
+    sender = lease.envelope.sender if owner is None else owner
+    return is_told(kinds, outcome, sender, rules.bounce)
 
 
 def _complete(

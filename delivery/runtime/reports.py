@@ -21,8 +21,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from delivery import bounce, log, trace
+from delivery.addressees import Addressee, ReportKind, addressees, report_envelope, reportable
 from delivery.agents.base import Forward, Part, Result, read_content, settle
-from delivery.bounce import Report, ReportKind
+from delivery.bounce import Report
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup, ContentRefused, Draft
@@ -89,9 +90,8 @@ class Reporter:
                 if owner is None:
                     kinds.append(ReportKind.SUCCESS)
                 for kind in kinds:
-                    about = bounce.reportable(kind, outcomes, passed_on=passed_on)
-                    if about:
-                        made += await self._report(_owned(subject, owner), kind, about)
+                    about = _owned(subject, owner)
+                    made += await self._reports(about, kind, outcomes, passed_on)
         except BaseException:
             self.forget(made)
             raise
@@ -171,22 +171,44 @@ class Reporter:
         self.entered(lease, made)
         return [report.submission for report in made]
 
+    async def _reports(
+        self,
+        subject: Subject,
+        kind: ReportKind,
+        outcomes: Sequence[Outcome],
+        passed_on: Collection[Recipient],
+    ) -> list[Made]:
+        """Those of one kind."""
+        made: list[Made] = []
+        settings = subject.rules.bounce
+        told = addressees(kind, subject.lease.envelope.sender, settings)
+        try:
+            for addressee in told:
+                everyone = addressee.is_postmaster
+                about = reportable(kind, outcomes, passed_on=passed_on, everyone=everyone)
+                if about:
+                    made += await self._report(subject, kind, addressee, about)
+        except BaseException:
+            self.forget(made)
+            raise
+        if not told and (lost := reportable(kind, outcomes, passed_on=passed_on)):
+            self._undeliverable(subject, lost)
+        return made
+
     async def _report(
-        self, subject: Subject, kind: ReportKind, told: tuple[Outcome, ...]
+        self, subject: Subject, kind: ReportKind, to: Addressee, told: tuple[Outcome, ...]
     ) -> list[Made]:
         lease = subject.lease
-        if not bounce.may_report(lease.envelope, subject.rules.bounce):
-            self._undeliverable(subject, told)
-            return []
-        about = bounce.report_envelope(lease.envelope, subject.rules.bounce)
-        draft = self._begin(subject, subject.rules.bounced, about)
+        envelope = report_envelope(lease.envelope, to, subject.rules.bounce)
+        draft = self._begin(subject, subject.rules.bounced, envelope)
         facts = Report(
             kind=kind,
             queue_id=draft.queue_id,
             original_id=lease.queue_id,
             envelope=lease.envelope,
+            addressee=to,
             outcomes=told,
-            size=lease.size,
+            size=lease.size + (len(subject.content.headers) if subject.content else 0),
             arrived=lease.arrived,
             now=self._clock(),
         )

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from delivery.bounce import BounceSettings
+from delivery.addressees import BounceSettings
 from delivery.config import Config
 from delivery.policy.checks import Policy
 from delivery.routing.router import Router

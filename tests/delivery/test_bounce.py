@@ -11,15 +11,8 @@ from email.message import Message
 
 import pytest
 
-from delivery.bounce import (
-    BounceSettings,
-    Report,
-    ReportKind,
-    may_report,
-    report_envelope,
-    reportable,
-    write_report,
-)
+from delivery.addressees import Addressee, BounceSettings, ReportKind
+from delivery.bounce import Report, write_report
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
 
@@ -58,6 +51,7 @@ def write(
     original: bytes = ORIGINAL,
     envelope: Envelope = ENVELOPE,
     settings: BounceSettings = SETTINGS,
+    addressee: Addressee | None = None,
 ) -> bytes:
     written: list[bytes] = []
 
@@ -70,6 +64,8 @@ def write(
         queue_id="NEWID",
         original_id="OLDID",
         envelope=envelope,
+        addressee=addressee
+        or Addressee(address=envelope.sender, gets_message=kind is ReportKind.FAILURE),
         outcomes=outcomes,
         size=len(original),
         arrived=NOW - 3600,
@@ -226,7 +222,34 @@ def test_smtputf8_mail_gets_an_international_report() -> None:
     assert "Content-Type: message/global-delivery-status" in text
     assert "Content-Type: message/global\r\n" in text
     assert "Final-Recipient: utf-8; jörg@far.example" in text
-    assert report_envelope(envelope, SETTINGS).smtputf8
+
+
+def test_an_address_says_itself_whether_it_is_international() -> None:
+    outcome = replace(FAILED, recipient=person("jörg@far.example"))
+    text = write(outcome).decode("utf-8")
+    assert "Content-Type: message/delivery-status" in text
+    assert "Final-Recipient: utf-8; jörg@far.example" in text
+    without = write(outcome, settings=replace(SETTINGS, smtputf8_enable=False))
+    assert b"Final-Recipient: rfc822; j??rg@far.example" in without  # an octet each
+
+
+def test_the_postmaster_gets_a_copy() -> None:
+    postmaster = Address("postmaster")
+    headers_only = Addressee(address=postmaster, is_postmaster=True, gets_message=False)
+    message, [text, _, returned] = parts(write(FAILED, addressee=headers_only))
+    assert message["Subject"] == "Postmaster Copy: Undelivered Mail"
+    assert message["To"] == "postmaster"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert returned.get_content_type() == "text/rfc822-headers"
+    assert text.get_payload().startswith("\r\n<joe@far.example>:")
+
+
+def test_mail_of_nobody_is_shown_as_ours() -> None:
+    lost = replace(ENVELOPE, sender=Address("", ""))
+    postmaster = Addressee(address=Address("postmaster"), is_postmaster=True)
+    _, [_, status, returned] = parts(write(FAILED, envelope=lost, addressee=postmaster))
+    assert status_blocks(status)[0]["X-Postfix-Sender"] == "rfc822; MAILER-DAEMON@mx.example.net"
+    assert returned.get_content_type() == "message/rfc822"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +259,6 @@ def test_smtputf8_mail_gets_an_international_report() -> None:
 def test_a_report_declares_its_encoding(of_message: bool, utf8_is_on: bool, expected: bool) -> None:
     envelope = replace(ENVELOPE, eightbit=of_message)
     settings = replace(SETTINGS, smtputf8_enable=utf8_is_on)
-    assert report_envelope(envelope, settings).eightbit is expected
     data = write(FAILED, envelope=envelope, settings=settings)
     assert (b"Content-Transfer-Encoding: 8bit\r\n" in data) is expected
 
@@ -258,7 +280,7 @@ def test_what_others_say_forges_nothing() -> None:
         relay=f"{EVIL}[203.0.113.9]:25",
     )
     envelope = replace(ENVELOPE, envid=EVIL, sender=Address(EVIL, "outside.example"))
-    data = write(outcome, envelope=envelope)
+    data = write(outcome, envelope=envelope, settings=replace(SETTINGS, smtputf8_enable=False))
     _, found = parts(data)
     assert len(found) == 3
     blocks = status_blocks(found[1])
@@ -279,56 +301,3 @@ def test_long_replies_are_wrapped_and_bounded() -> None:
     data = write(replace(FAILED, reply="550 " + "x" * 100_000, reason="y " * 50_000))
     assert max(len(line) for line in data.split(b"\r\n")) <= 200
     assert len(data) < 20_000
-
-
-@pytest.mark.parametrize(
-    "kind, status, notify, expected",
-    [
-        (ReportKind.FAILURE, Status.BOUNCED, (), True),
-        (ReportKind.FAILURE, Status.EXPIRED, (), True),
-        (ReportKind.FAILURE, Status.BOUNCED, ("FAILURE", "DELAY"), True),
-        (ReportKind.FAILURE, Status.BOUNCED, ("NEVER",), False),
-        (ReportKind.FAILURE, Status.BOUNCED, ("SUCCESS",), False),
-        (ReportKind.FAILURE, Status.SENT, (), False),
-        (ReportKind.FAILURE, Status.DEFERRED, (), False),
-        (ReportKind.DELAY, Status.DEFERRED, (), True),
-        (ReportKind.DELAY, Status.DEFERRED, ("FAILURE",), False),
-        (ReportKind.DELAY, Status.DEFERRED, ("DELAY",), True),
-        (ReportKind.DELAY, Status.DEFERRED, ("NEVER",), False),
-        (ReportKind.SUCCESS, Status.SENT, (), False),
-        (ReportKind.SUCCESS, Status.SENT, ("SUCCESS",), True),
-        (ReportKind.SUCCESS, Status.BOUNCED, ("SUCCESS",), False),
-    ],
-)
-def test_notify_decides(
-    kind: ReportKind, status: Status, notify: tuple[str, ...], expected: bool
-) -> None:
-    outcome = replace(FAILED, status=status, recipient=person("joe@far.example", *notify))
-    assert reportable(kind, [outcome]) == ((outcome,) if expected else ())
-
-
-def test_success_is_the_next_servers_duty_when_it_takes_it() -> None:
-    told = person("joe@far.example", "SUCCESS")
-    outcome = replace(FAILED, status=Status.SENT, recipient=told)
-    assert reportable(ReportKind.SUCCESS, [outcome], passed_on={told}) == ()
-
-
-@pytest.mark.parametrize(
-    "sender, expected",
-    [
-        (Address("", ""), False),
-        (Address("double-bounce", "mx.example.net"), False),
-        (Address("Double-Bounce", "MX.example.net"), False),
-        (Address("double-bounce", "other.example"), True),
-        (Address("joe", "mx.example.net"), True),
-    ],
-)
-def test_nobody_is_told_about_a_lost_report(sender: Address, expected: bool) -> None:
-    assert may_report(replace(ENVELOPE, sender=sender), SETTINGS) is expected
-
-
-def test_the_reports_own_envelope() -> None:
-    own = report_envelope(ENVELOPE, SETTINGS)
-    assert own.sender == Address("", "")
-    assert [item.address for item in own.recipients] == [ENVELOPE.sender]
-    assert own.client is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from delivery.addressees import BounceSettings
 from delivery.agents.base import Agent, Delivery
 from delivery.agents.connection import Timeouts
 from delivery.agents.discard import DiscardAgent
@@ -12,7 +13,6 @@ from delivery.agents.local import LocalSettings
 from delivery.agents.mailbox import MailboxSettings
 from delivery.agents.pipe import PipeSettings
 from delivery.agents.remote import RemoteSettings
-from delivery.bounce import BounceSettings
 from delivery.spool.schedule import QueueTimes
 from delivery.values import Content, Envelope, Route, Status
 from tables.addresses import Address

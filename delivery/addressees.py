@@ -1,0 +1,165 @@
+"""addressees - who is told what became of a message: its sender, and the postmaster if it wants to.
+
+SUMMARY      addressees(kind, sender, settings) -> Addressees of a report of that kind
+             reportable(kind, outcomes, ...) -> the outcomes that a report is about
+             report_envelope(original, addressee, settings) -> the report's own envelope
+RULES        NOTIFY decides per recipient (RFC 3461 4.1): NEVER nothing; none given means FAILURE
+             and DELAY; SUCCESS only on request, and not when the next server takes on that duty
+             the sender is told with the null sender; what comes back then, and copies, go to the
+             postmaster as notify_classes say: about all recipients, sent by double_bounce_sender
+             never a report about that: what double_bounce_sender sent is dropped
+SOURCE       RFC 3461, 3464 2; postconf(5) notify_classes; Postfix bounce_notify_service.c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from delivery.values import Envelope, Outcome, Recipient, Status
+from tables.addresses import NULL, Address, parse_path
+from tables.errors import AddressSyntaxError
+
+
+class ReportKind(Enum):
+    """What a report is about; the value is its action field (RFC 3464 2.3.3), SUCCESS has three."""
+
+    FAILURE = "failed"
+    DELAY = "delayed"
+    SUCCESS = "delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class BounceSettings:
+    """Field names and defaults are those of postconf(5)."""
+
+    myhostname: str = "localhost"
+    myorigin: str = "localhost"
+    mail_name: str = "Waypost"
+    bounce_size_limit: int = 50_000
+    delay_warning_time: float = 0.0
+    maximal_queue_lifetime: float = 432_000.0
+    double_bounce_sender: str = "double-bounce"
+    smtputf8_enable: bool = True
+    notify_classes: tuple[str, ...] = ("resource", "software")
+    bounce_notice_recipient: str = "postmaster"
+    delay_notice_recipient: str = "postmaster"
+    double_bounce_recipient: str = field(
+        default="postmaster", metadata={"parameter": "2bounce_notice_recipient"}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """Who gets a report. The postmaster reads about every recipient, whatever NOTIFY says."""
+
+    address: Address
+    is_postmaster: bool = False
+    gets_message: bool = True  # and not only its headers
+
+
+def addressees(
+    kind: ReportKind, sender: Address, settings: BounceSettings
+) -> tuple[Addressee, ...]:
+    """Who is to be told about mail of that sender; () for nobody."""
+    if _is_double_bounce(sender, settings):
+        return ()
+    classes = settings.notify_classes
+    match kind:
+        case ReportKind.FAILURE if not sender:
+            wanted, postmaster = {"bounce", "2bounce"}, settings.double_bounce_recipient
+        case ReportKind.FAILURE:
+            wanted, postmaster = {"bounce"}, settings.bounce_notice_recipient
+        case ReportKind.DELAY:
+            wanted, postmaster = {"delay"}, settings.delay_notice_recipient
+        case ReportKind.SUCCESS:
+            wanted, postmaster = set(), ""
+    told = []
+    if sender:
+        told.append(Addressee(address=sender, gets_message=kind is ReportKind.FAILURE))
+    if not wanted.isdisjoint(classes) and (address := _parsed(postmaster)):
+        told.append(Addressee(address=address, is_postmaster=True, gets_message=not sender))
+    return tuple(told)
+
+
+def reportable(
+    kind: ReportKind,
+    outcomes: Iterable[Outcome],
+    *,
+    passed_on: Collection[Recipient] = (),
+    everyone: bool = False,
+) -> tuple[Outcome, ...]:
+    """The outcomes to put into a report of that kind. RFC 3461 4.1, 5.2.
+
+    `passed_on`: the next server does the reporting for these (agents.base.Result.passed_on).
+    `everyone`: whatever NOTIFY says.
+    """
+    wanted = {
+        ReportKind.FAILURE: {Status.BOUNCED, Status.EXPIRED},
+        ReportKind.DELAY: {Status.DEFERRED},
+        ReportKind.SUCCESS: {Status.SENT},
+    }[kind]
+    return tuple(
+        outcome
+        for outcome in outcomes
+        if outcome.status in wanted
+        and (everyone or _is_asked_for(kind, outcome.recipient.notify))
+        and not (kind is ReportKind.SUCCESS and outcome.recipient in passed_on)
+    )
+
+
+def is_told(
+    kinds: Iterable[ReportKind], outcome: Outcome, sender: Address, settings: BounceSettings
+) -> bool:
+    """True when a report of one of these kinds would be about this outcome."""
+    return any(
+        reportable(kind, (outcome,))
+        or any(
+            addressee.is_postmaster and reportable(kind, (outcome,), everyone=True)
+            for addressee in addressees(kind, sender, settings)
+        )
+        for kind in kinds
+    )
+
+
+def report_envelope(original: Envelope, addressee: Addressee, settings: BounceSettings) -> Envelope:
+    """The envelope of a report about a message.
+
+    Its recipient is an address like any other: the caller rewrites and expands it.
+    """
+    address = addressee.address
+    return Envelope(
+        sender=_double_bounce(settings) if addressee.is_postmaster else NULL,
+        recipients=(Recipient(address=address, original=address),),
+        smtputf8=original.smtputf8,
+        eightbit=is_eightbit(original, settings),
+        generation=original.generation,
+    )
+
+
+def is_eightbit(original: Envelope, settings: BounceSettings) -> bool:
+    """True when the report may hold, and so declares, 8-bit text. RFC 6533 2, RFC 6152."""
+    return settings.smtputf8_enable or original.eightbit
+
+
+def _is_asked_for(kind: ReportKind, notify: Collection[str]) -> bool:
+    if not notify:
+        return kind is not ReportKind.SUCCESS  # RFC 3461 4.1: the default
+    return kind.name in notify
+
+
+def _double_bounce(settings: BounceSettings) -> Address:
+    return Address(settings.double_bounce_sender, settings.myhostname)
+
+
+def _is_double_bounce(sender: Address, settings: BounceSettings) -> bool:
+    return bool(sender) and sender.internal.lower() == _double_bounce(settings).internal.lower()
+
+
+def _parsed(text: str) -> Address:
+    """NULL for what is no address: then nobody is told."""
+    try:
+        return parse_path(text, smtputf8=True)
+    except AddressSyntaxError:
+        return NULL
