@@ -42,6 +42,7 @@ class BounceSettings:
     maximal_queue_lifetime: float = 432_000.0
     double_bounce_sender: str = "double-bounce"
     smtputf8_enable: bool = True
+    soft_bounce: bool = False
     notify_classes: tuple[str, ...] = ("resource", "software")
     bounce_notice_recipient: str = "postmaster"
     delay_notice_recipient: str = "postmaster"

@@ -75,6 +75,7 @@ class Habits:
     mechanisms: MatchList  # smtp_sasl_mechanism_filter
     outgoing: Outgoing | None = None  # what is done to addresses and content
     skips_5xx_greeting: bool = True
+    soft_bounce: bool = False  # nothing is final: another host may take it
 
 
 class Session:
@@ -274,6 +275,8 @@ class Session:
         elif answer.is_success:  # 2xx to DATA
             reason = f"Protocol error: {outcome.reason}"
             attempt.end(replace(outcome, dsn="5.5.0", reason=reason))
+        elif self._habits.soft_bounce:
+            attempt.fail([outcome])
         else:
             attempt.end(outcome)
 

@@ -2,6 +2,7 @@
 
 SUMMARY      Outcomes.judge(lease, rules, route, result, recipients) -> Judged
 RULES        a recipient deferred beyond its lifetime is given up (EXPIRED)
+             with soft_bounce what is refused for good waits until then
              a recipient that stands for several others is logged, and reported on, by its parts
              an agent that says nothing about a recipient, or talks of others, breaks its contract:
              that recipient is deferred, and the log says so
@@ -74,24 +75,32 @@ class Outcomes:
         )
         outcomes, told = [], []
         for given in _complete(lease, result.outcomes, recipients):
-            outcome = _aged(given, expired=expired)
+            parts = result.parts.get(given.recipient)
+            judged = _softened(given, parts or ()) if rules.bounce.soft_bounce else given
+            outcome = _aged(judged, expired=expired)
             outcomes.append(outcome)
-            parts = result.parts.get(outcome.recipient)
             if parts is None:
-                self._note(lease, rules, route, outcome, now)
+                self._note(lease, rules, route, outcome, now, given.status)
                 if _is_reportable(lease, rules, outcome, late=late):
                     told.append(Part(outcome=outcome))
                 continue
             for part in parts:
-                said = _aged(part.outcome, expired=expired)
+                done = _softened(part.outcome) if rules.bounce.soft_bounce else part.outcome
+                said = _aged(done, expired=expired)
                 if not part.is_news:
-                    self._note(lease, rules, part.route or route, said, now)
+                    self._note(lease, rules, part.route or route, said, now, part.outcome.status)
                 if _is_reportable(lease, rules, said, late=late, owner=part.owner):
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
     def _note(
-        self, lease: Lease, rules: Rules, route: Route | None, outcome: Outcome, now: float
+        self,
+        lease: Lease,
+        rules: Rules,
+        route: Route | None,
+        outcome: Outcome,
+        now: float,
+        given: Status,
     ) -> None:
         word = WORDS[outcome.status]
         self._counters.add(word)
@@ -106,6 +115,7 @@ class Outcomes:
             "relay": outcome.relay,
             "delay_s": round(now - lease.arrived, 2),
             "dsn": outcome.dsn,
+            "soft_bounce": (given is Status.BOUNCED and outcome.status is Status.DEFERRED) or None,
             "reason": outcome.reason,
             "generation": rules.number,
         }
@@ -117,6 +127,15 @@ class Outcomes:
             reply=outcome.reply,
             delivered_to=outcome.delivered_to,
         )
+
+
+def _softened(outcome: Outcome, parts: Sequence[Part] = ()) -> Outcome:
+    """postconf(5) soft_bounce: what would be returned, in part even, waits for a better time."""
+    if outcome.status is Status.BOUNCED or any(
+        part.outcome.status is Status.BOUNCED for part in parts
+    ):
+        return replace(outcome, status=Status.DEFERRED, dsn=f"4{outcome.dsn[1:]}")
+    return outcome
 
 
 def _aged(outcome: Outcome, *, expired: bool) -> Outcome:

@@ -179,6 +179,8 @@ class Machine:
             if queue_id:
                 self._normal.queue_ids.add(queue_id)
             status = FINAL_EVENTS.get(event["event"])
+            if event.get("soft_bounce"):  # as Postfix says it
+                status = "SOFTBOUNCE"
             if status is not None:
                 self._deliveries.append(_delivery(stage, status, event))
 

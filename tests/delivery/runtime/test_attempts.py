@@ -132,6 +132,36 @@ async def test_a_report_about_a_report_is_never_made(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_the_postmaster_reads_what_comes_back(tmp_path: Path) -> None:
+    async with queue(tmp_path, values={"notify_classes": "bounce, 2bounce"}) as made:
+        made.agent.script |= {"joe": Status.BOUNCED, "ann": Status.BOUNCED}
+        await made.enter(envelope("joe@far.example"))
+        await made.run()
+        await made.quiet()
+        assert sorted(made.agent.tried) == ["ann", "joe", "postmaster", "postmaster"]
+        copies = [text for text in made.agent.contents if b"Postmaster Copy" in text]
+        assert [b"Content-Type: message/rfc822" in text for text in copies] == [False, True]
+        sender = made.agent.deliveries[-1].envelope.sender
+        assert sender.text == "double-bounce@mx.test.example"
+
+
+@asynchronous
+async def test_with_soft_bounce_nothing_is_returned(tmp_path: Path) -> None:
+    async with queue(tmp_path, values={"soft_bounce": "yes"}) as made:
+        made.agent.script |= {"joe": Status.BOUNCED}
+        lost = Part(outcome=outcome(recipient("list@far.example"), Status.BOUNCED))
+        made.agent.parts["list"] = (lost,)
+        await made.enter(envelope("joe@far.example", "list@far.example"))
+        await made.run()
+        await made.quiet()
+        assert sorted(made.agent.tried) == ["joe", "list"]
+        [waiting] = await made.spool.listing()
+        assert [(item.status, item.dsn[0]) for item in waiting.recipients] == [
+            ("deferred", "4")
+        ] * 2
+
+
+@asynchronous
 async def test_large_lists_come_in_windows(tmp_path: Path) -> None:
     limits = SpoolLimits(recipients=10)
     async with queue(tmp_path, limits=limits) as made:
