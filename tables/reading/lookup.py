@@ -1,6 +1,7 @@
 """lookup - the one door for look-ups: ordered keys over an ordered list of tables.
 
-SUMMARY      Maps.find(keys) -> Found | None; one trace record for every question put to a table
+SUMMARY      Maps.find(keys) -> Found | None, Maps.get(key) -> value | None; one trace record for
+             every question put to a table
 RULES        for each key in turn all tables in turn (maps_find(3) inside mail_addr_find(3)); the
              first answer wins. A key is a str, asked of every table, or an object with `text` and
              `partial`: partial keys (a domain cut out of an address, an address without its
@@ -51,10 +52,10 @@ _new_tuple = (
 class Maps:
     """An ordered list of opened tables, as a parameter of the kind `type:name, type:name` names."""
 
-    __slots__ = ("_raw", "_tables")
+    __slots__ = ("_name", "_raw", "_tables")
 
     def __init__(self, tables: Sequence[tuple[str, Map]]) -> None:
-        only = tables[0][1] if len(tables) == 1 else None
+        self._name, only = tables[0] if len(tables) == 1 else ("", None)
         self._raw = only.raw if isinstance(only, RawMap) else None
         self._tables = tuple((name, table.get, table.is_pattern) for name, table in tables)
 
@@ -75,7 +76,6 @@ class Maps:
         if raw is None or trace is not None:
             return self._find(keys, trace)
         # The same as _find for one hash table, by far the most frequent case, without its detours.
-        name = self._tables[0][0]
         try:
             for key in keys:
                 text = key if isinstance(key, str) else key.text
@@ -86,11 +86,11 @@ class Maps:
                 except UnicodeEncodeError:
                     continue  # a lone surrogate: no key of the table can equal it (dict_utf8(3))
                 if value:
-                    return _new_tuple(Found, (text, value.decode(), name))
+                    return _new_tuple(Found, (text, value.decode(), self._name))
                 if value is not None:
-                    raise TableUnavailable(f"{name}: empty result for {text!r}")
+                    raise TableUnavailable(f"{self._name}: empty result for {text!r}")
         except (OSError, UnicodeDecodeError) as error:
-            raise TableUnavailable(f"{name}: {error}") from error
+            raise TableUnavailable(f"{self._name}: {error}") from error
         return None
 
     def _find(self, keys: Iterable[str | LookupKey], trace: Trace | None) -> Found | None:
@@ -119,5 +119,18 @@ class Maps:
 
     def get(self, key: str, trace: Trace | None = None) -> str | None:
         """Return the value of the one key `key`, None when absent; raise TableUnavailable."""
-        found = self.find((key,), trace)
+        raw = self._raw
+        if raw is not None and trace is None and key:
+            # One key and one hash table: what "postmap -q" asks, at the cost of the file alone.
+            try:
+                value = raw(key.casefold().encode())
+                if value is None:
+                    return None
+                if value:
+                    return value.decode()
+            except UnicodeEncodeError:
+                return None  # as in find()
+            except (OSError, UnicodeDecodeError) as error:
+                raise TableUnavailable(f"{self._name}: {error}") from error
+        found = self._find((key,), trace)
         return None if found is None else found.value

@@ -41,16 +41,16 @@ from tables.writing.layers import (
     BLOCK,
     Block,
     Item,
-    OutOfOrder,
     blocks_of,
     columns,
     extend,
+    small_by_key,
     write_table,
 )
 from tables.writing.notes import TableNotes
-from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS, PLAIN_VALUES, is_plain_block
+from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS, PLAIN_VALUES, encode_plain
 from tables.writing.report import Report
-from tables.writing.rows import Edits, EntryKey, EntryRecord, TableRecord
+from tables.writing.rows import Edits, EntryKey, EntryTuple, TableRecord
 from tables.writing.sorting import Sorter
 from tables.writing.store import Build
 
@@ -62,6 +62,10 @@ READERS: dict[str, Callable[[str], PatternMap | CidrMap]] = {
 }
 
 _BREAKS = re.compile(r"[\x00\n\r]")
+
+
+class _Irregular(Exception):
+    """Two entries may have one key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,14 @@ def _compile_indexed(
     notes = TableNotes()
     try:
         with closing(_read(record, kind, record.entries(), notes)) as blocks:
-            layer, tally = write_table(record.name, blocks, build, notes.findings)
-    except OutOfOrder:
+            ordered = small_by_key(_regular(blocks, notes))
+            layer, tally = write_table(record.name, ordered, build, notes.findings, unique=True)
+    except _Irregular:
         notes = TableNotes()
         with Sorter(build.scratch) as sorter:
             for block in _read(record, kind, record.entries(), notes):
-                for item in zip(*block, strict=True):
-                    sorter.add(*item)
+                for key, value, row in zip(*block, strict=True):
+                    sorter.add(key.decode(), value.decode(), row)
             layer, tally = write_table(record.name, blocks_of(sorter), build, notes.findings)
     content = TableContent(
         type=record.type,
@@ -114,11 +119,19 @@ def _compile_indexed(
     return content, notes
 
 
+def _regular(blocks: Iterable[Block], notes: TableNotes) -> Iterator[Block]:
+    """The blocks, as long as no key can come again: the database keeps lookup keys unique."""
+    for block in blocks:
+        if notes.irregular:
+            raise _Irregular
+        yield block
+
+
 def _extend(
     record: TableRecord,
     kind: Kind,
     known: Known,
-    edits: Edits[EntryKey, EntryRecord],
+    edits: Edits[EntryKey, EntryTuple],
     build: Build,
 ) -> tuple[TableContent, TableNotes] | None:
     """What is known with the edits over it; None when that cannot be told."""
@@ -133,33 +146,34 @@ def _extend(
             return None
         now[key] = None
     for keys, values, _rows in _read(record, kind, edits.records(), notes):
-        now.update(zip(keys, values, strict=True))
+        now.update((k.decode(), v.decode()) for k, v in zip(keys, values, strict=True))
     if notes.irregular:
         return None
     return extend(known.content, now, build), notes
 
 
 def _read(
-    record: TableRecord, kind: Kind, entries: Iterable[EntryRecord], notes: TableNotes
+    record: TableRecord, kind: Kind, entries: Iterable[EntryTuple], notes: TableNotes
 ) -> Generator[Block, None, None]:
     """The entries of an indexed table as they stand in the map."""
     left = iter(entries)
     while some := list(islice(left, BLOCK)):
-        keys, values = [entry.key for entry in some], [entry.value for entry in some]
-        if is_plain_block(kind.name, keys, values) and not any(map(eq, keys, values)):
-            if keys != [entry.lookup_key for entry in some]:
+        keys, values, rows, _positions, lookup_keys = zip(*some, strict=True)
+        encoded = encode_plain(kind.name, keys, values)
+        if encoded and not any(map(eq, keys, values)):
+            if keys != lookup_keys:
                 notes.irregular = True
-            yield keys, values, [entry.row for entry in some]
+            yield *encoded, rows
         elif items := list(_read_each(record, kind, some, notes)):
             yield columns(items)
 
 
 def _read_each(
-    record: TableRecord, kind: Kind, entries: Iterable[EntryRecord], notes: TableNotes
+    record: TableRecord, kind: Kind, entries: Iterable[EntryTuple], notes: TableNotes
 ) -> Iterator[Item]:
     """The same, one by one; what is left out or doubtful is noted."""
-    for entry in entries:
-        text, value, row = entry.key.strip(), entry.value.strip(), entry.row
+    for key, value, row, _position, lookup_key in entries:
+        text, value = key.strip(), value.strip()
         if not _is_line(record, text, value, row, notes.findings):
             continue
         try:
@@ -170,7 +184,7 @@ def _read_each(
             continue
         _check_value(record, kind, text, value, row, notes.findings)
         notes.look_at(kind, key, value, row)
-        if key != entry.lookup_key:
+        if key != lookup_key:
             notes.irregular = True
         yield key, value, row
 
@@ -188,8 +202,8 @@ def _compile_ordered(
     """One source text."""
     notes, report = TableNotes(), Report()
     lines, rows = [], []
-    for entry in record.entries():
-        key, value, row = entry.key.strip(), entry.value.strip(), entry.row
+    for key, value, row, *_ in record.entries():
+        key, value = key.strip(), value.strip()
         if not _is_line(record, key, value, row, report):
             continue
         if key.startswith("#"):

@@ -1,11 +1,12 @@
 """layers - entries become the file of a hash table, or a small layer over the one that is there.
 
 SUMMARY      write_table(blocks in order) -> Layer, Tally;  extend(table, edits) -> TableContent
-RULES        keys are folded, in the order of code points, each written once: the same rows give the
+RULES        keys are folded, each written once, in the order of code points: the same rows give the
              same bytes. A key that comes again with the same value is written once; with another
-             value it is an error, for which one holds would be chance. Callers see to it that
-             neither key nor value is empty: postmap -q crashes on an empty CDB value, and here it
-             is the mark of an entry that is gone (formats/layered.py).
+             value it is an error, for which one holds would be chance. Where the database lets no
+             key come twice a large table needs no order, and is written as its rows come.
+             Callers see to it that neither key nor value is empty: postmap -q crashes on an empty
+             CDB value, and here it is the mark of an entry that is gone (formats/layered.py).
              An edit costs by its own size: of a large table only a layer is written, which holds
              what differs from the files below. It takes the place of the newest layer, unless that
              is large itself (a bulk edit). A small table, and one that was edited beyond half of
@@ -24,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice
 from operator import lt
 from pathlib import Path
 
@@ -36,7 +37,8 @@ from tables.writing.store import Build
 from tables.writing.tally import Tally
 
 Item = tuple[str, str, str]  # key, value, row
-Block = tuple[Sequence[str], Sequence[str], Sequence[str]]  # keys, values and rows; never empty
+# keys and values in UTF-8, whose order is that of code points, and rows; never empty
+Block = tuple[Sequence[bytes], Sequence[bytes], Sequence[str]]
 
 BLOCK = 512  # entries; with more of them the garbage collector looks at each several times
 SMALL = 2048  # entries of a base that is written out again at once: a few ms
@@ -64,39 +66,59 @@ def blocks_of(items: Iterable[Item]) -> Iterator[Block]:
 
 def columns(items: Sequence[Item]) -> Block:
     """The items as a block."""
-    return [item[0] for item in items], [item[1] for item in items], [item[2] for item in items]
+    return (
+        [item[0].encode() for item in items],
+        [item[1].encode() for item in items],
+        [item[2] for item in items],
+    )
+
+
+def small_by_key(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The blocks; of a table that extend() would write out whole, by key, as it does."""
+    left, first, count = iter(blocks), [], 0
+    for block in left:
+        first.append(block)
+        count += len(block[0])
+        if count > SMALL:
+            break
+    if first and count <= SMALL:
+        keys, values, rows = zip(
+            *sorted(chain(*(zip(*b, strict=True) for b in first))), strict=True
+        )
+        first = [(keys, values, rows)]
+    yield from first
+    yield from left
 
 
 def write_table(
-    name: str, blocks: Iterable[Block], build: Build, report: Report
+    name: str, blocks: Iterable[Block], build: Build, report: Report, *, unique: bool = False
 ) -> tuple[Layer, Tally]:
-    """One file out of entries that come by key."""
+    """One file out of entries that come by key; in any order, when it is known that no key
+    comes twice (`unique`)."""
     tally = Tally()
 
     def write(path: Path) -> int:
-        last = ("", "", "")
+        last = (b"", b"", "")
         with CdbBuilder(path) as builder:
             for keys, values, rows in blocks:
-                if last[0] < keys[0] and all(map(lt, keys, islice(keys, 1, None))):
+                if not unique and last[0] < keys[0] and all(map(lt, keys, islice(keys, 1, None))):
                     last = (keys[-1], values[-1], rows[-1])
-                else:
-                    items = zip(keys, values, rows, strict=True)
-                    keys, values, last = _unique(name, items, last, report)
-                encoded = [key.encode() for key in keys], [value.encode() for value in values]
-                builder.add_all(*encoded)
-                tally.add_all(*encoded)
+                elif not unique:
+                    keys, values, last = _unique(name, (keys, values, rows), last, report)
+                builder.add_all(keys, values)
+                tally.add_all(keys, values)
             return builder.finish()
 
     return build.write_object(write), tally
 
 
 def _unique(
-    name: str, items: Iterable[Item], last: Item, report: Report
-) -> tuple[list[str], list[str], Item]:
+    name: str, block: Block, last: tuple[bytes, bytes, str], report: Report
+) -> tuple[list[bytes], list[bytes], tuple[bytes, bytes, str]]:
     """Each entry once; conflicts go into the report. `last` is the entry before, and after."""
     last_key, last_value, last_row = last
     keys, values = [], []
-    for key, value, row in items:
+    for key, value, row in zip(*block, strict=True):
         if key <= last_key:
             if key < last_key or (value, row) < (last_value, last_row):
                 raise OutOfOrder
@@ -104,8 +126,9 @@ def _unique(
                 report.error(
                     "conflict",
                     row,
-                    f"Table {name}: {key} has two different values, {last_value!r} "
-                    f"({last_row}) and {value!r}. Remove one of the two.",
+                    f"Table {name}: {key.decode()} has two different values, "
+                    f"{last_value.decode()!r} ({last_row}) and {value.decode()!r}. "
+                    "Remove one of the two.",
                 )
             continue
         last_key, last_value, last_row = key, value, row

@@ -12,9 +12,10 @@ EDITS        an incremental compile gets, beside the passes over all rows, what 
              generation before: the rows, the keys they have or had in between, and the records that
              they give now. What nothing was edited of has Edits without rows; `edits` None means
              that nothing is known and everything is read.
-ORDER        rows may come in any order, the compiler sorts on disk; it is fastest when entries of
-             indexed tables come by folded key, domains by name and mailboxes by address in code
-             point order (SQL: ORDER BY lower(key) COLLATE "C").
+ORDER        rows may come in any order. Entries of indexed tables are stored as they come, small
+             tables and those without lookup keys by key; the same rows in the same order give the
+             same bytes. Domains and mailboxes are sorted on disk, fastest when they come by name
+             and address in code point order (SQL: COLLATE "C").
              Entries of ordered tables (regexp, pcre, cidr) must come by `position`.
 """
 
@@ -53,6 +54,10 @@ class ServiceRecord:
 
     service: Service
     row: str
+
+
+# EntryRecord as it may come: a tuple of the same fields, for a record costs more than its reading
+EntryTuple = tuple[str, str, str, int, str | None]
 
 
 class EntryRecord(NamedTuple):
@@ -98,8 +103,8 @@ class TableRecord:
     type: str  # a name of tables.specs TYPES
     kind: str  # a name of tables.specs KINDS
     row: str
-    entries: Callable[[], Iterable[EntryRecord]]
-    edits: Edits[EntryKey, EntryRecord] | None = None
+    entries: Callable[[], Iterable[EntryTuple]]
+    edits: Edits[EntryKey, EntryTuple] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,14 +105,20 @@ def test_one_hash_table_answers_as_any_other(tmp_path: Path) -> None:
             for _ in range(20):
                 keys = [seen.choice((str, Key))(seen.choice(names)) for _ in range(3)]
                 assert maps.find(keys) == maps.find(keys, lambda *_: None), keys
+                one = seen.choice(names)
+                assert maps.get(one) == maps.get(one, lambda *_: None), one
 
 
 def test_one_hash_table_with_an_empty_or_unreadable_value(tmp_path: Path) -> None:
     empty = Maps([("hash:x", cdb(tmp_path / "empty", {"a": ""}))])
     with pytest.raises(TableUnavailable, match="hash:x: empty result for 'A'"):
         empty.find(["none", "A"])
+    with pytest.raises(TableUnavailable, match="hash:x: empty result for 'A'"):
+        empty.get("A")
     path = tmp_path / "bad"
     cdb(path, {"a": "mark"}).close()
     path.write_bytes(path.read_bytes().replace(b"mark", b"m\xffrk"))
     with pytest.raises(TableUnavailable, match=r"hash:x: .* decode"):
         Maps([("hash:x", CdbMap(path))]).find(["a"])
+    with pytest.raises(TableUnavailable, match=r"hash:x: .* decode"):
+        Maps([("hash:x", CdbMap(path))]).get("a")

@@ -255,6 +255,24 @@ def test_a_table_with_keys_written_by_hand_is_compiled_whole(build: Build) -> No
     assert entries_of(made.tables["virtual"], build) == {"joe@example.com": "x@a.example"}
 
 
+@pytest.mark.parametrize("count", [SMALL, SMALL + 1])
+def test_unique_entries_may_come_in_any_order(build: Build, count: int) -> None:
+    few = records(dict(list(LARGE.items())[:count]))
+    content, report = compile_rows(table(few), build)
+    turned, _ = compile_rows(table(few[::-1]), build)
+    assert report.is_publishable
+    assert turned.digest == content.digest
+    assert entries_of(turned.tables["virtual"], build) == dict(list(LARGE.items())[:count])
+    # a small table is written as an edit would write it
+    assert (turned.tables == content.tables) == (count <= SMALL)
+
+
+def test_keys_that_come_again_are_found_however_late(build: Build) -> None:
+    twin = EntryRecord(key="u00001@example.com", value="y@a.example", row="entry:0", lookup_key="1")
+    _, report = compile_rows(table([*records(LARGE)[::-1], twin]), build)
+    assert [finding.check for finding in report.errors] == ["conflict"]
+
+
 def test_a_state_in_between_that_was_written_by_hand_counts_too(build: Build) -> None:
     good = records({"joe@example.com": "x@a.example"})
     content, _, notes = compile_with_notes(table(good), build)
