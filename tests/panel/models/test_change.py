@@ -59,6 +59,17 @@ def test_bulk_writes_are_seen() -> None:
     assert set(Change.objects.values_list("actor", flat=True)) == {"amy"}
 
 
+def test_a_row_with_another_id_is_one_gone_and_one_new() -> None:
+    domain = Domain.objects.create(name="example.com")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE panel_domain SET id = 900 WHERE id = %s", [domain.pk])
+    found = Change.objects.order_by("pk").values_list("row", "operation", "before__id", "after__id")
+    assert list(found)[1:] == [
+        (domain.pk, "delete", domain.pk, None),
+        (900, "insert", None, 900),
+    ]
+
+
 def test_raw_sql_is_seen_under_the_database_user() -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO panel_parameter (name, value) VALUES ('myhostname', 'mx.a.b')")
@@ -130,4 +141,4 @@ def test_every_published_model_has_its_triggers() -> None:
             "WHERE proname = 'waypost_record_change' AND tgenabled = 'O' GROUP BY 1"
         )
         found = dict(cursor.fetchall())
-    assert found == {model._meta.db_table: 2 for model in PUBLISHED}
+    assert found == {model._meta.db_table: 4 for model in PUBLISHED}
