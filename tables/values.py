@@ -57,6 +57,19 @@ def print_recipients(found: Iterable[Address]) -> str:
     return ", ".join(address.text if address.local else f"@{address.domain}" for address in found)
 
 
+def find_slip(text: str, found: Iterable[Address]) -> Address | None:
+    """The address that is hardly meant: "a@@b" is read as "a@"@b, but was written without quotes.
+
+    Postfix reads it so too; to whoever fills in a form it is worth a question.
+    """
+    for address in found:
+        if address.local and address.text.startswith('"'):  # @domain has no user name
+            plain = f"{address.local}@" if address.domain else address.local
+            if plain in text:
+                return address
+    return None
+
+
 def read_address(item: str) -> Address:
     """One unquoted address of a value: user@domain, user or @domain."""
     local, at, domain = item.rpartition("@")
@@ -169,6 +182,7 @@ class Transport:
         return f"{self.transport}:{self.nexthop}"
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9_.-]*")
 
 
@@ -176,6 +190,8 @@ def parse_transport(text: str) -> Transport:
     """transport:nexthop, transport:, transport or :nexthop. transport(5)."""
     transport, _, nexthop = text.strip().partition(":")
     transport, nexthop = transport.strip(), nexthop.strip()
+    if _CONTROL.search(nexthop):
+        raise EntryError(f"There is a control character inside the next hop {nexthop!r}.")
     if not _SERVICE_NAME.fullmatch(transport):
         raise EntryError(
             f"Write transport:nexthop; {transport!r} cannot be the name of a transport."
@@ -216,14 +232,13 @@ _NEEDING: dict[str, tuple[str, str]] = {
     "PREPEND": (r"[!-9;-~]+:.*", "PREPEND needs a header, Name: text, after it."),
     "REPLACE": (r".+", "REPLACE needs the new text after it."),
 }
-_OTHER = frozenset({"OK", "DUNNO", "RELAY", "DISCARD", "HOLD", "INFO", "WARN", "IGNORE", "STRIP"})
 ACCESS_VERBS = frozenset(
     {"OK", "DUNNO", "RELAY", "REJECT", "DEFER", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD"}
     | {"HOLD", "INFO", "WARN", "FILTER", "REDIRECT", "BCC", "PREPEND"}
 )
 CHECK_VERBS = frozenset(
     {"DUNNO", "REJECT", "DISCARD", "HOLD", "INFO", "WARN", "FILTER", "REDIRECT", "BCC"}
-    | {"PREPEND", "REPLACE", "IGNORE", "STRIP", "OK"}
+    | {"PREPEND", "REPLACE", "IGNORE", "STRIP", "OK", "PASS"}
 )
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 

@@ -36,19 +36,6 @@ class WellKnownForm(RowForm):
         if self.instance.pk and "value" in self.fields:
             self.initial["value"] = self.instance.destinations
 
-    def _post_clean(self) -> None:
-        """Asks the model, then whether what it reads is what was meant."""
-        super()._post_clean()  # type: ignore[misc]
-        written = self.cleaned_data.get("value", "")
-        if self.errors or '"' in written:
-            return
-        for read in self.instance.destinations:
-            if read.startswith('"') and read[1] not in "|/":
-                # Postfix takes a@@b for "a@"@b; here it is more likely a slip
-                slip = _("%(read)s is what this would mean; write it so if it is meant.")
-                self.add_error("value", slip % {"read": read[:200]})
-                return
-
 
 class AliasForm(WellKnownForm):
     """aliases(5)"""

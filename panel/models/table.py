@@ -105,7 +105,7 @@ class Table(models.Model):
         return specs.TYPES[self.type].ordered
 
     def clean(self) -> None:
-        """Refuses the compiler's names, and another way of searching once there are entries."""
+        """Refuses the compiler's names, and another kind or order once there are entries."""
         if self.name.startswith(RESERVED_TABLE_PREFIX):
             raise ValidationError(
                 {"name": _("Names that begin with %s are Waypost's own.") % RESERVED_TABLE_PREFIX}
@@ -122,12 +122,20 @@ class Table(models.Model):
             )
         if self.pk is None:
             return
-        before = Table.objects.filter(pk=self.pk).values_list("type", flat=True).first()
-        if (
-            before is not None
-            and specs.TYPES[before].ordered != self.is_ordered
-            and self.entries.exists()
-        ):
+        before = Table.objects.filter(pk=self.pk).first()
+        if before is None or not self.entries.exists():
+            return
+        if before.kind != self.kind:
+            raise ValidationError(
+                {
+                    "kind": _(
+                        "This table has entries, which mean something as %(kind)s. Make a new "
+                        "table."
+                    )
+                    % {"kind": before.kind}
+                }
+            )
+        if before.is_ordered != self.is_ordered:
             raise ValidationError(
                 {
                     "type": _(

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from panel.models.table import Entry, EntryQuerySet, Table
 from tables import values
+from tables.addresses import Address
 from tables.errors import EntryError
 
 
@@ -63,6 +65,15 @@ class WellKnown(Entry if TYPE_CHECKING else object):  # type: ignore[misc]
         """Chooses the table, then reads both sides."""
         self.choose_table()
         super().clean()
+        slip = values.find_slip(self.value, self.addresses)
+        if slip is not None:
+            message = _("%(read)s is what this would mean; write it so if it is meant.")
+            raise ValidationError({"value": message % {"read": slip.text[:200]}})
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The addresses that the value names."""
+        return []
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Chooses the table, then stores the row."""
@@ -105,6 +116,15 @@ class Alias(WellKnown, Entry):
     def destinations(self, texts: Iterable[str]) -> None:
         self.value = ", ".join(texts)
 
+    @property
+    def addresses(self) -> list[Address]:
+        """Those among the destinations."""
+        try:
+            found = values.parse_alias_destinations(self.value)
+        except EntryError:
+            return []
+        return [each.address for each in found if each.address is not None]
+
 
 class VirtualEntry(WellKnown, Entry):
     """One line of virtual(5): an address pattern and the addresses it stands for."""
@@ -130,6 +150,14 @@ class VirtualEntry(WellKnown, Entry):
     @destinations.setter
     def destinations(self, texts: Iterable[str]) -> None:
         self.value = ", ".join(texts)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """The destinations."""
+        try:
+            return list(values.parse_recipients(self.value))
+        except EntryError:
+            return []
 
 
 class Transport(WellKnown, Entry):

@@ -10,6 +10,7 @@ from tables.values import (
     Action,
     DestinationKind,
     Transport,
+    find_slip,
     parse_action,
     parse_alias_destinations,
     parse_check_action,
@@ -128,7 +129,26 @@ def test_it_reads_transports(text: str, expected: Transport) -> None:  # transpo
     assert parse_transport(expected.text) == expected
 
 
-@pytest.mark.parametrize("text", ["smtp:a b", "a b", "smtp:[x.test", "a/b:x"])
+@pytest.mark.parametrize(
+    ("text", "slip"),
+    [
+        ("a@@b.test", '"a@"@b.test'),
+        ("joe@b.test, a@@B.test", '"a@"@b.test'),
+        ('"q x"@b.test, a@@c.test', '"a@"@c.test'),
+        ('"a@"@b.test', None),
+        ('"q\\ x"@b.test', None),
+        ("joe, @b.test, ann@b.test", None),
+        ("@b.test", None),
+    ],
+)
+def test_it_finds_slips(text: str, slip: str | None) -> None:
+    found = find_slip(text, parse_recipients(text))
+    assert (found and found.text) == slip
+
+
+@pytest.mark.parametrize(
+    "text", ["smtp:a b", "a b", "smtp:[x.test", "a/b:x", "smtp:\x1bx.test", "error:a\x00b"]
+)
 def test_it_rejects_transports(text: str) -> None:
     with pytest.raises(EntryError):
         parse_transport(text)

@@ -155,3 +155,13 @@ def test_an_access_table_is_a_table_of_kind_access() -> None:
     table.full_clean()
     table.save()
     assert list(AccessTable.objects.values_list("name", flat=True)) == ["insiders"]
+
+
+def test_the_kind_stays_once_there_are_entries() -> None:
+    table = make_table(kind="virtual")
+    table.kind = "canonical"
+    table.full_clean()
+    Entry.objects.create(table=table, key="a@example.com", value="b@example.com")
+    with pytest.raises(ValidationError) as error:
+        table.full_clean()
+    assert set(error.value.message_dict) == {"kind"}
