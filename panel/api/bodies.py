@@ -20,7 +20,7 @@ from panel.api.problems import Problem
 from panel.constants import VALUE_LENGTH
 
 BODY_LIMIT = 2 * VALUE_LENGTH  # bytes
-BULK_BODY_LIMIT = 16 * 1024 * 1024  # bytes
+BULK_BODY_LIMIT = 32 * 1024 * 1024  # bytes
 DEPTH_LIMIT = 8  # a bulk edit of restriction lists has 4
 
 
@@ -36,17 +36,23 @@ class JsonBody(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The value of the body. Raises Problem."""
-        context = parser_context or {}
-        limit = getattr(context.get("view"), "body_limit", BODY_LIMIT)
-        raw = _read(stream, context["request"].META.get("CONTENT_LENGTH") or "0", limit)
+        text = read_text(stream, parser_context or {})
         try:
-            value = json.loads(
-                raw.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_number
-            )
+            value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             raise Problem(400, _("The body is not JSON: %s.") % _reason(error)) from error
         _look_through(value)
         return value
+
+
+def read_text(stream: IO[Any], context: Mapping[str, Any]) -> str:
+    """The body, at most as long as the view takes. Raises Problem."""
+    limit = getattr(context.get("view"), "body_limit", BODY_LIMIT)
+    raw = _read(stream, context["request"].META.get("CONTENT_LENGTH") or "0", limit)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Problem(400, _("The body is not UTF-8.")) from error
 
 
 def _read(stream: IO[Any], declared: str, limit: int) -> bytes:
@@ -60,8 +66,6 @@ def _read(stream: IO[Any], declared: str, limit: int) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return _("it is not UTF-8")
     if isinstance(error, RecursionError):
         return _("it is nested too deeply")
     return str(error)[:200]

@@ -7,8 +7,10 @@ RULES        the body is a list; each item is the body of a row to create, or ha
              update is a PATCH, upsert a PUT by key. They count as done one after the other.
              Rows are checked one by one, by the same forms as single ones; what only the database
              knows (which rows are there, which keys are taken) is asked for all of them at once,
-             and they are written by few statements.
-ERRORS       a problem document whose errors say the index of the operation; nothing is written
+             and they are written by few statements. New entries in plain form need no forms:
+             bulkplain.py.
+ERRORS       a problem document whose errors say the index of the operation, and the line where it
+             came as CSV; nothing is written
 LIMITS       OPERATIONS_LIMIT; a row that one operation makes cannot be referred to by another one
 """
 
@@ -22,12 +24,13 @@ from django.core.exceptions import ValidationError as ModelError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from panel.api.bulkplain import PlainEntries, read_plain
 from panel.api.fields import CONTROL
 from panel.api.permissions import demand
 from panel.api.problems import ERRORS_LIMIT, Problem, conflict, flatten
 from panel.api.rowform import RowForm
 
-OPERATIONS_LIMIT = 20_000
+OPERATIONS_LIMIT = 100_000
 CHUNK = 1000  # rows asked for or written by one statement
 NEEDS: dict[str, tuple[str, ...]] = {
     "create": ("add",),
@@ -75,6 +78,7 @@ class Bulk:
         self.context = {**view.get_serializer_context(), "in_bulk": True}
         self.errors: list[dict[str, Any]] = []
         self.conflicts_only = True
+        self.lines: Sequence[int] = getattr(body, "lines", ())
         self.operations = [self._read(index, item) for index, item in enumerate(_items(body))]
         self.present: dict[int, Any] = {}  # rows that were there and are still, by id
         self.by_key: dict[Key, list[Any]] = {}
@@ -88,6 +92,9 @@ class Bulk:
         for action in sorted({a for each in self.operations for a in NEEDS[each.op]}):
             demand(self.view.request, self.view.permission_model, action)
         self.view.check_bulk(each.values for each in self.operations)
+        plain = self._read_plain()
+        if plain is not None:
+            return _summary_of_new(plain.write())
         self._find_rows()
         for operation in self.operations:
             if len(self.errors) >= ERRORS_LIMIT:
@@ -97,6 +104,20 @@ class Bulk:
         self._stop_at_errors()
         self._write()
         return self._summary()
+
+    def _read_plain(self) -> PlainEntries | None:
+        """What is to be done, when that is adding plain entries. Raises Problem 409."""
+        ops = {operation.op for operation in self.operations}
+        if not ops <= {"create", "upsert"}:
+            return None
+        plain = read_plain(self.view, [operation.values for operation in self.operations])
+        taken = plain.taken() if plain is not None else []
+        if taken and "upsert" in ops:
+            return None
+        for index in taken:
+            self.errors += [{"index": index, **each} for each in self._taken().errors]
+        self._stop_at_errors()
+        return plain
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -333,8 +354,12 @@ class Bulk:
 
     def _stop_at_errors(self) -> None:
         if self.errors:
+            if self.lines:
+                for each in self.errors:
+                    each["line"] = self.lines[each["index"]]
             first = self.errors[0]
-            place = f"{first['index']}.{first['field']}".removesuffix(".")
+            number = _("Line %d") % first["line"] if self.lines else str(first["index"])
+            place = f"{number}.{first['field']}".removesuffix(".")
             raise Problem(
                 409 if self.conflicts_only else 400,
                 _("Nothing was changed. %(place)s: %(message)s")
@@ -349,6 +374,12 @@ def _items(body: Any) -> list[Any]:
     if len(body) > OPERATIONS_LIMIT:
         raise Problem(413, _("At most %d operations fit into one request.") % OPERATIONS_LIMIT)
     return body
+
+
+def _summary_of_new(ids: Sequence[int]) -> dict[str, Any]:
+    results = [{"op": "create", "id": pk} for pk in ids]
+    counts = {"count": len(ids), "created": len(ids), "updated": 0, "deleted": 0}
+    return {**counts, "results": results}
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

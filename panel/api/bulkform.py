@@ -25,7 +25,11 @@ BULK_BODY: dict[str, Any] = {
             },
             "additionalProperties": True,
         },
-    }
+    },
+    "text/csv": {
+        "type": "string",
+        "description": "The first line names the fields; each other line is one operation.",
+    },
 }
 
 

@@ -52,6 +52,7 @@ class EntriesView(RowView):
 
     search_fields = ("key", "value")
     key_fields: ClassVar[tuple[str, ...]] = ("pattern",)
+    plain_fields: ClassVar[tuple[str, ...]] = ()  # of key and value, in views with plain entries
     key_attributes = frozenset({"table_id", "lookup_key"})
 
     def known_parameters(self) -> set[str]:
@@ -75,6 +76,12 @@ class EntriesView(RowView):
         """As key_columns says it."""
         column = "key" if row.lookup_key is None else "lookup_key"
         return ("table_id", row.table_id), (column, getattr(row, column))
+
+    def plain_sides(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Key and value as they would be stored, where that can be told at sight: bulkplain.py"""
+        sides = tuple(values.get(name) for name in self.plain_fields)
+        key, value = sides if len(sides) == 2 else (None, None)
+        return (key, value) if isinstance(key, str) and isinstance(value, str) else None
 
     def unique_key(self, row: Entry) -> tuple[tuple[str, Any], ...] | None:
         """None in tables that are tried in order."""
@@ -136,6 +143,19 @@ class VirtualEntryView(WellKnownView):
     queryset = VirtualEntry.objects.all()
     serializer_class = entryform.VirtualEntryForm
     ordering_names = named_orders("pattern")
+    plain_fields = ("pattern", "destinations")
+
+    def plain_sides(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The destinations are joined as the row joins them; none may be two."""
+        given = values.get("destinations")
+        if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
+            return None
+        if len(given) > entryform.DESTINATIONS_LIMIT:
+            return None
+        joined = ", ".join(given)
+        if joined.count(",") != len(given) - 1:
+            return None
+        return super().plain_sides({**values, "destinations": joined})
 
 
 class TransportView(WellKnownView):
@@ -193,6 +213,7 @@ class TableEntryView(InTableView):
     serializer_class = entryform.EntryForm
     ordering_names = named_orders("key")
     key_fields = ("key",)
+    plain_fields = ("key", "value")
 
 
 class AccessRuleView(InTableView):

@@ -13,7 +13,8 @@ RULES        types are checked here (fields.py), everything else by the model: f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, cast
 
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -24,6 +25,9 @@ from rest_framework import serializers
 
 from panel.api.fields import Number, Text, Truth
 from panel.api.problems import FIELD_LIMIT, conflict
+
+# an item of a list in one text: quoted strings and all but commas. RFC 5322 3.2.4
+ITEM = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
 
 
 def memory_of(field: serializers.Field[Any, Any, Any, Any]) -> dict[str, Any]:
@@ -91,6 +95,18 @@ class RowForm(serializers.ModelSerializer[Any]):
         self.check(row, attrs)
         self.row = row
         return attrs
+
+    def cell_readers(self) -> dict[str, Callable[[str], Any]]:
+        """For the fields that are no texts: what makes their value of a cell of CSV."""
+        readers: dict[str, Callable[[str], Any]] = {"id": _number_of}
+        for name, field in self.fields.items():
+            if isinstance(field, Truth):
+                readers[name] = _truth_of
+            elif isinstance(field, Number):
+                readers[name] = _number_of
+            elif isinstance(field, serializers.ListField):
+                readers[name] = _items_of
+        return readers
 
     def new_row(self) -> Any:
         """An empty row, with what the address of the request says about it."""
@@ -185,3 +201,18 @@ class RowForm(serializers.ModelSerializer[Any]):
                     constraint.validate(model, row)
                 except ModelError as error:
                     yield self.api_name(constraint.fields[-1]), error.messages[0]
+
+
+def _truth_of(cell: str) -> Any:
+    return {"true": True, "false": False}.get(cell.lower(), cell)
+
+
+def _number_of(cell: str) -> Any:
+    return int(cell) if cell.isascii() and cell.isdigit() and len(cell) <= 18 else cell
+
+
+def _items_of(cell: str) -> list[str]:
+    """What stands between commas; those inside quotes belong to their item."""
+    if '"' not in cell:
+        return [item for part in cell.split(",") if (item := part.strip())]
+    return [item for part in ITEM.findall(cell) if (item := part.strip())]

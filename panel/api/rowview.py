@@ -25,9 +25,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from panel.api import etags
-from panel.api.bodies import BODY_LIMIT, BULK_BODY_LIMIT
+from panel.api.bodies import BODY_LIMIT, BULK_BODY_LIMIT, JsonBody
 from panel.api.bulk import Bulk
 from panel.api.bulkform import BULK_BODY, BulkForm
+from panel.api.csvbody import CsvBody
 from panel.api.fields import CONTROL
 from panel.api.filters import refuse_unknown
 from panel.api.permissions import demand
@@ -238,7 +239,7 @@ class RowView(WriteView):
     # -- steps --------------------------------------------------------------------------------
 
     @extend_schema(request=BULK_BODY, responses=BulkForm)
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], parser_classes=[JsonBody, CsvBody])
     @write
     def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Many writes at once: all or nothing."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
 from panel.api.bulk import OPERATIONS_LIMIT
-from panel.models import Change, Domain, VirtualEntry
+from panel.models import Change, Domain, Table, VirtualEntry
 from tests.panel.api.client import Api
 
 
@@ -158,3 +159,146 @@ def test_lists_with_members(api: Api) -> None:
         ["permit_mynetworks", "reject"],
         ["reject"],
     ]
+
+
+def csv(api: Api, path: str, text: str) -> HttpResponse:
+    return api("POST", path, raw=text.encode(), Content_Type="text/csv")
+
+
+def test_a_hundred_thousand_in_one_call(api: Api) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        said = api.add("virtual-entries/bulk/", entries(100_000))
+    assert (said["count"], said["created"]) == (100_000, 100_000)
+    assert len(queries) < 30
+    last = VirtualEntry.objects.get(pk=said["results"][-1]["id"])
+    assert (last.key, last.lookup_key, last.value) == (
+        "u99999@example.com", "u99999@example.com", "v99999@example.org",
+    )  # fmt: skip
+    assert Change.objects.filter(model="entry", operation="insert").count() == 100_000
+    change = Change.objects.filter(row=last.pk).get()
+    assert change.after["value"] == last.value
+    assert (change.operation, change.source) == ("insert", "api")
+
+
+PLAIN = {"pattern": "joe@example.com", "destinations": ["ann@example.com"]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"enabled": False, "comment": "it's a \\ test"},
+        {"destinations": ["ann@example.com", "bob@example.com"]},
+        {"pattern": "Joe@Example.COM"},
+        {"pattern": "joe"},
+        {"destinations": ['"a b"@example.com', "@example.org"]},
+        {"table": "virtual"},
+        {"table": "others"},
+        {"op": "upsert"},
+    ],
+)
+def test_plain_entries_are_stored_as_the_forms_store_them(api: Api, more: dict[str, Any]) -> None:
+    Table.objects.create(name="others", type="hash", kind="virtual")
+    api.add("virtual-entries/bulk/", [{**PLAIN, **more}])
+    (columns,) = VirtualEntry.objects.values()
+    record = Change.objects.get(model="entry").after
+    VirtualEntry.objects.all().delete()
+    Change.objects.all().delete()
+    api.add("virtual-entries/", {**PLAIN, **{n: v for n, v in more.items() if n != "op"}})
+    (wanted,) = VirtualEntry.objects.values()
+    assert columns | {"id": 0} == wanted | {"id": 0}
+    assert record | {"id": 0} == Change.objects.get(model="entry").after | {"id": 0}
+
+
+@pytest.mark.parametrize(
+    "more, field",
+    [
+        ({"destinations": ["a@@example.com"]}, "destinations"),
+        ({"destinations": ["a@example.com, b@example.com"]}, "destinations"),
+        ({"destinations": []}, "destinations"),
+        ({"destinations": "a@example.com"}, "destinations"),
+        ({"pattern": "joe@example.com\nann@example.com"}, "pattern"),
+        ({"comment": "two\nlines"}, "comment"),
+        ({"comment": "x" * 501}, "comment"),
+        ({"enabled": "yes"}, "enabled"),
+        ({"table": "aliases"}, "table"),
+        ({"table": ""}, "table"),
+        ({"table": ["virtual"]}, "table"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"pattern": None}, "pattern"),
+    ],
+)
+def test_what_is_not_plain_is_refused_as_ever(api: Api, more: dict[str, Any], field: str) -> None:
+    response = api("POST", "virtual-entries/bulk/", [*entries(2), {**PLAIN, **more}])
+    assert response.status_code == 400, response.content
+    found = {(each["index"], each["field"].split(".")[0]) for each in response.json()["errors"]}
+    assert found == {(2, field)}
+    assert not VirtualEntry.objects.exists()
+
+
+def test_plain_entries_whose_keys_are_taken(api: Api) -> None:
+    api.add("virtual-entries/", entries(2)[1])
+    response = api("POST", "virtual-entries/bulk/", [*entries(3), entries(3)[2]])
+    assert response.status_code == 409, response.content
+    assert [each["index"] for each in response.json()["errors"]] == [1, 3]
+    assert VirtualEntry.objects.count() == 1
+
+
+def test_csv(api: Api) -> None:
+    api.add("virtual-entries/", {"pattern": "old@example.com", "destinations": ["x@example.com"]})
+    said = csv(
+        api,
+        "virtual-entries/bulk/",
+        "\ufeffop;pattern;destinations;enabled;comment\r\n"
+        "upsert;Joe@example.com;ann@example.com, bob@example.com;TRUE;\r\n"
+        "\r\n"
+        'upsert;ann@example.com;"""a, b""@example.com";false;"two; words"\r\n'
+        "delete;old@example.com;;;\r\n",
+    ).json()
+    assert (said["created"], said["deleted"]) == (2, 1), said
+    rows = {
+        row.key: (row.destinations, row.enabled, row.comment) for row in VirtualEntry.objects.all()
+    }
+    assert rows == {
+        "Joe@example.com": (["ann@example.com", "bob@example.com"], True, ""),
+        "ann@example.com": (['"a, b"@example.com'], False, "two; words"),
+    }
+
+
+def test_numbers_in_csv(api: Api) -> None:
+    table = Table.objects.create(name="rules", type="regexp", kind="access")
+    csv(api, f"access-tables/{table.pk}/rules/bulk/", "pattern,action,position\n/a/,REJECT,7\n")
+    (row,) = table.entries.all()
+    assert (row.key, row.value, row.position) == ("/a/", "REJECT", 7)
+    csv(api, f"access-tables/{table.pk}/rules/bulk/", f"op,id,action\nupdate,{row.pk},OK\n")
+    row.refresh_from_db()
+    assert row.value == "OK"
+
+
+@pytest.mark.parametrize(
+    "lines, line, field",
+    [
+        ("pattern,destinations\na@example.com,b@example.com\n\na b,c@example.com", 4, "pattern"),
+        ("pattern,destinations\na@example.com,b@@example.com", 2, "destinations"),
+        ("pattern,destinations\na@example.com,b@example.com,c", 2, ""),
+        ("pattern,destinations,nonsense\na@example.com,b@example.com,c", 2, "nonsense"),
+        ("pattern,destinations,enabled\na@example.com,b@example.com,yes", 2, "enabled"),
+        ('pattern,destinations\na@example.com,"b@example.com', 2, ""),
+        ("pattern,pattern\na@example.com,b@example.com", 1, ""),
+        ("pattern,\na@example.com,b@example.com", 1, ""),
+        ("\n", 1, ""),
+    ],
+)
+def test_errors_in_csv_name_line_and_field(api: Api, lines: str, line: int, field: str) -> None:
+    response = csv(api, "virtual-entries/bulk/", lines)
+    assert response.status_code == 400, response.content
+    places = [(each["line"], each["field"].split(".")[0]) for each in response.json()["errors"]]
+    assert places == [(line, field)]
+    assert f"ine {line}" in response.json()["detail"]
+    assert not VirtualEntry.objects.exists()
+
+
+def test_csv_is_for_bulk_edits_and_utf_8(api: Api) -> None:
+    assert csv(api, "virtual-entries/", "pattern\na@example.com").status_code == 415
+    response = api("POST", "domains/bulk/", raw=b"name\n\xff\n", Content_Type="text/csv")
+    assert response.status_code == 400
