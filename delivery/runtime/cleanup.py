@@ -188,8 +188,17 @@ class Cleanup:
 
     # mail of clients and users
 
-    def receive(self, rules: MailRules, arrival: Arrival) -> Draft:
-        """A message is to come. Raises SmtpFailure 452 when the disk is full."""
+    def count(self, name: str) -> None:
+        """Something happened that status shows."""
+        self._counters.add(name)
+
+    def receive(
+        self, rules: MailRules, arrival: Arrival, writer: ContentWriter | None = None
+    ) -> Draft:
+        """A message is to come. Raises SmtpFailure 452 when the disk is full.
+
+        `writer`: the one whose name the message has already.
+        """
         origin, failure = arrival.origin, None
         submitter = Submitter(
             client=origin.client,
@@ -213,7 +222,7 @@ class Cleanup:
             generation=rules.number,
             is_local=is_local,
         )
-        writer = self.spool.begin()
+        writer = writer or self.spool.begin()
         only = arrival.recipients[0].original if len(arrival.recipients) == 1 else None
         received = trace.received(
             envelope,

@@ -9,9 +9,10 @@ RULES        one set of rules for the whole connection, the one it began with
              whose fault a refusal was is noted, for the postmaster (notify_classes)
              a reply of 250 to a message comes after the spool has it on disk (RFC 5321 4.2.5)
              where TLS is required nothing is done without it (RFC 3207 4)
+             XCLIENT begins the session anew, for the client that it names (XCLIENT_README)
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
              session's to answer with 421
-NOT DONE     STARTTLS, AUTH, XCLIENT, XFORWARD; limits of rates (anvil(8))
+NOT DONE     STARTTLS, AUTH
 SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +30,16 @@ from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
+from delivery.runtime import offers
 from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Draft, Origin
 from delivery.runtime.notices import Transcript
+from delivery.runtime.rates import Rate, Rates
 from delivery.runtime.rules import ServiceRules
+from delivery.runtime.throttle import Throttle
 from delivery.smtp import events, replies
 from delivery.smtp.replies import Reply
+from delivery.smtp.server import ServerProtocol
+from delivery.spool.content import ContentWriter
 from delivery.trace import with_protocol
 from delivery.values import Client, Recipient, default_orcpt
 from tables.addresses import NULL
@@ -62,6 +68,7 @@ class Transaction:
     known: dict[str, Any]  # what MAIL adds to the facts
     recipients: list[Recipient] = field(default_factory=list)
     overshoot: int = 0  # recipients beyond the limit
+    writer: ContentWriter | None = None  # from the first recipient on the message has a name
     draft: Draft | None = None
 
 
@@ -75,31 +82,43 @@ class Dialogue:
         ask: Ask,
         client: Client,
         server: tuple[str, int],
-        keywords: Callable[[], tuple[str, ...]],
+        protocol: ServerProtocol,
+        rates: Rates,
     ) -> None:
-        """`server`: our address and port; `keywords()`: EHLO lines (ServerProtocol.keywords)."""
+        """`server`: our address and port; `protocol`: is told what to offer this client."""
         self.rules = rules
         self.bad_pipelining = False  # ServerProtocol.improper_pipelining; the session keeps it
         self._settings = rules.settings
         self._cleanup = cleanup
-        self._checks = Checks(rules.policy, ask)
-        self._keywords = keywords
+        self._ask = ask
+        self._protocol = protocol
+        self._rates = rates
         self.transcript = Transcript()
         self._errors = 0
         self._junk = 0
         self._is_forgiven = False  # this negative reply is no error
-        self._client = f"{client.name}[{client.address}]"
-        self._known: dict[str, Any] = {  # facts of the session
-            "client": client,
-            "server_address": server[0],
-            "server_port": server[1],
-        }
         self._transaction: Transaction | None = None
+        self._forwarded: dict[str, str | None] = {}  # what XFORWARD says of the mail to come
+        self._begin({"client": client, "server_address": server[0], "server_port": server[1]})
+
+    def _begin(self, known: dict[str, Any]) -> None:
+        """A session begins, with these facts."""
+        client = known["client"]
+        self._known = known
+        self._client = f"{client.name}[{client.address}]"
+        self._checks = Checks(self.rules.policy, self._ask)
+        self._throttle = Throttle(self._rates, self.rules, client)
+        self._protocol.offer(*offers.of(self.rules, client))
 
     # the session's calls
 
     async def greet(self) -> Reply:
-        """220, or the refusal of smtpd_client_restrictions."""
+        """220, or the refusal of a limit or of smtpd_client_restrictions."""
+        if self._throttle.connect():
+            self._cleanup.count("refused_connections")
+            self._blame(Blame.POLICY)
+            address = self._known["client"].address
+            return replies.too_many_connections(self._settings.myhostname, address)
         facts = self._facts(Stage.CONNECT)
         decision = await self._checks.client(facts)
         if decision.refused:
@@ -109,8 +128,6 @@ class Dialogue:
 
     async def answer(self, event: events.Event) -> Reply:
         """The reply to any event but ContentChunk."""
-        if self._errors and self._errors >= self._settings.smtpd_soft_error_limit:
-            await asyncio.sleep(self._settings.smtpd_error_sleep_time)
         self._is_forgiven = False
         try:
             if self._settings.requires_tls and not isinstance(event, _WITHOUT_TLS):
@@ -127,6 +144,7 @@ class Dialogue:
             log.event("smtpd", problem=str(error), client=self._client)
             self._blame(Blame.DATA)
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
+        await self.pause()
         if not reply.is_positive and not self._is_forgiven:
             self._errors += 1
         if _is_junk(event):
@@ -134,6 +152,16 @@ class Dialogue:
                 self._errors += 1
             self._junk += 1
         return self._softened(reply)
+
+    async def pause(self) -> None:
+        """Before a reply: clients that make errors wait. postconf(5) smtpd_error_sleep_time."""
+        if self.is_slowed:
+            await asyncio.sleep(self._settings.smtpd_error_sleep_time)
+
+    @property
+    def is_slowed(self) -> bool:
+        """True when the client has made so many errors that its replies wait."""
+        return self._errors > 0 and self._errors >= self._settings.smtpd_soft_error_limit
 
     @property
     def has_too_many_errors(self) -> bool:
@@ -150,6 +178,7 @@ class Dialogue:
     def end(self) -> None:
         """The connection is gone: forget what was begun."""
         self._forget()
+        self._throttle.disconnect()
 
     # commands
 
@@ -157,7 +186,7 @@ class Dialogue:
         return await self._hello(event.name, "SMTP", ())
 
     async def _ehlo(self, event: events.Ehlo) -> Reply:
-        return await self._hello(event.name, "ESMTP", self._keywords())
+        return await self._hello(event.name, "ESMTP", self._protocol.keywords)
 
     async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
         stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
@@ -172,6 +201,9 @@ class Dialogue:
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
+        if self._throttle.is_over(Rate.MESSAGE):
+            self._blame(Blame.POLICY)
+            return replies.too_much_mail(self._known["client"].address)
         self._cleanup.spool.check_room(event.size or 0)
         known = {
             "sender": event.address,
@@ -192,6 +224,9 @@ class Dialogue:
     async def _rcpt(self, event: events.Rcpt) -> Reply:
         transaction = self._transaction
         assert transaction is not None
+        if self._throttle.is_over(Rate.RECIPIENT):
+            self._blame(Blame.POLICY)
+            return replies.too_many_recipients(self._known["client"].address)
         count, limit = len(transaction.recipients), self._settings.smtpd_recipient_limit
         if 0 < limit <= count:
             # RFC 5321 4.5.3.1.10: the client may go on, and send to the rest later
@@ -204,6 +239,8 @@ class Dialogue:
         if decision.refused:
             return self._refuse(decision, facts, recipient=event.given)
         self._note(decision, facts)
+        if transaction.writer is None:
+            transaction.writer = self._cleanup.spool.begin()
         transaction.recipients.append(
             Recipient(
                 address=event.address,
@@ -233,7 +270,7 @@ class Dialogue:
             envid=mail.envid,
             ret=mail.ret,
         )
-        transaction.draft = self._cleanup.receive(self.rules, arrival)
+        transaction.draft = self._cleanup.receive(self.rules, arrival, transaction.writer)
         return replies.START_CONTENT
 
     async def _chunk_end(self, event: events.ChunkEnd) -> Reply:
@@ -262,6 +299,8 @@ class Dialogue:
                 return self._refuse(decision, facts)
             self._errors = self._junk = 0
             self.transcript.blamed.clear()
+            if self._forwarded:
+                log.event("xforward", queue_id=queue_id, **_logged(self._forwarded))
             return replies.queued(queue_id, event.chunk_size)
         finally:
             self._forget()
@@ -306,6 +345,19 @@ class Dialogue:
     async def _start_tls(self, event: events.StartTls) -> Reply:
         return replies.NOT_IMPLEMENTED
 
+    async def _xclient(self, event: events.Xclient) -> Reply:
+        """The session begins anew, as if that client had connected. XCLIENT_README."""
+        self._forget()
+        self._throttle.disconnect()
+        known = offers.spoken_for(self._known, event.attributes, temporary=event.is_temporary)
+        log.event("xclient", client=self._client, speaks_for=known["client"].address)
+        self._begin(known)
+        return await self.greet()
+
+    async def _xforward(self, event: events.Xforward) -> Reply:
+        self._forwarded.update(event.attributes)
+        return replies.OK
+
     async def _unknown(self, event: events.Unknown) -> Reply:
         self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
@@ -324,8 +376,11 @@ class Dialogue:
     def _facts(self, stage: Stage, **given: Any) -> Facts:
         """Facts of the session, of the transaction if there is one, and `given`."""
         values = {**self._known, "bad_pipelining": self.bad_pipelining}
-        if self._transaction is not None:
-            values.update(self._transaction.known)
+        transaction = self._transaction
+        if transaction is not None:
+            values.update(transaction.known)
+            if transaction.writer is not None:
+                values["queue_id"] = transaction.writer.queue_id
         values.update(given)
         return Facts(stage=stage, **values)
 
@@ -339,8 +394,14 @@ class Dialogue:
         """The end of a transaction, whatever it came to. Postfix mail_reset()."""
         self._checks.new_message()
         transaction, self._transaction = self._transaction, None
-        if transaction is not None and transaction.draft is not None:
+        if transaction is not None:
+            self._forwarded.clear()
+        if transaction is None:
+            return
+        if transaction.draft is not None:
             transaction.draft.abandon()
+        elif transaction.writer is not None:
+            transaction.writer.abandon()
 
     def _refuse(self, decision: Decision, facts: Facts, *, recipient: str = "") -> Reply:
         self._note(decision, facts)
@@ -382,6 +443,11 @@ def _origin(facts: Facts, *, smtputf8: bool) -> Origin:
     )
 
 
+def _logged(attributes: Mapping[str, str | None]) -> dict[str, str]:
+    """XFORWARD's words as the log says them."""
+    return {f"orig_{name.lower()}": value or "unknown" for name, value in attributes.items()}
+
+
 def _is_junk(event: events.Event) -> bool:
     """postconf(5) smtpd_junk_command_limit; a mistake in such a command counts like it."""
     if isinstance(event, events.SyntaxProblem):
@@ -405,6 +471,8 @@ _ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {
     events.Etrn: Dialogue._etrn,
     events.StartTls: Dialogue._start_tls,
     events.Auth: Dialogue._auth,
+    events.Xclient: Dialogue._xclient,
+    events.Xforward: Dialogue._xforward,
     events.Quit: Dialogue._quit,
     events.Unknown: Dialogue._unknown,
     events.SyntaxProblem: Dialogue._syntax_problem,

@@ -8,9 +8,9 @@ RULES        a service named like a variable of the environment (smtp, submissio
              others go on
              a service that needs TLS from the first byte does not listen as long as we have none:
              nobody shall send a password into it
-             one client has at most smtpd_client_connection_count_limit connections
-             (smtpd_client_event_limit_exceptions are free of it), all together SESSIONS_LIMIT, less
-             where the system gives fewer descriptors: more are told 421, honestly, and hung up on
+             all clients have at most SESSIONS_LIMIT connections, less where the system gives fewer
+             descriptors; one client has a limit of its own (throttle.py), far beyond which it is
+             not even looked at: more are told 421, honestly, and hung up on
 SOURCE       master(5); postconf(5) smtpd_client_connection_count_limit; RFC 5321 3.8
 """
 
@@ -29,15 +29,17 @@ from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.machine import families, listening_addresses
 from delivery.runtime.notices import Notices
+from delivery.runtime.rates import Rates
 from delivery.runtime.rules import DEFAULT_SERVICE, Rules, ServiceRules
 from delivery.runtime.session import Session
+from delivery.runtime.throttle import holds
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
-from tables.errors import TableError
 
 SESSIONS_LIMIT = 10_000
 SPARE_DESCRIPTORS = 800  # for the spool, tables, deliveries to Maildirs and other servers
 BACKLOG = 1024
+CROWD = 4  # times smtpd_client_connection_count_limit
 ABORT_S = 2.0  # for sessions that were cut off to let go of the spool
 WELL_KNOWN_PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 
@@ -75,6 +77,7 @@ class Listeners:
         self._empty = asyncio.Event()
         self._empty.set()
         self._by_client: Counter[str] = Counter()
+        self._rates = Rates()
         spare = min(SPARE_DESCRIPTORS, descriptors // 2)
         self._limit = max(min(SESSIONS_LIMIT, descriptors - spare), 10)
         self.problems: dict[str, str] = {}  # service -> why it does not listen
@@ -182,6 +185,7 @@ class Listeners:
             self._cleanup,
             self._asker,
             self._notices,
+            rates=self._rates,
             admit=self._admit,
             gone=self._gone,
         )
@@ -192,20 +196,19 @@ class Listeners:
         self._empty.clear()
         self._by_client[address] += 1
         self._counters.add("connections")
-        limit = settings.smtpd_client_connection_count_limit
-        if len(self._sessions) > self._limit or (
-            0 < limit < self._by_client[address] and not self._is_unlimited(session)
-        ):
+        if len(self._sessions) > self._limit or self._is_crowding(session):
             self._counters.add("refused_connections")
             return replies.too_many_connections(settings.myhostname, address)
         return None
 
-    def _is_unlimited(self, session: Session) -> bool:
-        try:
-            return session.rules.unlimited.matches_host("unknown", session.client.address)
-        except TableError as error:
-            log.event("smtpd", problem=str(error))
+    def _is_crowding(self, session: Session) -> bool:
+        """So many from one address that its name need not be looked up for the limit."""
+        rules = session.rules
+        limit = rules.settings.smtpd_client_connection_count_limit
+        if limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
             return False
+        count = self._by_client[session.client.address]
+        return count > CROWD * limit and not holds(rules.unlimited, session.client)
 
     def _gone(self, session: Session) -> None:
         if session not in self._sessions:

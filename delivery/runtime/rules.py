@@ -78,7 +78,17 @@ class SessionSettings:
     smtpd_error_sleep_time: float
     smtpd_peername_lookup: bool
     soft_bounce: bool
+    smtpd_upstream_proxy_protocol: str
+    smtpd_upstream_proxy_timeout: float
+    smtpd_authorized_xclient_hosts: tuple[str, ...]
+    smtpd_authorized_xforward_hosts: tuple[str, ...]
+    smtpd_discard_ehlo_keyword_address_maps: str
+    smtpd_command_filter: str
+    anvil_rate_time_unit: float
     smtpd_client_connection_count_limit: int
+    smtpd_client_connection_rate_limit: int
+    smtpd_client_message_rate_limit: int
+    smtpd_client_recipient_rate_limit: int
     smtpd_client_event_limit_exceptions: tuple[str, ...]
     smtpd_tls_security_level: str
     smtpd_enforce_tls: bool
@@ -134,11 +144,20 @@ class ServiceRules(MailRules):
         self.settings = settings = parameters.bind(SessionSettings)
         self.notices = parameters.bind(NoticeSettings)
         self.notified = notice("notify", parameters.items("internal_mail_filter_classes"))
+        maps = rules.snapshot.maps
         self.unlimited = MatchList(
             "smtpd_client_event_limit_exceptions",
             settings.smtpd_client_event_limit_exceptions,
-            rules.snapshot.maps,
+            maps,
         )
+        self.xclient_hosts = MatchList(
+            "smtpd_authorized_xclient_hosts", settings.smtpd_authorized_xclient_hosts, maps
+        )
+        self.xforward_hosts = MatchList(
+            "smtpd_authorized_xforward_hosts", settings.smtpd_authorized_xforward_hosts, maps
+        )
+        self.discarded_keywords = maps(settings.smtpd_discard_ehlo_keyword_address_maps)
+        self.command_filter = maps(settings.smtpd_command_filter)
         self.flush_domains = MatchList(
             "fast_flush_domains",
             settings.fast_flush_domains,

@@ -6,6 +6,8 @@ RULES        replies of one read go out in one write (RFC 2920 3.2); while one c
              a session without a word for smtpd_timeout ends with 421; one that does not read its
              replies is not answered, nor read from, further
              a client that has said its last (half-closed) is answered to the end
+             behind a proxy (smtpd_upstream_proxy_protocol) the client is whom its header names;
+             without one in time there is no greeting but 421
              a client that is gone counts as connected while its last command is being worked on:
              hanging up does not free it from the limits
              what went wrong is told to the postmaster at the end (notices.py), if that is wanted
@@ -28,14 +30,18 @@ from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.notices import Notices
+from delivery.runtime.rates import Rates
 from delivery.runtime.rules import ServiceRules
-from delivery.smtp import replies
+from delivery.smtp import proxyheader, replies
 from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk
+from delivery.smtp.proxyheader import ProxyHeaderError
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.values import Client
+from tables.errors import TableUnavailable
 
 READ_AHEAD = 128 * 1024
+HAPROXY = "haproxy"  # the one word of smtpd_upstream_proxy_protocol
 
 
 class Session(asyncio.Protocol):
@@ -48,6 +54,7 @@ class Session(asyncio.Protocol):
         asker: Asker,
         notices: Notices,
         *,
+        rates: Rates,
         admit: Callable[[Session], Reply | None],
         gone: Callable[[Session], None],
     ) -> None:
@@ -59,7 +66,14 @@ class Session(asyncio.Protocol):
         self._notices = notices
         self._admit = admit
         self._gone = gone
-        self._smtp = ServerProtocol(rules.server)
+        self._rates = rates
+        self._smtp = ServerProtocol(
+            rules.server,
+            command_filter=self._replaced if rules.command_filter else None,
+        )
+        self._server = ("", 0)
+        self._header: bytearray | None = None  # of the proxy, as far as it is here
+        self._header_timer: asyncio.TimerHandle | None = None
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
@@ -86,16 +100,24 @@ class Session(asyncio.Protocol):
             self._transport.abort()
             return
         self.client = Client(address=_plain(peer[0]), port=int(peer[1]))
+        self._server = (_plain(own[0]), int(own[1]))
         self._extend_deadline()
         self._tick()
         refusal = self._admit(self)
         if refusal is not None:
             self._say_and_close(refusal)
+        elif self.rules.settings.smtpd_upstream_proxy_protocol == HAPROXY:
+            self._header = bytearray()
+            patience = self.rules.settings.smtpd_upstream_proxy_timeout
+            self._header_timer = self._loop.call_later(patience, self._no_header, "timeout")
         else:
-            self._start(self._greet(_plain(own[0]), int(own[1])))
+            self._start(self._greet())
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
+        if self._header is not None:
+            self._take_header(data)
+            return
         self._smtp.receive_data(data)
         if self._busy or self._choked:
             self._unread = True
@@ -128,6 +150,7 @@ class Session(asyncio.Protocol):
         """The end, however it came."""
         if self._timer is not None:
             self._timer.cancel()
+        self._forget_header_timer()
         self._transport = None
         if not self._smtp.closed and not self._hung_up:
             log.event(
@@ -155,7 +178,49 @@ class Session(asyncio.Protocol):
 
     # inside
 
-    async def _greet(self, server_address: str, server_port: int) -> None:
+    def _take_header(self, data: bytes) -> None:
+        """A proxy says whom it speaks for. postconf(5) smtpd_upstream_proxy_protocol."""
+        assert self._header is not None
+        self._header += data
+        try:
+            found = proxyheader.read(bytes(self._header), self.rules.server.families)
+        except ProxyHeaderError as error:
+            self._no_header(str(error))
+            return
+        if found is None:
+            return
+        rest = bytes(self._header[found.length :])
+        self._header = None
+        self._forget_header_timer()
+        if found.client is not None and found.server is not None:
+            self.client = Client(address=found.client[0], port=found.client[1])
+            self._server = found.server
+        self._smtp.receive_data(rest)
+        self._start(self._greet())
+
+    def _no_header(self, problem: str) -> None:
+        """Nobody knows who the client is."""
+        self._forget_header_timer()
+        if self._transport is None or self._hung_up:
+            return
+        log.event("smtpd", problem=f"haproxy read: {problem}", client=self._client)
+        self._say_and_close(replies.no_proxy(self.rules.settings.myhostname))
+
+    def _forget_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _replaced(self, line: str) -> str | None:
+        """What is read in place of a command; a table that cannot be asked replaces nothing."""
+        try:
+            found = self.rules.command_filter.find((line,))
+        except TableUnavailable as error:
+            log.event("smtpd", problem=str(error), client=self._client)
+            return None
+        return None if found is None else found.value
+
+    async def _greet(self) -> None:
         if self.rules.settings.smtpd_peername_lookup:
             self.client = await peername.look_up(self.client, self._asker.resolver)
         dialogue = Dialogue(
@@ -163,12 +228,12 @@ class Session(asyncio.Protocol):
             self._cleanup,
             self._asker,
             self.client,
-            (server_address, server_port),
-            lambda: self._smtp.keywords,
+            self._server,
+            self._smtp,
+            self._rates,
         )
-        greeting = await dialogue.greet()
         self._dialogue = dialogue
-        self._say(greeting)
+        self._say(await dialogue.greet())
         await self._serve()
 
     async def _serve(self) -> None:
@@ -184,9 +249,13 @@ class Session(asyncio.Protocol):
                 dialogue.take(event.data)
                 continue
             dialogue.bad_pipelining = smtp.improper_pipelining
+            if dialogue.is_slowed:
+                self._flush()  # those that are due do not wait for the slow one
             command = smtp.command
             self._say(await dialogue.answer(event), command)  # type: ignore[arg-type]
             if not smtp.closed and (farewell := self._farewell()) is not None:
+                self._flush()
+                await dialogue.pause()
                 self._say(farewell)
         self._flush()
 

@@ -1,18 +1,18 @@
 """commands - the arguments of each command: text -> command value, or the reply to the mistake.
 
-SUMMARY      PARSERS: verb -> (command class, function); Mistake carries the reply; offered_keywords
+SUMMARY      PARSERS: verb -> (command class, function); offered_keywords
 RULES        parsing comes after the check of the order (state.py), so that a nested MAIL is a
              nested MAIL however it is spelt; the replies are those of Postfix's smtpd(8), word for
              word
 ERRORS       Mistake, and nothing else
-NOT DONE     XCLIENT, XFORWARD, VERP: they arrive as Unknown or an unsupported option
+NOT DONE     VERP: it arrives as an unsupported option
 SOURCE       RFC 5321 4.1.1, 1870, 6152, 6531, 3461, 4954, 3030, 1985; Postfix smtpd(8)
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from delivery.smtp import replies
@@ -31,9 +31,12 @@ from delivery.smtp.events import (
     Rset,
     StartTls,
     Vrfy,
+    Xclient,
+    Xforward,
 )
 from delivery.smtp.grammar import neuter, parse_path, split_words, xtext_decode
-from delivery.smtp.replies import Reply
+from delivery.smtp.proxies import parse_xclient, parse_xforward
+from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
 from tables import domains
 from tables.addresses import Address
@@ -46,25 +49,25 @@ _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1 sasl-mech
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
 
-class Mistake(Exception):
-    """The command cannot be understood; `reply` says so."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(str(reply))
-        self.reply = reply
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """What parsing depends on besides the text."""
 
     settings: ServerSettings
     offered: frozenset[str]  # first words of the EHLO keywords
+    extensions: frozenset[str] = frozenset()  # of those the session's own, announced or not
     smtputf8: bool = False  # the transaction was declared so
 
 
-def offered_keywords(settings: ServerSettings, extensions: tuple[str, ...]) -> tuple[str, ...]:
-    """The EHLO lines, in Postfix's order; `extensions` are the session's own (STARTTLS, AUTH)."""
+def offered_keywords(
+    settings: ServerSettings,
+    extensions: tuple[str, ...],
+    discarded: Iterable[str] | None = None,
+) -> tuple[str, ...]:
+    """The EHLO lines, in Postfix's order; `extensions` are the session's own (STARTTLS, AUTH).
+
+    `discarded`: keywords not to be told this client; None: smtpd_discard_ehlo_keywords.
+    """
     size = f"SIZE {settings.message_size_limit}" if settings.message_size_limit else "SIZE"
     lines = ["PIPELINING", size]
     if not settings.disable_vrfy_command:
@@ -73,8 +76,9 @@ def offered_keywords(settings: ServerSettings, extensions: tuple[str, ...]) -> t
     if settings.smtputf8_enable:
         lines.append("SMTPUTF8")
     lines.append("CHUNKING")
-    discarded = {word.upper() for word in settings.smtpd_discard_ehlo_keywords}
-    return tuple(line for line in lines if line.split(" ", 1)[0] not in discarded)
+    words = settings.smtpd_discard_ehlo_keywords if discarded is None else discarded
+    silent = {word.upper() for word in words}
+    return tuple(line for line in lines if line.split(" ", 1)[0] not in silent)
 
 
 def _helo(text: str, _: Context) -> Helo:
@@ -305,9 +309,25 @@ def _auth(text: str, context: Context) -> Auth:
     return Auth(words[0].upper(), words[1] if len(words) == 2 else None)
 
 
+def _xclient(text: str, context: Context) -> Xclient:
+    _check_proxy("XCLIENT", text, context)
+    return Xclient(*parse_xclient(text, context.settings.families))
+
+
+def _xforward(text: str, context: Context) -> Xforward:
+    _check_proxy("XFORWARD", text, context)
+    return Xforward(parse_xforward(text, context.settings.families))
+
+
+def _check_proxy(verb: str, text: str, context: Context) -> None:
+    """Only authorised clients hear more than that."""
+    if text and verb not in context.extensions:
+        raise Mistake(replies.NOT_AUTHORIZED)
+
+
 Parsed = (
     Helo | Ehlo | Mail | Rcpt | Data | Bdat | Rset | Noop | Help | Vrfy | Etrn | StartTls | Auth
-    | Quit
+    | Xclient | Xforward | Quit
 )  # fmt: skip
 Parser = Callable[[str, Context], Parsed]
 
@@ -325,5 +345,7 @@ PARSERS: dict[str, tuple[type[Parsed], Parser]] = {
     "ETRN": (Etrn, _etrn),
     "STARTTLS": (StartTls, _starttls),
     "AUTH": (Auth, _auth),
+    "XCLIENT": (Xclient, _xclient),
+    "XFORWARD": (Xforward, _xforward),
     "QUIT": (Quit, lambda _text, _context: Quit()),  # "QUIT x" is taken, as Postfix does
 }

@@ -11,6 +11,7 @@ SOURCE       RFC 5321 4.1, RFC 1870, 6152, 6531, 3461, 4954, 3030, 1985, 3207
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -156,13 +157,28 @@ class Auth:
 
 
 @dataclass(frozen=True, slots=True)
+class Xclient:
+    """XCLIENT of a client that may use it: what holds from now on. Answer as on connecting."""
+
+    attributes: Mapping[str, str | None]  # None: the proxy does not know it
+    is_temporary: bool  # a name is unknown only for now
+
+
+@dataclass(frozen=True, slots=True)
+class Xforward:
+    """XFORWARD of a client that may use it: where the mail to come is from, for the log."""
+
+    attributes: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """QUIT; answer replies.BYE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A command of nobody's, or one that another session option owns (XCLIENT, XFORWARD)."""
+    """A command of nobody's."""
 
     verb: str  # upper case
     line: str  # the whole line; unprintable characters are still in it
@@ -179,7 +195,7 @@ class SyntaxProblem:
 
 Command = (
     Helo | Ehlo | Mail | Rcpt | Data | Bdat | Rset | Noop | Help | Vrfy | Etrn | StartTls | Auth
-    | Quit | Unknown
+    | Xclient | Xforward | Quit | Unknown
 )  # fmt: skip
 Content = ContentChunk | ChunkEnd | ContentEnd
 Event = Command | Content | SyntaxProblem

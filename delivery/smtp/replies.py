@@ -1,6 +1,7 @@
 """replies - what the server says: code, enhanced code, text; always safe to put on the wire.
 
-SUMMARY      Reply (frozen) with its bytes in .wire; the named replies of Postfix's smtpd(8)
+SUMMARY      Reply (frozen) with its bytes in .wire; the named replies of Postfix's smtpd(8);
+             Mistake, which carries one
 RULES        a line holds at most 512 octets with its CRLF, longer text is split at a blank (RFC
              5321 4.5.3.1.5); the enhanced code stands in every line (RFC 2034 4), never in 220,
              354, HELO and EHLO replies; whatever is not printable ASCII becomes "?": text from
@@ -56,6 +57,14 @@ class Reply:
 
     def __str__(self) -> str:
         return self.wire.decode("ascii").rstrip("\r\n").replace("\r\n", " / ")
+
+
+class Mistake(Exception):
+    """The command cannot be understood, or not be obeyed; `reply` says so."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
 
 
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
@@ -185,6 +194,7 @@ RCPT_AFTER_BDAT = reply(503, "5.5.1", "Error: RCPT after BDAT")
 DATA_AFTER_BDAT = reply(503, "5.5.1", "Error: DATA after BDAT")
 IN_TRANSACTION = reply(503, "5.5.1", "Error: MAIL transaction in progress")
 TLS_ACTIVE = reply(554, "5.5.1", "Error: TLS already active")
+NOT_AUTHORIZED = reply(550, "5.7.0", "Error: insufficient authorization")
 BAD_SEQUENCE = reply(503, "5.5.1", "Error: bad sequence of commands")
 
 NO_CHUNKING = reply(521, "5.5.1", "Error: command not implemented")  # hangs up, as BDAT_SYNTAX
@@ -218,6 +228,21 @@ def timeout(hostname: str) -> Reply:
 def too_many_errors(hostname: str) -> Reply:
     """postconf(5) smtpd_hard_error_limit."""
     return reply(421, "4.7.0", f"{hostname} Error: too many errors")
+
+
+def no_proxy(hostname: str) -> Reply:
+    """postconf(5) smtpd_upstream_proxy_protocol: nobody knows who the client is."""
+    return reply(421, "4.3.0", f"{hostname} Server local error")
+
+
+def too_much_mail(client: str) -> Reply:
+    """postconf(5) smtpd_client_message_rate_limit."""
+    return reply(450, "4.7.1", f"Error: too much mail from {client}")
+
+
+def too_many_recipients(client: str) -> Reply:
+    """postconf(5) smtpd_client_recipient_rate_limit."""
+    return reply(450, "4.7.1", f"Error: too many recipients from {client}")
 
 
 def too_many_connections(hostname: str, client: str) -> Reply:

@@ -22,9 +22,12 @@ SOURCE       RFC 5321, 2920, 3030, 3207; Postfix smtpd(8)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
 from delivery.errors import OurError
 from delivery.smtp import replies
-from delivery.smtp.commands import PARSERS, Context, Mistake, offered_keywords, parse_chunk
+from delivery.smtp.commands import PARSERS, Context, offered_keywords, parse_chunk
 from delivery.smtp.content import ContentDecoder
 from delivery.smtp.events import (
     NEED_DATA,
@@ -46,9 +49,10 @@ from delivery.smtp.events import (
     SyntaxProblem,
     Unknown,
     Vrfy,
+    Xclient,
 )
 from delivery.smtp.intake import Intake, Line
-from delivery.smtp.replies import Reply
+from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
 
@@ -68,9 +72,19 @@ _FREE_TEXT = frozenset({"HELO", "EHLO", "NOOP"})
 class ServerProtocol:
     """One connection; a fresh one owes the greeting and is PAUSED until it is sent."""
 
-    def __init__(self, settings: ServerSettings, *, extensions: tuple[str, ...] = ()) -> None:
-        """`extensions`: EHLO lines that the session answers for: "STARTTLS", "AUTH PLAIN LOGIN"."""
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        extensions: tuple[str, ...] = (),
+        command_filter: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """`extensions`: EHLO lines that the session answers for: "STARTTLS", "AUTH PLAIN LOGIN".
+
+        `command_filter`: what is read in place of a command line. postconf(5) smtpd_command_filter.
+        """
         self.settings = settings
+        self._command_filter = command_filter
         self.state = State.CONNECT
         self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
         self.command = ""  # the line of the last event, as it came; '' for content
@@ -90,11 +104,13 @@ class ServerProtocol:
         self._context = Context(settings, frozenset())
         self.offer(extensions)
 
-    def offer(self, extensions: tuple[str, ...]) -> None:
-        """Offer these beside our own keywords from now on; after STARTTLS they are others."""
-        self.keywords = offered_keywords(self.settings, extensions)
-        offered = frozenset(line.split(" ", 1)[0] for line in self.keywords)
-        self._context = Context(self.settings, offered)
+    def offer(self, extensions: tuple[str, ...], discarded: Iterable[str] | None = None) -> None:
+        """Offer these beside our own keywords from now on; after STARTTLS they are others.
+
+        `discarded`: keywords not to be told this client; None: as the settings say.
+        """
+        self.keywords = offered_keywords(self.settings, extensions, discarded)
+        self._context = Context(self.settings, _words(self.keywords), _words(extensions))
 
     @property
     def closed(self) -> bool:
@@ -158,6 +174,8 @@ class ServerProtocol:
                 raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
             case Bdat() if not reply.is_positive:
                 self._refuse_chunk(event)
+            case Xclient() if not reply.is_positive:
+                self.state = State.REFUSED
             case _ if reply.is_positive:
                 self._take_transition(event)
 
@@ -170,7 +188,7 @@ class ServerProtocol:
             case Mail():
                 self._announced = 0
                 if event.smtputf8 is not self._context.smtputf8:
-                    self._context = Context(self.settings, self._context.offered, event.smtputf8)
+                    self._context = replace(self._context, smtputf8=event.smtputf8)
             case Data():
                 self._decoder = self._new_decoder(dots=True)
             case Bdat():
@@ -178,6 +196,8 @@ class ServerProtocol:
                 self._begin_chunk(event)
             case Ehlo() | Helo():
                 self._extended = isinstance(event, Ehlo)
+            case Xclient():
+                self._extended = False
             case StartTls():
                 # RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too.
                 self._tls = True
@@ -243,6 +263,9 @@ class ServerProtocol:
                 return SyntaxProblem("", replies.BAD_UTF8)
             text = line.text.decode("latin-1")  # cut inside a character, perhaps
         self.command = text
+        if self._command_filter is not None and not line.cut:
+            other = self._command_filter(text.lstrip())
+            text = text if other is None else other
         words = text.split(None, 1)
         if not words:
             return SyntaxProblem("", replies.BAD_SYNTAX)
@@ -379,6 +402,11 @@ class ServerProtocol:
             return State.CLOSED
         self._swallow = chunk.size
         return State.READY if chunk.last else State.DISCARDING
+
+
+def _words(lines: tuple[str, ...]) -> frozenset[str]:
+    """The first words of EHLO lines."""
+    return frozenset(line.split(" ", 1)[0] for line in lines)
 
 
 def _is_header(verb: str) -> bool:

@@ -32,8 +32,14 @@ class ServerSettings:
     smtpd_discard_ehlo_keywords: tuple[
         str, ...
     ] = ()  # of this client: see also the ..._address_maps
+    inet_protocols: tuple[str, ...] = ("ipv4", "ipv6")
     smtpd_noop_commands: tuple[str, ...] = ()
     smtpd_forbidden_commands: tuple[str, ...] = ("CONNECT", "GET", "POST", _NO_LETTER)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The address families that are spoken."""
+        return ("ipv4", "ipv6") if "all" in self.inet_protocols else self.inet_protocols
 
     def forbids(self, verb: str) -> bool:
         """True for a word of smtpd_forbidden_commands; of tables only the default one is known."""

@@ -3,7 +3,8 @@
 SUMMARY      TRANSITIONS[state] maps a command to the next state, taken only after a positive reply
 RULES        a command in ANYWHERE is legal in every state before content and changes nothing; a
              command in neither is out of order: out_of_order() has the reply, with Postfix's words
-EXCEPTIONS   DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
+EXCEPTIONS   XCLIENT: a refusal leads to REFUSED, as on connecting
+             DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
              DISCARDING; content ends in READY whatever the reply is; STARTTLS 220 also forgets the
              buffer and the EHLO; smtpd_helo_required: MAIL and ETRN are out of order in START
              (checked by server.py)
@@ -33,6 +34,8 @@ from delivery.smtp.events import (
     StartTls,
     Unknown,
     Vrfy,
+    Xclient,
+    Xforward,
 )
 from delivery.smtp.replies import Reply
 
@@ -67,8 +70,17 @@ TRANSITIONS: dict[State, dict[type, State]] = {
         Mail: S.MAIL,
         Auth: S.START,
         Etrn: S.START,
+        Xclient: S.START,
+        Xforward: S.START,
     },
-    S.READY: {**_INSIDE, Mail: S.MAIL, Auth: S.READY, Etrn: S.READY},
+    S.READY: {
+        **_INSIDE,
+        Mail: S.MAIL,
+        Auth: S.READY,
+        Etrn: S.READY,
+        Xclient: S.START,
+        Xforward: S.READY,
+    },
     S.MAIL: {**_INSIDE, Rcpt: S.RCPT},
     S.RCPT: {**_INSIDE, Rcpt: S.RCPT, Data: S.CONTENT, Bdat: S.CHUNK},
     S.CHUNKS: {**_INSIDE, Bdat: S.CHUNK},
@@ -81,6 +93,8 @@ _NESTED = {
     Mail: replies.NESTED_MAIL,
     Auth: replies.IN_TRANSACTION,  # RFC 4954 4
     Etrn: replies.ETRN_IN_TRANSACTION,
+    Xclient: replies.IN_TRANSACTION,
+    Xforward: replies.IN_TRANSACTION,
 }
 _AFTER_BDAT = {**_NESTED, Rcpt: replies.RCPT_AFTER_BDAT, Data: replies.DATA_AFTER_BDAT}
 

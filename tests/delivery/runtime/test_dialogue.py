@@ -15,6 +15,7 @@ from delivery.journal import Journal
 from delivery.policy.facts import Stage
 from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.dialogue import Dialogue
+from delivery.runtime.rates import Rates
 from delivery.runtime.rules import Rules, ServiceRules
 from delivery.smtp.events import NEED_DATA, ContentChunk
 from delivery.smtp.server import ServerProtocol
@@ -43,7 +44,8 @@ class Talker:
             self.ask,
             Client(address="192.0.2.7", port=4000),
             ("192.0.2.1", 25),
-            lambda: self.protocol.keywords,
+            self.protocol,
+            Rates(),
         )
         self.service = service
 
@@ -309,3 +311,101 @@ async def test_a_recipient_is_reported_on_as_it_was_given(tmp_path: Path) -> Non
             'rfc822;"ann"@far.example.',
             "rfc822;y@far.example",
         ]
+
+
+@asynchronous
+async def test_a_message_has_its_name_from_the_first_recipient_on(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path, smtpd_recipient_restrictions="check_policy_service inet:127.0.0.1:9"
+    ) as client:
+        client.ask.services["inet:127.0.0.1:9"] = "DUNNO"
+        await client.say("EHLO x", "MAIL FROM:<>", "RCPT TO:<joe@example.com>")
+        await client.say("RCPT TO:<joe@example.com>", "DATA")
+        [reply] = await client.say(LETTER)
+        names = [dict(request)["queue_id"] for _, request in client.ask.requests]
+        assert names == ["", reply.rpartition(" ")[2]]
+
+
+@asynchronous
+async def test_too_many_messages_and_recipients_are_put_off(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path,
+        mynetworks="127.0.0.0/8",
+        smtpd_client_message_rate_limit="2",
+        smtpd_client_recipient_rate_limit="1",
+    ) as client:
+        replies = await client.say(
+            "EHLO x",
+            *("MAIL FROM:<>", "RCPT TO:<joe@example.com>", "RCPT TO:<ann@example.com>", "RSET"),
+            *("MAIL FROM:<>", "RSET", "MAIL FROM:<>"),
+        )
+        assert [reply[:9] for reply in replies[1:]] == [
+            *("250 2.1.0", "250 2.1.5", "450 4.7.1", "250 2.0.0"),
+            *("250 2.1.0", "250 2.0.0", "450 4.7.1"),
+        ]
+
+
+@asynchronous
+async def test_the_administrators_own_networks_are_not_limited(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path, mynetworks="192.0.2.0/24", smtpd_client_message_rate_limit="1"
+    ) as client:
+        replies = await client.say("EHLO x", *["MAIL FROM:<>", "RSET"] * 3)
+        assert all(reply.startswith("250") for reply in replies)
+
+
+@asynchronous
+async def test_xclient_begins_the_session_anew(tmp_path: Path) -> None:
+    """The client is the one that was named, for relaying and for XCLIENT itself."""
+    async with talking(
+        tmp_path,
+        mynetworks="203.0.113.0/24",
+        smtpd_authorized_xclient_hosts="192.0.2.7",
+    ) as client:
+        ehlo, greeting, *rest = await client.say(
+            "EHLO x",
+            "XCLIENT ADDR=203.0.113.5 NAME=mail.example HELO=told.example",
+            *("MAIL FROM:<>", "RCPT TO:<joe@elsewhere.example>", "RSET"),
+            *("XCLIENT ADDR=192.0.2.7", "EHLO x"),
+        )
+        assert "XCLIENT NAME ADDR" in ehlo
+        assert greeting.startswith("220 ")
+        assert [reply[:3] for reply in rest] == ["250", "250", "250", "550", "250"]
+        assert "XCLIENT" not in rest[-1]
+
+
+@asynchronous
+async def test_xclient_is_refused_as_on_connecting(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path,
+        smtpd_authorized_xclient_hosts="192.0.2.7",
+        smtpd_delay_reject="no",
+        smtpd_client_restrictions="check_client_access inline:{203.0.113.5=REJECT}",
+    ) as client:
+        replies = await client.say("XCLIENT ADDR=203.0.113.5", "EHLO x", "NOOP", "QUIT")
+        assert [reply[:3] for reply in replies] == ["554", "503", "503", "221"]
+
+
+@asynchronous
+async def test_xforward_is_for_the_authorised(tmp_path: Path) -> None:
+    async with talking(tmp_path) as client:
+        replies = await client.say("EHLO x", "XFORWARD NAME=a.example")
+        assert replies[1].startswith("550 5.7.0")
+    async with talking(
+        tmp_path / "other", smtpd_authorized_xforward_hosts="192.0.2.0/24"
+    ) as client:
+        replies = await client.say("EHLO x", "XFORWARD NAME=a.example", "MAIL FROM:<>")
+        assert [reply[:3] for reply in replies] == ["250", "250", "250"]
+
+
+@asynchronous
+async def test_keywords_are_withheld_from_some_clients(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path,
+        smtpd_discard_ehlo_keyword_address_maps="inline:{ {192.0.2.7 = pipelining,DSN} }",
+        smtpd_discard_ehlo_keywords="vrfy",
+    ) as client:
+        [ehlo] = await client.say("EHLO x")
+        assert "PIPELINING" not in ehlo
+        assert "DSN" not in ehlo
+        assert "VRFY" in ehlo

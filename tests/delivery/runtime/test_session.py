@@ -12,6 +12,7 @@ from delivery.journal import Journal
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup, Counters
 from delivery.runtime.notices import Notices
+from delivery.runtime.rates import Rates
 from delivery.runtime.session import READ_AHEAD, Session
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
@@ -73,12 +74,13 @@ class House:
         self.cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
         self.asker: Any = asker
 
-    def connect(self, wire: Wire) -> Session:
+    def connect(self, wire: Wire, rates: Rates | None = None) -> Session:
         session = Session(
             self.service,
             self.cleanup,
             self.asker,
             Notices(self.cleanup),
+            rates=Rates() if rates is None else rates,
             admit=lambda session: self.refusal,
             gone=self.gone.append,
         )
@@ -225,3 +227,68 @@ async def test_the_postmaster_is_told_at_the_end(tmp_path: Path) -> None:
         [queue_id] = home.spool.fresh()
         text = (await whole(await home.spool.content(await leased(home.spool, queue_id)))).decode()
         assert "\r\n In:  BOGUS\r\n Out: 500 5.5.2 Error: command not recognized\r\n" in text
+
+
+HEADER = b"PROXY TCP4 203.0.113.9 192.0.2.1 4567 25\r\n"
+
+
+@asynchronous
+async def test_behind_a_proxy_the_client_is_whom_it_names(tmp_path: Path) -> None:
+    async with house(tmp_path, smtpd_upstream_proxy_protocol="haproxy") as made:
+        session = made.connect(wire := Wire())
+        session.data_received(HEADER[:20])
+        assert wire.written == []
+        session.data_received(HEADER[20:] + b"EHLO x\r\n")
+        assert wire.codes == ["220", "250"]
+        assert (session.client.address, session.client.port) == ("203.0.113.9", 4567)
+
+
+@asynchronous
+async def test_without_a_header_there_is_no_greeting(tmp_path: Path) -> None:
+    async with house(
+        tmp_path, smtpd_upstream_proxy_protocol="haproxy", smtpd_upstream_proxy_timeout="1s"
+    ) as made:
+        session = made.connect(wrong := Wire())
+        session.data_received(b"EHLO x\r\n")
+        made.connect(silent := Wire())
+        assert wrong.codes == ["421"]
+        await until(lambda: silent.closing)
+        assert silent.codes == ["421"]
+
+
+@asynchronous
+async def test_commands_are_replaced_before_they_are_read(tmp_path: Path) -> None:
+    table = "regexp:{{/^FOO (.*)/ NOOP $1} {/^BAR/ NOOP}}"
+    async with house(tmp_path, smtpd_command_filter=table) as made:
+        session = made.connect(wire := Wire())
+        session.data_received(b"  FOO x\r\nBAR\r\nBAZ\r\n")
+        assert wire.codes == ["220", "250", "250", "500"]
+
+
+@asynchronous
+async def test_replies_that_are_due_do_not_wait_for_a_slow_one(tmp_path: Path) -> None:
+    async with house(
+        tmp_path, smtpd_soft_error_limit="1", smtpd_hard_error_limit="1", smtpd_error_sleep_time="1"
+    ) as made:
+        session = made.connect(wire := Wire())
+        session.data_received(b"NOOP\r\nFOO\r\n")
+        assert wire.codes == ["220", "250", "500"]
+        await until(lambda: wire.closing)
+        assert wire.codes == ["220", "250", "500", "421"]
+
+
+@asynchronous
+async def test_one_client_has_so_many_connections(tmp_path: Path) -> None:
+    async with house(
+        tmp_path, smtpd_client_connection_count_limit="1", mynetworks="127.0.0.0/8"
+    ) as made:
+        rates = Rates()
+        first = made.connect(wire := Wire(), rates)
+        made.connect(second := Wire(), rates)
+        made.connect(other := Wire(("192.0.2.8", 1)), rates)
+        assert (wire.codes, second.codes, other.codes) == (["220"], ["421"], ["220"])
+        await until(lambda: second.session in made.gone)
+        first.data_received(b"QUIT\r\n")
+        await until(lambda: first in made.gone)
+        made.connect(again := Wire(), rates)
+        assert again.codes == ["220"]

@@ -32,6 +32,8 @@ from delivery.smtp.events import (
     SyntaxProblem,
     Unknown,
     Vrfy,
+    Xclient,
+    Xforward,
 )
 from delivery.smtp.replies import Reply, reply
 from delivery.smtp.server import ServerProtocol
@@ -108,6 +110,10 @@ class Session:
                 return replies.BYE
             case StartTls():
                 return reply(220, "2.0.0", "Ready to start TLS")
+            case Xclient():
+                return replies.greeting("mx.example.net ESMTP")
+            case Xforward():
+                return replies.OK
             case Auth():
                 return reply(535, "5.7.8", "Error: authentication failed")
             case SyntaxProblem():

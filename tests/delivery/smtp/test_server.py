@@ -335,5 +335,5 @@ def test_improper_pipelining_is_noticed() -> None:
 
 def test_unknown_commands_are_passed_on() -> None:
     session = Session()
-    session.talk(b"xclient NAME=spike.example  ADDR=192.0.2.1\r\n")
-    assert session.events == [Unknown("XCLIENT", "xclient NAME=spike.example  ADDR=192.0.2.1")]
+    session.talk(b"xadr NAME=spike.example  ADDR=192.0.2.1\r\n")
+    assert session.events == [Unknown("XADR", "xadr NAME=spike.example  ADDR=192.0.2.1")]

@@ -9,7 +9,7 @@ from delivery.smtp.events import Bdat, ChunkEnd, SyntaxProblem
 from delivery.smtp.state import ANYWHERE, TRANSITIONS, State, out_of_order
 from tests.delivery.smtp.sessions import Session
 
-EXTENSIONS = ("STARTTLS", "AUTH PLAIN")
+EXTENSIONS = ("STARTTLS", "AUTH PLAIN", "XCLIENT NAME", "XFORWARD NAME")
 OPENING: dict[State, bytes] = {
     State.START: b"",
     State.READY: b"EHLO c.example\r\n",
@@ -32,6 +32,8 @@ LINES: dict[str, bytes] = {
     "ETRN": b"ETRN example.net",
     "STARTTLS": b"STARTTLS",
     "AUTH": b"AUTH PLAIN",
+    "XCLIENT": b"XCLIENT NAME=c.example",
+    "XFORWARD": b"XFORWARD NAME=c.example",
     "QUIT": b"QUIT",
 }
 

@@ -1,0 +1,69 @@
+"""throttle - does one client ask for too much? What it did lately against its service's limits.
+
+SUMMARY      Throttle(rates, rules, client): connect() and is_over(rate) -> True: say no
+             disconnect(), at the end
+RULES        clients of smtpd_client_event_limit_exceptions, and proxies that may speak for others
+             (smtpd_authorized_xclient_hosts), are neither counted nor limited
+             a limit of 0 is none; what is asked for counts, whether it is granted or not
+ERRORS       none: a list that cannot be asked holds nobody, with a log line
+SOURCE       Postfix TUNING_README; postconf(5) smtpd_client_connection_count_limit and its kin
+"""
+
+from __future__ import annotations
+
+from delivery import log
+from delivery.runtime.rates import Rate, Rates
+from delivery.runtime.rules import ServiceRules
+from delivery.values import Client
+from tables.errors import TableError
+from tables.reading.matchlist import MatchList
+
+
+class Throttle:
+    """One client at one service."""
+
+    def __init__(self, rates: Rates, rules: ServiceRules, client: Client) -> None:
+        self._rates = rates
+        self._client = client
+        self._service = rules.service.name
+        self._unit = rules.settings.anvil_rate_time_unit
+        settings = rules.settings
+        self._connections = settings.smtpd_client_connection_count_limit
+        self._limits = {
+            Rate.CONNECTION: settings.smtpd_client_connection_rate_limit,
+            Rate.MESSAGE: settings.smtpd_client_message_rate_limit,
+            Rate.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
+        }
+        self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
+        self._is_connected = False
+
+    def connect(self) -> bool:
+        """It has connected; True when that is once too often."""
+        if self._is_free:
+            return False
+        self._is_connected = True
+        now, lately = self._rates.connect(self._service, self._client.address, self._unit)
+        limit = self._limits[Rate.CONNECTION]
+        return 0 < self._connections < now or 0 < limit < lately
+
+    def disconnect(self) -> None:
+        """It is gone."""
+        if self._is_connected:
+            self._is_connected = False
+            self._rates.disconnect(self._service, self._client.address)
+
+    def is_over(self, rate: Rate) -> bool:
+        """It asks for one more; True when that is one too many."""
+        limit = self._limits[rate]
+        if self._is_free or limit <= 0:
+            return False
+        return self._rates.count(rate, self._service, self._client.address, self._unit) > limit
+
+
+def holds(hosts: MatchList, client: Client) -> bool:
+    """True for a client that the list names."""
+    try:
+        return hosts.matches_host(client.name, client.address)
+    except TableError as error:
+        log.event("smtpd", problem=str(error))
+        return False
