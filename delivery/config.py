@@ -52,6 +52,7 @@ class Config:
     listeners: Mapping[str, Endpoint] = field(default_factory=dict)  # by service name
     resolver: Endpoint | None = None  # None: the system's
     user: str = ""  # whom root's engine becomes; '' as in privilege/account.py
+    mail_spools: tuple[str, ...] = ()  # where root's courier lends rights, with /var/mail
     smtp_client_port: int = 25  # where "port 25" of other servers is; a test rig has it elsewhere
 
     @property
@@ -114,6 +115,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
         listeners=listeners,
         user=given.get("WAYPOST_USER", "").strip(),
         resolver=_parse_resolver(resolver) if resolver else None,
+        mail_spools=tuple(filter(None, given.get("WAYPOST_MAIL_SPOOLS", "").split(":"))),
         smtp_client_port=int(port),
     )
 

@@ -31,7 +31,9 @@ def give_up_root(config: Config) -> Courier | None:
         if account is None:
             return None
         own(config.home, account)
-        courier = Courier(directory=str(config.home), refused=[account.uid])
+        courier = Courier(
+            directory=str(config.home), refused=[account.uid], spools=config.mail_spools
+        )
         courier.start()
         paths = (PROJECT, Path(sys.prefix), Path(sys.base_prefix), config.home)
         reached = reach(account, paths)

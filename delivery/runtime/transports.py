@@ -84,7 +84,7 @@ class Transports:
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
         # our own starts with its first order
-        self._courier = courier or Courier(directory=str(config.home))
+        self._courier = courier or Courier(directory=str(config.home), spools=config.mail_spools)
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
@@ -130,6 +130,9 @@ class Transports:
             parameters.bind(MailboxSettings),
             maps(parameters.text("virtual_mailbox_maps")),
             maps(parameters.text("virtual_mailbox_limit_maps")),
+            uids=maps(parameters.text("virtual_uid_maps")),
+            gids=maps(parameters.text("virtual_gid_maps")),
+            helper=self._courier,
         )
 
     def _local(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:

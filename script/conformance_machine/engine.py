@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from conformance_machine.places import PLACES
 from privilege import Account, become
 
 START_S = 30.0
@@ -85,6 +86,7 @@ class Engine:
             "WAYPOST_SUBMISSION": ":587",
             "WAYPOST_SMTPS": ":465",
             "WAYPOST_RESOLVER": "127.0.0.1:53",
+            "WAYPOST_MAIL_SPOOLS": PLACES["{MAIL}"],
             "MAIL_CONFIG": "/etc/postfix",  # export_environment hands it on, as Postfix does
         }
 

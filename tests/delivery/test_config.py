@@ -16,12 +16,14 @@ def test_it_works(tmp_path: Path) -> None:
             "WAYPOST_SMTP": "0.0.0.0:25",
             "WAYPOST_RESOLVER": "[::1]:5353",
             "WAYPOST_SMTP_CLIENT_PORT": "2626",
+            "WAYPOST_MAIL_SPOOLS": "/a:/b",
         }
     )
     assert config.home == tmp_path.resolve()
     assert config.listeners["smtp"] == Endpoint("0.0.0.0", 25)
     assert config.resolver == Endpoint("::1", 5353)
     assert config.smtp_client_port == 2626
+    assert config.mail_spools == ("/a", "/b")
     assert config.control_socket == tmp_path.resolve() / "run" / "engine.sock"
 
 
@@ -33,6 +35,7 @@ def test_defaults() -> None:
     assert config.listeners["smtps"] == config.listeners["submissions"]
     assert config.resolver is None
     assert config.smtp_client_port == 25
+    assert config.mail_spools == ()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.agents.courier import Courier
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
 from delivery.agents.local import LocalAgent
@@ -18,6 +19,7 @@ from delivery.config import Config, Endpoint
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
 from delivery.runtime.transports import Transports
+from tables.keys import Key
 from tables.reading.snapshot import Snapshot
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.rig import rules
@@ -116,6 +118,22 @@ async def test_agents_do_not_keep_old_rules(tmp_path: Path) -> None:
         assert watched() is None
     finally:
         gc.enable()
+    await made.close()
+
+
+@asynchronous
+async def test_mailboxes_belong_to_whom_the_tables_say(tmp_path: Path) -> None:
+    values = {"virtual_uid_maps": "static:5001"}
+    made, given = transports(tmp_path), rules(tmp_path, values=values)
+    mailboxes, local = made.agent(given, "virtual"), made.agent(given, "local")
+    assert isinstance(mailboxes, MailboxAgent)
+    assert isinstance(local, LocalAgent)
+    found = mailboxes._uids.find((Key("joe@far.example"),)) if mailboxes._uids else None
+    assert found is not None
+    assert found.value == "5001"
+    helper = mailboxes._helper
+    assert isinstance(helper, Courier)
+    assert helper is local._helper
     await made.close()
 
 
