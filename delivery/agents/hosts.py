@@ -7,8 +7,8 @@ RULES        MX records by preference, equal ones in random order; none: the dom
              than it, too: mail never goes back to a host that is no nearer (RFC 5321 5.1)
              at most smtp_mx_address_limit addresses; with smtp_balance_inet_protocols both families
              have a place among them
-             disable_dns_lookups ends MX look-ups; smtp_host_lookup changes only what a failure
-             says, for the hosts file is asked in any case
+             disable_dns_lookups ends MX look-ups; the hosts file is asked then, or with native in
+             smtp_host_lookup
 ERRORS       NoHost with status code and reason: 5.x.x is final, 4.x.x may be tried again
 SOURCE       RFC 5321 5.1, RFC 7505; Postfix smtp_addr.c
 """
@@ -39,7 +39,7 @@ class Resolver(Protocol):
 
     async def mx(self, name: str) -> Sequence[Exchanger]: ...
 
-    async def addresses(self, name: str) -> Sequence[str]: ...
+    async def addresses(self, name: str, *, dns_alone: bool = False) -> Sequence[str]: ...
 
 
 class Choices(Protocol):
@@ -167,12 +167,14 @@ class _Finder:
         """The addresses of one host."""
         if is_ip_address(name):
             return [Host(name, name, port, preference)]
+        choices = self._choices
+        is_native = choices.disable_dns_lookups or "native" in choices.smtp_host_lookup
         try:
-            found = await self._resolver.addresses(name)
+            found = await self._resolver.addresses(name, dns_alone=not is_native)
         except DeliveryError as error:
             raise _unknown(name, "A", "Host not found, try again", "4.4.3") from error
         if not found:
-            if "native" in self._choices.smtp_host_lookup:
+            if "native" in choices.smtp_host_lookup:
                 reason = f"unable to look up host {name}: Name or service not known"
                 raise NoHost("5.4.4", reason)
             raise _unknown(name, "A", "Host not found", "5.4.4")

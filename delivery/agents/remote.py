@@ -59,6 +59,7 @@ from delivery.smtp.client import Stage
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Route
 from tables.errors import EntryError, TableError
+from tables.itemtext import split_items
 from tables.reading.lookup import Maps
 from tables.reading.matchlist import MatchList
 from tables.values import parse_transport
@@ -156,13 +157,14 @@ class RemoteAgent:
     # destinations
 
     async def _try_destinations(self, attempt: Attempt) -> None:
-        """The next hop, then the fallback relays."""
+        """The next hops, then the fallback relays."""
         delivery = attempt.delivery
         nexthop = delivery.route.nexthop or delivery.recipients[0].address.domain
-        for number, text in enumerate((nexthop, *self._settings.smtp_fallback_relay)):
+        hops = split_items(nexthop)
+        for number, text in enumerate((*hops, *self._settings.smtp_fallback_relay)):
             if not attempt.waiting:
                 return
-            is_ours = number > 0 or text == self._settings.relayhost
+            is_ours = number >= len(hops) or nexthop == self._settings.relayhost
             try:
                 hop = self._parse(text)
                 found = await self._find_hosts(hop)

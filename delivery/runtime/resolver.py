@@ -6,7 +6,8 @@ RULES        () is a definite "no such record"; DnsUnavailable is SERVFAIL, a ti
              answers are kept for their time to live, at most TTL_LIMIT; refusals for NEGATIVE_TTL;
              "could not tell" is not kept
              one question on its way serves everybody who asks it meanwhile
-             addresses() asks the hosts file first, as nsswitch "files dns" does
+             addresses() asks the hosts file first, as nsswitch "files dns" does, unless the DNS
+             alone is wanted
              the system's list of servers is read again when it changed
 LIMITS       LIFETIME_S for one question; QUESTIONS on their way at once, the others wait their turn
              within that time; RECORDS records of an answer; the cache: CACHE answers, CACHE_BYTES
@@ -130,11 +131,11 @@ class Resolver:
         """IPv6 addresses, from the DNS alone."""
         return await self._ask(name, "AAAA")
 
-    async def addresses(self, name: str) -> Answer:
+    async def addresses(self, name: str, *, dns_alone: bool = False) -> Answer:
         """Addresses of a host: the hosts file, else the DNS, in the families that are spoken."""
         families = self._families()
         wanted = {4: "ipv4" in families, 6: "ipv6" in families}
-        listed = self._hosts.addresses(name)
+        listed = () if dns_alone else self._hosts.addresses(name)
         if found := tuple(a for a in listed if wanted[ipaddress.ip_address(a).version]):
             return found
         kinds = [kind for version, kind in ((6, "AAAA"), (4, "A")) if wanted[version]]

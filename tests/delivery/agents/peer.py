@@ -193,11 +193,14 @@ class Dns:
         self._addresses = addresses or {}
         self._broken = broken
         self.asked: list[str] = []
+        self.hosts: dict[str, str] = {}  # the hosts file
 
     async def mx(self, name: str) -> Sequence[Mx]:
         return self._answer("MX", name, self._mx)
 
-    async def addresses(self, name: str) -> Sequence[str]:
+    async def addresses(self, name: str, *, dns_alone: bool = False) -> Sequence[str]:
+        if not dns_alone and name in self.hosts:
+            return [self.hosts[name]]
         return self._answer("A", name, self._addresses)
 
     def _answer(self, kind: str, name: str, records: dict[str, list[T]]) -> list[T]:

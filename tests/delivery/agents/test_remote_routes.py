@@ -49,6 +49,25 @@ def test_a_fallback_relay_takes_what_nobody_else_takes(dns: Dns) -> None:
 
 
 @asynchronous
+async def test_next_hops_are_tried_in_turn() -> None:
+    async with serving(Peer()) as peer:
+        route = replace(letter().route, nexthop=f"down.example, [{LOCAL}]")
+        [found] = summary(await make(peer, Dns()).deliver(replace(letter(), route=route)))
+        assert found[0] == "sent"
+
+
+@asynchronous
+async def test_the_hosts_file_counts_when_it_is_named() -> None:
+    async with serving(Peer()) as peer:
+        dns = Dns()
+        dns.hosts["far.example"] = LOCAL
+        assert summary(await make(peer, dns).deliver(letter()))[0][0] == "bounced"
+        for settings in ({"smtp_host_lookup": ("native",)}, {"disable_dns_lookups": True}):
+            [found] = summary(await make(peer, dns, **settings).deliver(letter()))
+            assert found[0] == "sent"
+
+
+@asynchronous
 async def test_a_fallback_relay_that_is_not_there_is_our_mistake() -> None:
     async with serving(Peer()) as peer:
         agent = make(peer, Dns(), smtp_fallback_relay=("relay.example",))

@@ -193,6 +193,16 @@ async def test_it_follows_the_systems_list_of_servers(tmp_path: Path) -> None:
     assert nowhere._resolver.nameservers == ["127.0.0.1"]
 
 
+@asynchronous
+async def test_the_dns_alone(names: DnsServer, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.7 a.example.com\n")
+    names.add("a.example.com", "A", "192.0.2.1")
+    asked = made(names, hosts)
+    assert await asked.addresses("a.example.com") == ("192.0.2.7",)
+    assert await asked.addresses("a.example.com", dns_alone=True) == ("192.0.2.1",)
+
+
 def test_the_cache_is_bounded() -> None:
     now = [0.0]
     cache = Cache(lambda: now[0])
