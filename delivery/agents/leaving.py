@@ -1,7 +1,7 @@
 """leaving - a message as it goes out to another server.
 
-SUMMARY      leaving(delivery, outgoing, takes_8bit=...): pieces of the message, changed as the
-             tables say and as the server needs it
+SUMMARY      leaving(delivery, outgoing, to_7bit=...): pieces of the message, changed as the tables
+             say and as the server needs it
 ERRORS       OSError: the content cannot be read; SmtpFailure: a table cannot be asked
 SOURCE       Postfix smtp_proto.c
 """
@@ -17,14 +17,10 @@ from delivery.content.outgoing import Outgoing
 
 
 async def leaving(
-    delivery: Delivery, outgoing: Outgoing | None, *, takes_8bit: bool
+    delivery: Delivery, outgoing: Outgoing | None, *, to_7bit: bool
 ) -> AsyncGenerator[bytes, None]:
     """The message as it goes out."""
-    converters = (
-        []
-        if outgoing is None
-        else outgoing.converters(is_8bit=delivery.envelope.eightbit, takes_8bit=takes_8bit)
-    )
+    converters = [] if outgoing is None else outgoing.converters(to_7bit=to_7bit)
     async with aclosing(_cleaned(delivery, outgoing)) as pieces:
         async for piece in pieces:
             text = piece

@@ -219,19 +219,22 @@ class Session:
             attempt.fail_all(dsn, reason, relay=relay, is_final=True)
             return
         envelope = delivery.envelope
+        outgoing = self._habits.outgoing
+        to_7bit = envelope.eightbit and not client.takes_8bit
+        to_7bit = to_7bit and outgoing is not None and outgoing.may_convert
         told = {id(attempt.shown[item]): item for item in attempt.waiting}
         client.start(
             Transaction(
                 sender=attempt.sender,
                 recipients=tuple(attempt.shown[item] for item in attempt.waiting),
-                size=size,
+                size=0 if to_7bit else size,  # it grows by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
                 smtputf8=attempt.needs_smtputf8,
                 ret=envelope.ret,
                 envid=envelope.envid,
             )
         )
-        content = leaving(delivery, self._habits.outgoing, takes_8bit=client.takes_8bit)
+        content = leaving(delivery, outgoing, to_7bit=to_7bit)
         async with aclosing(content) as pieces:
             while not isinstance(event := await self.connection.next_event(), Finished):
                 if isinstance(event, Fate):

@@ -66,7 +66,8 @@ class Outgoing:
             limited=True,
         )
         self._line_limit = settings.smtp_line_length_limit
-        self._may_convert = not settings.disable_mime_output_conversion
+        # 8-bit text becomes quoted-printable for a server that does not take it
+        self.may_convert = not settings.disable_mime_output_conversion
         self._limits = Limits(
             header=settings.header_size_limit,
             line=settings.line_length_limit,
@@ -90,10 +91,10 @@ class Outgoing:
         found = None if self._generic is None else self._generic.find(address)
         return address if found is None else found
 
-    def converters(self, *, is_8bit: bool, takes_8bit: bool) -> list[Converter]:
-        """For a message that says it has 8-bit text, or not, and a server that takes it, or not."""
+    def converters(self, *, to_7bit: bool) -> list[Converter]:
+        """What a message goes through at last."""
         found: list[Converter] = []
-        if is_8bit and not takes_8bit and self._may_convert:
+        if to_7bit:
             found.append(Downgrade(self._limits))
         if self._line_limit > 0:
             found.append(LongLines(self._line_limit))

@@ -319,7 +319,7 @@ class ClientProtocol:
     def _mail_command(self, transaction: Transaction) -> bytes:
         words = [f"MAIL FROM:<{transaction.sender.text}>"]
         offered = self.keywords
-        if self.size_limit and transaction.size:
+        if "SIZE" in offered and transaction.size:
             words.append(f"SIZE={transaction.size}")
         if self.takes_8bit and transaction.body:
             words.append(f"BODY={transaction.body}")
