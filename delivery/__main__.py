@@ -1,12 +1,12 @@
 """python -m delivery - run the engine, or talk to the one that runs.
 
-SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...] | mailq [--json]
-             postmap, sendmail take the arguments of Postfix's commands (postmap.py,
-             submission/sendmail.py)
+SUMMARY      serve | status | reload | flush [--site DOMAIN] [QUEUE-ID ...]
+             postmap, sendmail, mailq, postqueue, postsuper, postcat and newaliases take the
+             arguments of Postfix's commands (postmap.py, submission/sendmail.py, tools/)
 RULES        usable without Django; WAYPOST_HOME says whose engine (delivery/config.py)
              "serve" started by root gives root up before it listens (runtime/rootless.py)
 EXIT STATUS  0; 69 (EX_UNAVAILABLE) when no engine answers; 78 (EX_CONFIG); 70 (EX_SOFTWARE)
-SOURCE       sysexits(3), postqueue(1), mailq(1)
+SOURCE       sysexits(3)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvloop
@@ -24,16 +24,19 @@ from delivery import __version__, log, postmap
 from delivery.config import Config, ConfigError, read_config
 from delivery.errors import DeliveryError
 from delivery.runtime.control import ControlError, ask
-from delivery.runtime.queuelist import as_text
 from delivery.submission import sendmail
+from delivery.tools import newaliases, postcat, postqueue, postsuper
 from tables.errors import TableError
-
-PAGE = 500  # messages of one question
 
 # commands that read their arguments as the Postfix command of that name does
 AS_POSTFIX: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "postmap": (postmap.main, "ask the tables of the current generation, or files"),
     "sendmail": (lambda words: sendmail.main(words, ask=main), "send a message, as any user"),
+    "mailq": (postqueue.mailq, "list the queue"),
+    "postqueue": (postqueue.postqueue, "list the queue, or try it again"),
+    "postsuper": (postsuper.postsuper, "delete, hold, release, expire or requeue messages"),
+    "postcat": (postcat.postcat, "show a message of the queue"),
+    "newaliases": (newaliases.newaliases, "says that there is nothing to do"),
 }
 
 
@@ -42,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in AS_POSTFIX:
         as_postfix, _ = AS_POSTFIX[arguments[0]]
+        if arguments[1:] == ["--help"]:
+            return _help(arguments[0])
         return as_postfix(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -62,6 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _help(name: str) -> int:
+    """A short manual page: the docstring of the command's module."""
+    command, text = AS_POSTFIX[name]
+    page = sys.modules[command.__module__].__doc__ if command.__module__ != __name__ else text
+    print(f"usage: python -m delivery {name} ...\n\n{page}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m delivery", description="Waypost's mail engine")
     parser.add_argument("--version", action="version", version=__version__)
@@ -79,10 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     flush.add_argument("--site", default="", help="only messages for this domain")
     flush.add_argument("ids", nargs="*", metavar="QUEUE-ID", help="only these messages")
     flush.set_defaults(run=_flush)
-    text = "list the queue"
-    mailq = commands.add_parser("mailq", help=text, description=text)
-    mailq.add_argument("--json", action="store_true", help="one JSON object a line")
-    mailq.set_defaults(run=_mailq)
     return parser
 
 
@@ -113,24 +122,6 @@ def _flush(config: Config, options: argparse.Namespace) -> int:
         request["ids"] = options.ids
     print(f"{_ask(config, request)['scheduled']} messages will be tried now")
     return 0
-
-
-def _mailq(config: Config, options: argparse.Namespace) -> int:
-    messages = _queue(config)
-    lines = map(json.dumps, messages) if options.json else as_text(messages)
-    for line in lines:
-        print(line)
-    return 0
-
-
-def _queue(config: Config) -> Iterator[dict[str, Any]]:
-    after = ""
-    while True:
-        answer = _ask(config, {"command": "queue", "after": after, "limit": PAGE})
-        yield from answer["messages"]
-        if not answer["more"]:
-            return
-        after = answer["messages"][-1]["id"]
 
 
 def _ask(config: Config, request: dict[str, Any]) -> dict[str, Any]:

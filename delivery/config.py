@@ -76,6 +76,11 @@ class Config:
         return self.home / "mail"
 
     @property
+    def public_socket(self) -> Path:
+        """Where any user of this machine may ask for the queue (runtime/commands.py)."""
+        return self.drop / "queue.sock"
+
+    @property
     def drop(self) -> Path:
         """Where programs of this machine leave mail (submission/drop.py)."""
         return self.home / "drop"

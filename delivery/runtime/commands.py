@@ -2,18 +2,23 @@
 
 SUMMARY      Commands().table() -> name -> coroutine(request) -> answer
              status, reload -> the state of the engine
-             flush {"site"?, "ids"?} -> {"scheduled": n}
-             queue {"after"?, "limit"?} -> {"messages": [...], "more": bool}
+             flush {"site"?, "ids"?, "configured"?} -> {"scheduled": n}
+             queue {"after"?, "limit"?, "recipients"?} -> {"messages": [...], "more": bool}
+             hold, release, expire, remove, requeue {"ids": [...] or null, "states"?} -> {"ids": n}
+             .public_table(): flush and queue, for whoever authorized_flush_users and
+             authorized_mailq_users name; the control socket adds "caller", a user name
 RULES        until attach() the engine is starting, and every command says so
+             "states" are those of the queue list; "ids" null means every message
+             "configured": only a site that fast_flush_domains names is flushed
 ERRORS       ControlError for a request that cannot be carried out
-SOURCE       postqueue(1)
+SOURCE       postqueue(1), postsuper(1)
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +30,15 @@ from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
 from delivery.runtime.pickup import Pickup
 from delivery.runtime.queuelist import listed
-from delivery.spool import queueid
+from delivery.runtime.reports import Reporter
+from delivery.runtime.requeue import requeue
+from delivery.spool import queueid, reading
+from delivery.spool.records import QueueState
 from delivery.spool.store import Spool
 
 LISTED = 1000  # messages of one queue answer at most
-IDS = 10_000  # of one flush
+LISTED_RECIPIENTS = 1000  # of each
+IDS = 2000  # of one request: it is one line of at most 64 KiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,7 @@ class Parts:
     pickup: Pickup
     generations: Generations
     counters: Counters
+    reporter: Reporter
     reload: Callable[[], Awaitable[None]]
 
 
@@ -63,7 +73,29 @@ class Commands:
             "reload": self._reload,
             "flush": self._flush,
             "queue": self._queue,
+            "hold": self._hold,
+            "release": self._release,
+            "expire": self._expire,
+            "remove": self._remove,
+            "requeue": self._requeue,
         }
+
+    def public_table(self) -> dict[str, Command]:
+        """What any user of this machine may ask for."""
+        return {
+            "flush": self._only("authorized_flush_users", self._flush),
+            "queue": self._only("authorized_mailq_users", self._queue),
+        }
+
+    def _only(self, parameter: str, command: Command) -> Command:
+        async def checked(request: Mapping[str, Any]) -> Answer:
+            rules = self._ready.generations.rules
+            caller = str(request.get("caller", ""))
+            if rules is None or not rules.user_list(parameter).matches(caller):
+                raise ControlError(f"{parameter} does not name the user {caller or 'unknown'}")
+            return await command(request)
+
+        return checked
 
     @property
     def _ready(self) -> Parts:
@@ -101,6 +133,11 @@ class Commands:
         site, ids = request.get("site", ""), request.get("ids")
         if not isinstance(site, str) or not (ids is None or _are_ids(ids)):
             raise ControlError(f'"site" is a domain, "ids" a list of at most {IDS} queue ids')
+        rules = parts.generations.rules
+        if request.get("configured") and (
+            rules is None or not rules.flush_domains.matches_domain(site)
+        ):
+            raise ControlError(f'Flush service is not configured for destination "{site}"')
         count = await parts.spool.flush(time.time(), ids=ids, site=site)
         parts.attempts.flush()
         return {"scheduled": count}
@@ -108,10 +145,65 @@ class Commands:
     async def _queue(self, request: Mapping[str, Any]) -> Answer:
         parts = self._ready
         after, limit = request.get("after", ""), request.get("limit", 100)
-        if type(limit) is not int or not 0 < limit <= LISTED or not (after == "" or _is_id(after)):
+        most = request.get("recipients", reading.LISTED_RECIPIENTS)
+        if not _is_count(limit, LISTED) or not (after == "" or _is_id(after)):
             raise ControlError(f'"after" is a queue id, "limit" a number from 1 to {LISTED}')
-        found = await parts.spool.listing(after=after, limit=limit + 1)
+        if not _is_count(most, LISTED_RECIPIENTS):
+            raise ControlError(f'"recipients" is a number from 1 to {LISTED_RECIPIENTS}')
+        found = await parts.spool.listing(after=after, limit=limit + 1, recipients=most)
         return {"messages": [listed(item) for item in found[:limit]], "more": len(found) > limit}
+
+    # what an operator does to messages
+
+    async def _hold(self, request: Mapping[str, Any]) -> Answer:
+        ids, states = _chosen(request)
+        return {"ids": await self._ready.spool.hold(ids, states=states)}
+
+    async def _release(self, request: Mapping[str, Any]) -> Answer:
+        ids, states = _chosen(request)
+        found = await self._ready.spool.release(ids, time.time(), states=states)
+        self._ready.attempts.flush()
+        return {"ids": found}
+
+    async def _expire(self, request: Mapping[str, Any]) -> Answer:
+        ids, states = _chosen(request)
+        found = await self._ready.spool.expire(ids, time.time(), states=states)
+        self._ready.attempts.flush()
+        return {"ids": found}
+
+    async def _remove(self, request: Mapping[str, Any]) -> Answer:
+        ids, states = _chosen(request)
+        return {"ids": await self._ready.spool.remove(ids, states=states)}
+
+    async def _requeue(self, request: Mapping[str, Any]) -> Answer:
+        parts = self._ready
+        ids, states = _chosen(request)
+        rules = parts.generations.rules
+        if rules is None:
+            raise ControlError("there is no generation yet")
+        found = [each async for each in requeue(parts.spool, parts.reporter, rules, ids, states)]
+        parts.attempts.flush()
+        return {"ids": found}
+
+
+def _chosen(
+    request: Mapping[str, Any],
+) -> tuple[list[str] | None, Collection[QueueState] | None]:
+    """(ids, states) of a request; None for all. Raises ControlError."""
+    ids, states = request.get("ids"), request.get("states")
+    if "ids" not in request or not (ids is None or _are_ids(ids)):
+        raise ControlError(f'"ids" is null, for all, or a list of at most {IDS} queue ids')
+    if states is None:
+        return ids, None
+    try:
+        return ids, [QueueState[str(state).upper()] for state in states]
+    except (KeyError, TypeError):
+        known = ", ".join(state.name.lower() for state in QueueState)
+        raise ControlError(f'"states" is a list of {known}') from None
+
+
+def _is_count(value: object, most: int) -> bool:
+    return type(value) is int and 0 < value <= most
 
 
 def _are_ids(value: object) -> bool:

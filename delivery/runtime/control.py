@@ -1,6 +1,7 @@
 """control - the socket by which operators and the panel reach a running engine.
 
 SUMMARY      ControlServer(path, commands): one JSON object a line in, one a line out
+             with is_public, any user of this machine may ask, and requests say who: "caller"
              ask(path, request): the other side, blocking
 RULES        {"command": "status"} -> {"ok": true, ...}
              anything wrong        -> {"ok": false, "error": "..."}
@@ -19,7 +20,9 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,8 +64,11 @@ class EngineLock:
 class ControlServer:
     """Serves commands by name."""
 
-    def __init__(self, path: Path, commands: Mapping[str, Command]) -> None:
+    def __init__(
+        self, path: Path, commands: Mapping[str, Command], *, is_public: bool = False
+    ) -> None:
         self._path = path
+        self._is_public = is_public
         self._commands = dict(commands)
         self._server: asyncio.Server | None = None
         self._open = 0
@@ -70,7 +76,7 @@ class ControlServer:
     async def start(self) -> None:
         """Listen, in place of whatever is there; the caller holds the EngineLock."""
         self._path.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        before = os.umask(0o111 if self._is_public else 0o177)
         try:
             with reachable(self._path) as path:
                 self._server = await asyncio.start_unix_server(
@@ -88,12 +94,13 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
+        caller = await self._caller(writer) if self._is_public else None
         try:
             if self._open > CONNECTIONS:
                 writer.write(_encoded({"ok": False, "error": "too many connections"}))
                 return
             while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-                writer.write(await self._answer(line))
+                writer.write(await self._answer(line, caller))
                 await asyncio.wait_for(writer.drain(), IDLE_S)
         except ValueError:  # of readline(): beyond the limit
             error = f"a request has at most {REQUEST_BYTES} bytes"
@@ -104,16 +111,28 @@ class ControlServer:
             self._open -= 1
             writer.close()
 
-    async def _answer(self, line: bytes) -> bytes:
+    async def _caller(self, writer: asyncio.StreamWriter) -> str:
+        """The user at the other end; '' for one without a name. unix(7) SO_PEERCRED"""
+        peer = writer.get_extra_info("socket")
+        size = struct.calcsize("3i")
+        _, uid, _ = struct.unpack(
+            "3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        )
         try:
-            return _encoded({"ok": True, **await self._carry_out(line)})
+            return (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name
+        except (KeyError, OSError):
+            return ""
+
+    async def _answer(self, line: bytes, caller: str | None) -> bytes:
+        try:
+            return _encoded({"ok": True, **await self._carry_out(line, caller)})
         except DeliveryError as error:
             return _encoded({"ok": False, "error": str(error)})
         except Exception as error:  # noqa: BLE001 - the engine must outlive a bad command
             log.event("control", problem=repr(error))
             return _encoded({"ok": False, "error": "the engine could not do this; see its log"})
 
-    async def _carry_out(self, line: bytes) -> Answer:
+    async def _carry_out(self, line: bytes, caller: str | None) -> Answer:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -124,7 +143,7 @@ class ControlServer:
         if command is None:
             known = ", ".join(sorted(self._commands))
             raise ControlError(f"no such command; known are {known}")
-        return await command(request)
+        return await command(request if caller is None else {**request, "caller": caller})
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """queuelist - the queue as operators see it: the JSON of the control socket, and mailq's text.
 
-SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of mailq(1)
+SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of mailq(1);
+             as_json(messages) -> the lines of postqueue -j
 RULES        times are UTC seconds in JSON; addresses are in external form
              text for a terminal holds printable characters only: other servers chose some of it
 SOURCE       mailq(1), postqueue(1)
@@ -8,6 +9,7 @@ SOURCE       mailq(1), postqueue(1)
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -28,6 +30,7 @@ def listed(item: Listing) -> dict[str, Any]:
         "next_attempt": item.next_attempt,
         "attempts": item.attempts,
         "reason": item.reason,
+        "expired": item.expired,
         "recipient_count": item.recipient_count,
         "recipients": [
             {
@@ -39,6 +42,25 @@ def listed(item: Listing) -> dict[str, Any]:
             for recipient in item.recipients
         ],
     }
+
+
+def as_json(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A JSON object a line, with the names of postqueue(1)."""
+    for message in messages:
+        shown = {
+            "queue_name": message["state"],
+            "queue_id": message["id"],
+            "arrival_time": int(message["arrived"]),
+            "message_size": message["size"],
+            "forced_expire": message["expired"],
+            "sender": message["sender"] or "MAILER-DAEMON",
+            "recipients": [
+                {"address": each["address"]}
+                | ({"delay_reason": each["reason"]} if each["reason"] else {})
+                for each in message["recipients"]
+            ],
+        }
+        yield json.dumps(shown)
 
 
 def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:

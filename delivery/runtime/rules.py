@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from delivery.addressees import BounceSettings
 from delivery.config import Config
@@ -93,8 +94,6 @@ class SessionSettings:
     smtpd_tls_security_level: str
     smtpd_enforce_tls: bool
     smtpd_tls_wrappermode: bool
-    fast_flush_domains: tuple[str, ...]
-    parent_domain_matches_subdomains: tuple[str, ...]
 
     @property
     def requires_tls(self) -> bool:
@@ -158,13 +157,7 @@ class ServiceRules(MailRules):
         )
         self.discarded_keywords = maps(settings.smtpd_discard_ehlo_keyword_address_maps)
         self.command_filter = maps(settings.smtpd_command_filter)
-        self.flush_domains = MatchList(
-            "fast_flush_domains",
-            settings.fast_flush_domains,
-            rules.snapshot.maps,
-            parent="fast_flush_domains" in settings.parent_domain_matches_subdomains,
-            hosts=False,
-        )
+        self.flush_domains = _flush_domains(parameters, rules.snapshot)
 
 
 class Rules:
@@ -225,6 +218,16 @@ class Rules:
         fallback = self._filter_nexthop or address.domain or self.bounce.myhostname
         return Route(transport, nexthop or fallback), address
 
+    @cached_property
+    def flush_domains(self) -> MatchList:
+        """Domains whose mail may be asked for on its own. postconf(5) fast_flush_domains."""
+        return _flush_domains(self.parameters, self.snapshot)
+
+    def user_list(self, parameter: str) -> MatchList:
+        """A list of user names."""
+        items = self.parameters.items(parameter)
+        return MatchList(parameter, items, self.snapshot.maps, hosts=False)
+
     def service_of(self, transport: str) -> Service | None:
         """The service that delivers for a transport."""
         for service in self.snapshot.services:
@@ -280,3 +283,11 @@ class Rules:
             if service.type == "inet" and service.daemon == "smtpd"
         )
         return found if self.snapshot.services else (DEFAULT_SERVICE,)
+
+
+def _flush_domains(parameters: Parameters, snapshot: Snapshot) -> MatchList:
+    name = "fast_flush_domains"
+    parents = parameters.items("parent_domain_matches_subdomains")
+    return MatchList(
+        name, parameters.items(name), snapshot.maps, parent=name in parents, hosts=False
+    )

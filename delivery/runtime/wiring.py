@@ -117,6 +117,9 @@ class Engine:
         )
         stack.push_async_callback(pickup.stop)
         pickup.start()
+        public = ControlServer(config.public_socket, commands.public_table(), is_public=True)
+        await public.start()
+        stack.push_async_callback(public.stop)
         asker = Asker(resolver)
         stack.callback(asker.close)
         self._listeners = listeners = Listeners(
@@ -139,6 +142,7 @@ class Engine:
                 pickup=pickup,
                 generations=generations,
                 counters=counters,
+                reporter=reporter,
                 reload=self._reload,
             )
         )

@@ -11,7 +11,8 @@ SOURCE       Postfix qmgr_active.c, postsuper(1), postqueue(1)
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from delivery.errors import OurError
@@ -103,32 +104,34 @@ def finish(
     )
 
 
-def hold(work: Work, numbers: list[int] | None, reason: object) -> int:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which messages an operator means: these, or all; in these states, or any."""
+
+    numbers: list[int] | None = None
+    states: Collection[QueueState] | None = None
+
+
+def hold(work: Work, chosen: Chosen, reason: object) -> list[int]:
     """Hold messages, also those an attempt works on: they stay held when it ends."""
-    return _update(
-        work,
-        "state = :hold, reason = :value",
-        "state IN (:active, :deferred)",
-        numbers,
-        reason,
-    )
+    change = "state = :hold, reason = :value"
+    return _update(work, change, "state IN (:active, :deferred)", chosen, reason)
 
 
-def release(work: Work, numbers: list[int] | None, now: object) -> int:
+def release(work: Work, chosen: Chosen, now: object) -> list[int]:
     """End a hold."""
-    return _update(
-        work, "state = :deferred, reason = '', due = :value", "state = :hold", numbers, now
-    )
+    change = "state = :deferred, reason = '', due = :value"
+    return _update(work, change, "state = :hold", chosen, now)
 
 
-def expire(work: Work, numbers: list[int] | None, now: object) -> int:
+def expire(work: Work, chosen: Chosen, now: object) -> list[int]:
     """Let messages expire: the next attempt returns them. Held ones too, once released."""
-    count = _update(work, "expired = 1", "state <> 3", numbers, now)
-    _update(work, "due = :value", "state = :deferred", numbers, now)
-    return count
+    found = _update(work, "expired = 1", "state <> 3", chosen, now)
+    _update(work, "due = :value", "state = :deferred", chosen, now)
+    return found
 
 
-def flush(work: Work, now: float, numbers: list[int] | None, site: str) -> int:
+def flush(work: Work, now: float, chosen: Chosen, site: str) -> list[int]:
     """Make deferred messages due."""
     where = "state = :deferred"
     if site:
@@ -136,19 +139,20 @@ def flush(work: Work, now: float, numbers: list[int] | None, site: str) -> int:
             " AND id IN (SELECT message FROM recipient"
             " WHERE lower(substr(address, -length(:site))) = :site)"
         )
-    return _update(work, "due = :value", where, numbers, now, site=f"@{site.lower()}")
+    return _update(work, "due = :value", where, chosen, now, site=f"@{site.lower()}")
 
 
-def remove(work: Work, numbers: list[int] | None) -> list[int]:
+def remove(work: Work, chosen: Chosen) -> list[int]:
     """Delete messages; the numbers of those that existed."""
-    connection = work.connection
-    if numbers is None:
-        found = [number for (number,) in connection.execute("SELECT id FROM message")]
+    where = _of_states(chosen)
+    select = f"SELECT id FROM message WHERE {where}"  # noqa: S608 - no outside text
+    if chosen.numbers is None:
+        found = [number for (number,) in work.connection.execute(select)]
     else:
         found = [
             number
-            for number in numbers
-            if connection.execute("SELECT 1 FROM message WHERE id = ?", (number,)).fetchone()
+            for number in dict.fromkeys(chosen.numbers)
+            if work.connection.execute(f"{select} AND id = ?", (number,)).fetchone()
         ]
     _delete(work, found)
     return found
@@ -164,16 +168,16 @@ def _in_file(work: Work, number: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def _of_states(chosen: Chosen) -> str:
+    if chosen.states is None:
+        return "1"
+    return f"state IN ({', '.join(str(int(state)) for state in chosen.states)})"
+
+
 def _update(
-    work: Work,
-    change: str,
-    where: str,
-    numbers: list[int] | None,
-    value: object,
-    *,
-    site: str = "",
-) -> int:
-    """UPDATE message, all of `numbers` or every one; `change` and `where` are ours."""
+    work: Work, change: str, where: str, chosen: Chosen, value: object, *, site: str = ""
+) -> list[int]:
+    """UPDATE message; the numbers of what was changed. `change` and `where` are ours."""
     values: dict[str, object] = {
         "active": _ACTIVE,
         "deferred": _DEFERRED,
@@ -181,11 +185,14 @@ def _update(
         "value": value,
         "site": site,
     }
+    where = f"{where} AND {_of_states(chosen)}"
     statement = f"UPDATE message SET {change} WHERE {where}"  # noqa: S608 - no outside text
     connection: sqlite3.Connection = work.connection
-    if numbers is None:
-        return connection.execute(statement, values).rowcount
-    return sum(
-        connection.execute(f"{statement} AND id = :id", {**values, "id": number}).rowcount
-        for number in numbers
-    )
+    if chosen.numbers is None:
+        rows = connection.execute(f"{statement} RETURNING id", values).fetchall()
+        return [number for (number,) in rows]
+    return [
+        number
+        for number in dict.fromkeys(chosen.numbers)
+        if connection.execute(f"{statement} AND id = :id", {**values, "id": number}).rowcount
+    ]

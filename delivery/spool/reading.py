@@ -133,17 +133,19 @@ def read_content(connection: sqlite3.Connection, number: int, files: ContentFile
     return Content(size=int(size), data=data, headers=bytes(headers))
 
 
-def listing(connection: sqlite3.Connection, after: int, limit: int) -> list[Listing]:
+def listing(
+    connection: sqlite3.Connection, after: int, limit: int, most: int = LISTED_RECIPIENTS
+) -> list[Listing]:
     """Messages behind number `after` as an operator sees them; damaged columns as they are."""
     found = []
-    for number, state, sender, size, arrived, due, attempts, reason in connection.execute(
-        "SELECT id, state, sender, size, arrived, due, attempts, reason FROM message"
+    for number, state, sender, size, arrived, due, attempts, reason, expired in connection.execute(
+        "SELECT id, state, sender, size, arrived, due, attempts, reason, expired FROM message"
         " WHERE id > ? ORDER BY id LIMIT ?",
         (after, limit),
     ).fetchall():
         recipients = connection.execute(
             "SELECT address, outcome FROM recipient WHERE message = ? AND final = 0 LIMIT ?",
-            (number, LISTED_RECIPIENTS),
+            (number, most),
         ).fetchall()
         count = connection.execute(
             "SELECT count(*) FROM recipient WHERE message = ? AND final = 0", (number,)
@@ -158,6 +160,7 @@ def listing(connection: sqlite3.Connection, after: int, limit: int) -> list[List
                 next_attempt=float(due),
                 attempts=int(attempts),
                 reason=str(reason),
+                expired=bool(expired),
                 recipients=tuple(_listed(address, outcome) for address, outcome in recipients),
                 recipient_count=int(count),
             )

@@ -93,6 +93,7 @@ class Listing:
     next_attempt: float
     attempts: int
     reason: str = ""  # why held or corrupt
+    expired: bool = False  # an operator asked to return it
     recipients: tuple[ListedRecipient, ...] = ()
     recipient_count: int = 0
 

@@ -323,47 +323,72 @@ class Spool:
         """Give a lease back untried; it is due at `until`."""
         await self.finish(lease, next_attempt=until)
 
-    # operators; `ids` None means every message
+    # operators; `ids` None means every message, `states` None any state. They return queue ids
 
-    async def hold(self, ids: Iterable[str] | None, reason: str = "held by an operator") -> int:
-        """Keep messages from being tried until released; how many. postsuper -h."""
-        ids = None if ids is None else list(ids)
-        count = await self._change(operations.hold, ids, reason)
-        for number in self._fresh_among(ids):
-            del self._fresh[number]
-            self._forget_content(number)
-        return count
+    async def hold(
+        self,
+        ids: Iterable[str] | None,
+        reason: str = "held by an operator",
+        *,
+        states: Collection[QueueState] | None = None,
+    ) -> list[str]:
+        """Keep messages from being tried until released. postsuper -h."""
+        found = await self._change(operations.hold, ids, states, reason)
+        for number in found:
+            if self._fresh.pop(number, None) is not None:
+                self._forget_content(number)
+        return _texts(found)
 
-    async def release(self, ids: Iterable[str] | None, now: float) -> int:
-        """End a hold: due now; how many. postsuper -H."""
-        return await self._change(operations.release, ids, now)
+    async def release(
+        self, ids: Iterable[str] | None, now: float, *, states: Collection[QueueState] | None = None
+    ) -> list[str]:
+        """End a hold: due now. postsuper -H."""
+        return _texts(await self._change(operations.release, ids, states, now))
 
-    async def expire(self, ids: Iterable[str] | None, now: float) -> int:
+    async def expire(
+        self, ids: Iterable[str] | None, now: float, *, states: Collection[QueueState] | None = None
+    ) -> list[str]:
         """Return messages to their senders at the next attempt, which is due now. postsuper -e."""
-        ids = None if ids is None else list(ids)
-        count = await self._change(operations.expire, ids, now)
-        for number in self._fresh_among(ids):
-            self._fresh[number] = replace(self._fresh[number], expired=True)
-        return count
+        found = await self._change(operations.expire, ids, states, now)
+        for number in found:
+            if number in self._fresh:
+                self._fresh[number] = replace(self._fresh[number], expired=True)
+        return _texts(found)
 
-    async def remove(self, ids: Iterable[str] | None) -> int:
-        """Delete messages without a report; how many. postsuper -d."""
-        numbers = _numbers(ids)
+    async def remove(
+        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
+    ) -> list[str]:
+        """Delete messages without a report. postsuper -d."""
+        chosen = operations.Chosen(_numbers(ids), states)
         removed: list[int] = await self._submit(
-            action=lambda work: operations.remove(work, numbers), must=True
+            action=lambda work: operations.remove(work, chosen), must=True
         )
         for number in removed:
             self._fresh.pop(number, None)
             self._forget_content(number)
-        return len(removed)
+        return _texts(removed)
 
     async def flush(self, now: float, *, ids: Iterable[str] | None = None, site: str = "") -> int:
         """Make deferred messages due now: all, some, or those with a recipient in `site`."""
-        numbers = _numbers(ids)
-        count: int = await self._submit(
-            action=lambda work: operations.flush(work, now, numbers, site)
+        chosen = operations.Chosen(_numbers(ids))
+        found: list[int] = await self._submit(
+            action=lambda work: operations.flush(work, now, chosen, site)
         )
-        return count
+        return len(found)
+
+    async def ids(
+        self, *, states: Collection[QueueState] | None = None, after: str = "", limit: int = 1000
+    ) -> list[str]:
+        """Queue ids behind `after`, in the order messages arrived."""
+        start = queueid.to_number(after) if after else 0
+        chosen = [int(state) for state in (QueueState if states is None else states)]
+        marks = ", ".join("?" * len(chosen))
+        rows = await self._readers.rows(
+            f"SELECT id FROM message WHERE id > ? AND state IN ({marks})"  # noqa: S608
+            " ORDER BY id LIMIT ?",
+            (start, *chosen, limit),
+        )
+        return _texts(number for (number,) in rows)
 
     async def counts(self) -> dict[QueueState, int]:
         """Messages in each state."""
@@ -371,11 +396,17 @@ class Spool:
         found = dict(rows)
         return {state: found.get(int(state), 0) for state in QueueState}
 
-    async def listing(self, *, after: str = "", limit: int = 100) -> list[Listing]:
-        """Messages in the order they arrived, behind `after`; each with some recipients."""
+    async def listing(
+        self,
+        *,
+        after: str = "",
+        limit: int = 100,
+        recipients: int = reading.LISTED_RECIPIENTS,
+    ) -> list[Listing]:
+        """Messages in the order they arrived, behind `after`; each with so many recipients."""
         start = queueid.to_number(after) if after else 0
         return await self._readers.call(
-            lambda connection: reading.listing(connection, start, limit)
+            lambda connection: reading.listing(connection, start, limit, recipients)
         )
 
     # taking over from dead processes
@@ -442,18 +473,14 @@ class Spool:
 
     async def _change(
         self,
-        change: Callable[[Work, list[int] | None, Any], int],
+        change: Callable[[Work, operations.Chosen, Any], list[int]],
         ids: Iterable[str] | None,
+        states: Collection[QueueState] | None,
         value: object,
-    ) -> int:
-        numbers = _numbers(ids)
-        count: int = await self._submit(action=lambda work: change(work, numbers, value))
-        return count
-
-    def _fresh_among(self, ids: list[str] | None) -> list[int]:
-        """Those of `ids` that wait for their first attempt; None stands for all."""
-        numbers = _numbers(ids)
-        return list(self._fresh) if numbers is None else [n for n in numbers if n in self._fresh]
+    ) -> list[int]:
+        chosen = operations.Chosen(_numbers(ids), states)
+        found: list[int] = await self._submit(action=lambda work: change(work, chosen, value))
+        return found
 
     def _entry(self, submission: Submission, now: float) -> tuple[EntryRows, Lease]:
         queue_id = submission.queue_id
@@ -530,3 +557,7 @@ def _numbers(ids: Iterable[str] | None) -> list[int] | None:
     if ids is None:
         return None
     return [queueid.to_number(text) for text in ids]
+
+
+def _texts(numbers: Iterable[int]) -> list[str]:
+    return [queueid.to_text(number) for number in numbers]

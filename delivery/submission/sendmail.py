@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 def main(words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None) -> int:
-    """Carry out one command line; `ask` runs another command of ours: mailq, flush."""
+    """Carry out one command line; `ask` runs another command of ours."""
     try:
         config = read_config()
         options = read_options(words)
@@ -44,8 +44,11 @@ def main(words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None) -> i
             case Mode.LIST:
                 return ask(["mailq"])
             case Mode.FLUSH:
-                site = ["--site", options.site] if options.site else []
-                return ask(["flush", *site, *filter(None, [options.queue_id])])
+                if options.site:
+                    return ask(["postqueue", "-s", options.site])
+                if options.queue_id:
+                    return ask(["postqueue", "-i", options.queue_id])
+                return ask(["postqueue", "-f"])
             case Mode.NEW_ALIASES | Mode.NOTHING:
                 return 0
             case Mode.SESSION:

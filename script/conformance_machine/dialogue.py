@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -284,7 +285,20 @@ class Dialogue:
         for found in re.findall(r"(?m)^([0-9A-Za-z]{6,20})[*! ] ", text):
             self._around.normal.queue_ids.add(found)
         reply = {"code": None, "enhanced": None, "exit": done.returncode}
+        if words[:2] == ["postqueue", "-j"]:
+            return {**reply, "json": self._queue_list(text), "text": []}
         return {**reply, "text": self._around.normal.text(text).splitlines()}
+
+    def _queue_list(self, text: str) -> list[dict[str, Any]]:
+        """The lines of postqueue -j, without what no two runs have in common."""
+        found = [json.loads(line) for line in text.splitlines()]
+        for item in found:
+            self._around.normal.queue_ids.add(item["queue_id"])
+            item.update(arrival_time="{TIME}", queue_id="{QID}", message_size="{N}")
+            for recipient in item["recipients"]:
+                recipient.update({k: self._around.normal.text(v) for k, v in recipient.items()})
+        names = ("queue_name", "sender", "recipients")
+        return sorted(found, key=lambda item: json.dumps([item[name] for name in names]))
 
     def _control(self, what: str) -> None:
         engine = self._around.engine

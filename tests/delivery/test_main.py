@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from delivery import __version__
-from delivery.__main__ import main
+from delivery.__main__ import AS_POSTFIX, main
 from tests.wire.engine import ROOT, Home, Running
 from tests.wire.polling import eventually
 from tests.wire.talk import mail
@@ -43,7 +43,7 @@ def test_the_queue(engine: Running, capsys: pytest.CaptureFixture[str]) -> None:
     eventually(lambda: engine.ask("status")["queue"]["deferred"] == 3)
     assert main(["mailq", "--json"]) == 0
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [item["id"] for item in listed] == ids
+    assert [item["queue_id"] for item in listed] == ids
     assert main(["mailq"]) == 0
     assert "in 3 Requests.\n" in capsys.readouterr().out
     assert main(["flush", ids[0], ids[1]]) == 0
@@ -70,7 +70,7 @@ def test_a_bad_environment(
     assert "WAYPOST_SMTP" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["status"], ["reload"], ["flush"], ["mailq"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["status"], ["reload"], ["flush"]])
 def test_everything_has_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -101,3 +101,9 @@ def test_a_home_that_cannot_be_written(
     monkeypatch.setenv("WAYPOST_HOME", str(tmp_path / "file" / "home"))
     assert main(["serve"]) == os.EX_SOFTWARE
     assert "Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(AS_POSTFIX))
+def test_postfix_commands_have_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m delivery {command}")

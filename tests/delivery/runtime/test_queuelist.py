@@ -60,6 +60,7 @@ def test_json_has_everything() -> None:
         "next_attempt": 1_800_000_300.0,
         "attempts": 1,
         "reason": "",
+        "expired": False,
         "recipient_count": 3,
         "recipients": [
             {

@@ -123,9 +123,9 @@ def test_what_others_do(command: Command) -> None:
     assert command.run("-qI4jbqC56h6Vz0") == 69
     assert command.asked == [
         ["mailq"],
-        ["flush"],
-        ["flush", "--site", "far.example"],
-        ["flush", "4jbqC56h6Vz0"],
+        ["postqueue", "-f"],
+        ["postqueue", "-s", "far.example"],
+        ["postqueue", "-i", "4jbqC56h6Vz0"],
     ]
     assert command.run("-bi") == 0
     assert Drop(command.directory).names() == []

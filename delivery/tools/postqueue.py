@@ -1,0 +1,91 @@
+"""postqueue - list the queue, and try it again. postqueue(1), mailq(1)
+
+SUMMARY      postqueue(words), mailq(words) -> exit status
+             -p   a list for people          -j   a JSON object a line
+             -f   try all deferred mail      -i   one message       -s   mail for one domain
+             -c, -v are taken and do nothing
+RULES        any user that authorized_mailq_users and authorized_flush_users name
+EXIT STATUS  0; 69 (EX_UNAVAILABLE) for whatever cannot be done
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from delivery.config import Config, ConfigError, read_config
+from delivery.runtime.control import ControlError
+from delivery.runtime.queuelist import as_json, as_text
+from delivery.spool import queueid
+from delivery.tools import arguments, queue
+from delivery.tools.arguments import Fatal
+from tables.domains import parse_domain
+from tables.errors import AddressSyntaxError
+
+USAGE = (
+    "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
+)
+_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+
+
+def postqueue(words: Sequence[str]) -> int:
+    """The exit status of one command line."""
+    return arguments.run("postqueue", os.EX_UNAVAILABLE, lambda: _postqueue(words))
+
+
+def mailq(words: Sequence[str]) -> int:
+    """The same list as postqueue -p; with --json as postqueue -j."""
+    mode = "-j" if "--json" in words else "-p"
+    return arguments.run("mailq", os.EX_UNAVAILABLE, lambda: _postqueue([mode]))
+
+
+def _postqueue(words: Sequence[str]) -> None:
+    options, operands = arguments.read(words, "c:fi:jps:v", USAGE)
+    wanted = [(letter, value) for letter, value in options if letter not in "cv"]
+    if len(wanted) != 1 or operands:
+        raise Fatal(USAGE)
+    letter, value = wanted[0]
+    try:
+        config = read_config()
+        _do(config, letter, value)
+    except queue.EngineDown as error:
+        what = "Queue report unavailable" if letter in "jp" else "Cannot flush mail queue"
+        raise Fatal(f"{what} - mail system is down ({error})") from error
+    except (ControlError, ConfigError, OSError) as error:
+        raise Fatal(str(error)) from error
+
+
+def _do(config: Config, letter: str, value: str) -> None:
+    match letter:
+        case "p":
+            _show(as_text(queue.messages(config)))
+        case "j":
+            _show(as_json(queue.messages(config)))
+        case "f":
+            queue.ask(config, {"command": "flush"})
+        case "s":
+            try:
+                parse_domain(value)
+            except AddressSyntaxError:
+                reason = f'invalid destination: "{value}"'
+                raise Fatal(f"Cannot flush mail queue - {reason}") from None
+            queue.ask(config, {"command": "flush", "site": value, "configured": True})
+        case "i":
+            if not value or not _ID_CHARACTERS.issuperset(value):
+                raise Fatal(f'Cannot flush queue ID - invalid name: "{value}"')
+            if is_known_form(value):  # any other is the id of no message
+                queue.ask(config, {"command": "flush", "ids": [value]})
+
+
+def is_known_form(text: str) -> bool:
+    """True when a message of ours could have this queue id."""
+    try:
+        queueid.to_number(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _show(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)

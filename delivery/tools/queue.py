@@ -1,0 +1,80 @@
+"""queue - the queue of this machine, from the engine that runs, or from the disk when none does.
+
+SUMMARY      ask(config, request) -> answer; messages(config) -> as the engine lists them
+             open_spools(config): read-only connections to the shards
+RULES        who may not open the control socket asks the public one
+             an engine that is down does not hide the queue from who may read its files
+ERRORS       EngineDown: nobody answers; ControlError: the engine says no; PermissionError
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from delivery.config import Config
+from delivery.runtime.control import ControlError
+from delivery.runtime.control import ask as ask_socket
+from delivery.runtime.queuelist import listed
+from delivery.spool import database, queueid, reading
+
+PAGE = 50  # messages of one question, each with many recipients
+RECIPIENTS = 1000
+
+
+class EngineDown(Exception):
+    """No engine answers."""
+
+
+def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One request to the engine. Raises EngineDown, ControlError."""
+    path = config.control_socket
+    if not os.access(path, os.W_OK) and os.access(config.public_socket, os.W_OK):
+        path = config.public_socket
+    try:
+        answer = ask_socket(path, request)
+    except ControlError as error:
+        raise EngineDown(str(error)) from error
+    if not answer.get("ok"):
+        raise ControlError(str(answer.get("error", "the engine gave no answer")))
+    return answer
+
+
+def messages(config: Config) -> Iterator[dict[str, Any]]:
+    """Every message of the queue, oldest first. Raises EngineDown, ControlError."""
+    after = ""
+    request = {"command": "queue", "limit": PAGE, "recipients": RECIPIENTS}
+    while True:
+        try:
+            answer = ask(config, {**request, "after": after})
+        except EngineDown:
+            if after or not os.access(config.spool, os.R_OK | os.X_OK):
+                raise
+            yield from _on_disk(config)
+            return
+        yield from answer["messages"]
+        if not answer["more"]:
+            return
+        after = answer["messages"][-1]["id"]
+
+
+def _on_disk(config: Config) -> Iterator[dict[str, Any]]:
+    for _, connection in open_spools(config):
+        last = 0
+        while page := reading.listing(connection, last, PAGE, RECIPIENTS):
+            yield from map(listed, page)
+            last = queueid.to_number(page[-1].queue_id)
+
+
+def open_spools(config: Config) -> Iterator[tuple[Path, sqlite3.Connection]]:
+    """(directory, read-only connection) of each shard, one after the other."""
+    for directory in sorted(config.spool.iterdir()):
+        path = directory / database.FILE_NAME
+        if not directory.name.isdecimal() or not path.exists():
+            continue
+        with contextlib.closing(database.open_reader(path)) as connection:
+            yield directory, connection

@@ -1,0 +1,1 @@
+"""The operator's commands, against an engine that runs."""
