@@ -13,6 +13,8 @@ RULES        a message is tried by the rules in force when it is leased
              reports that the disk does not take are tried again; until then the message stays, and
              what was found out about its recipients is kept
              the disk is looked at when the next message is due, and every LOOK_S: clocks jump
+             what is not to be tried now (defer_transports, a dead destination) goes by retry; a
+             flush overrules both
 ERRORS       an agent that breaks its contract, and any error of ours, defers recipients and is
              logged; no message stays leased without an attempt going on
 SOURCE       Postfix qmgr(8), bounce(8); docs/QUEUE.md
@@ -45,6 +47,7 @@ ROUTED = 200  # recipients routed before others get their turn
 RETRY_S = 5.0  # after the spool itself failed
 LONGEST_RETRY_S = 300.0
 LOOK_S = 10.0  # the disk is looked at so often, whatever the clock says
+SUSPENDED = "4.3.2"  # RFC 3463 X.3.2
 CANCEL_S = 2.0  # for agents to notice that they are to stop
 
 
@@ -63,6 +66,7 @@ class Work:
     leased: dict[Recipient, list[Recipient]] = field(default_factory=dict)
     left: int = 0  # recipients in the active queue
     is_gone: bool = False  # set aside: its content cannot be read
+    is_flushed: bool = False  # an operator wants it tried: defer_transports does not count
 
     @property
     def queue_id(self) -> str:
@@ -114,6 +118,7 @@ class Attempts:
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred_due = 0.0  # when to look for deferred messages again
         self._look = False  # now, whatever _deferred_due says
+        self._flush: asyncio.Future[None] | None = None  # what is due is due by a flush
         self._scheduled = False
         self._filling = False
         self._again = False
@@ -135,11 +140,17 @@ class Attempts:
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
-    def flush(self) -> None:
-        """Look at deferred messages now, and forget that destinations were dead."""
+    def flush(self) -> asyncio.Future[None]:
+        """Try what is due now, and forget that destinations were dead and transports deferred.
+
+        The result is done when it is being tried.
+        """
         self._active.revive(self._clock())
         self._look = True
+        if self._flush is None:
+            self._flush = self._loop.create_future()
         self.wake()
+        return self._flush
 
     async def stop(self, grace_s: float) -> None:
         """Start nothing more; let what runs end for so long, then leave it to the next start."""
@@ -186,34 +197,44 @@ class Attempts:
             self._look = True  # new messages may go to the disk alone meanwhile
             return
         limit = min(BATCH, room)
-        now = self._clock()
+        now, flush = self._clock(), self._flush
         ids = self._spool.fresh(limit)
+        fresh = frozenset(ids) if flush is not None else frozenset()
         if len(ids) >= limit:
-            self._again = True
+            self._again, flush = True, None
         elif self._look or now >= self._deferred_due:
             self._look = False
             ids = await self._spool.due(now, limit)
             if len(ids) >= limit:
                 self._again = self._look = True
             else:
+                self._flush = None if self._flush is flush else self._flush
                 due = await self._spool.next_due()
                 self._deferred_due = float("inf") if due is None else max(due, now + 0.01)
+        taking = []
         for queue_id in ids:
             self._taking += 1
-            self._keep(eager.run(self._take(queue_id, rules), self._taken))
+            is_flushed = flush is not None and queue_id not in fresh
+            task = eager.run(self._take(queue_id, rules, is_flushed=is_flushed), self._taken)
+            self._keep(task)
+            taking.append(task)
+        if flush is not None and flush is not self._flush:
+            await asyncio.gather(*filter(None, taking), return_exceptions=True)
+            if not flush.done():
+                flush.set_result(None)
 
     def _taken(self, error: BaseException | None) -> None:
         self._taking -= 1
         self._tell(error)
         self._start_jobs()
 
-    async def _take(self, queue_id: str, rules: Rules) -> None:
+    async def _take(self, queue_id: str, rules: Rules, *, is_flushed: bool) -> None:
         """Lease one message and queue its recipients by route."""
         backoff = rules.queue_times.minimal_backoff_time
         lease = await self._spool.lease(queue_id, next_attempt=self._clock() + backoff)
         if lease is None:
             return
-        work = Work(lease, rules, told=_parts(lease.settled))
+        work = Work(lease, rules, told=_parts(lease.settled), is_flushed=is_flushed)
         self._work[queue_id] = work
         await self._route(work)
 
@@ -249,6 +270,8 @@ class Attempts:
                 route = Route("retry", "4.3.0 internal error; the log says more")
             else:
                 target = work.under(address, recipient)
+                if not work.is_flushed and work.rules.is_deferred(route.transport):
+                    route = Route("retry", "4.3.2 deferred transport")
             if target is not None:
                 groups.setdefault(route, []).append(target)
         return groups
@@ -302,7 +325,8 @@ class Attempts:
             if is_last:
                 self._work.pop(work.queue_id, None)
             return
-        judged = self._judge(work, job.route, result, job.recipients)
+        route = Route("retry", f"{SUSPENDED} {job.suspended}") if job.suspended else job.route
+        judged = self._judge(work, route, result, job.recipients)
         if not is_last:
             await self._spool.settle(work.lease, judged)
         elif work.lease.more and await self._next_window(work):
@@ -313,7 +337,7 @@ class Attempts:
     async def _deliver(self, work: Work, job: Job) -> Result:
         """What the agent says; whatever goes wrong inside defers the recipients."""
         if job.suspended:
-            return _deferred(job, "4.3.2", job.suspended)
+            return _deferred(job, SUSPENDED, job.suspended)
         if work.is_gone:
             return Result(outcomes=())
         transport = job.route.transport

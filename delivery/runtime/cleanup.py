@@ -176,11 +176,13 @@ class Cleanup:
         journal: Journal,
         counters: Counters,
         queued: Callable[[], None] = lambda: None,
+        flushed: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`queued` is told of every message that came into the spool."""
+        """`queued` is told of every message that came into the spool, `flushed` of ETRN."""
         self.spool = spool
         self.queued = queued
+        self._flushed = flushed
         self._journal = journal
         self._counters = counters
         self._clock = clock
@@ -346,7 +348,7 @@ class Cleanup:
             self._flushes[site] = task
             task.add_done_callback(lambda done: self._flushes.pop(site, None))
         count = await asyncio.shield(task)
-        self.queued()
+        self._flushed()
         return count
 
     # inside

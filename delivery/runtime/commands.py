@@ -16,6 +16,8 @@ SOURCE       postqueue(1), postsuper(1)
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -39,6 +41,7 @@ from delivery.spool.store import Spool
 LISTED = 1000  # messages of one queue answer at most
 LISTED_RECIPIENTS = 1000  # of each
 IDS = 2000  # of one request: it is one line of at most 64 KiB
+FLUSH_S = 5.0  # until what is flushed is being tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,8 @@ class Commands:
         ):
             raise ControlError(f'Flush service is not configured for destination "{site}"')
         count = await parts.spool.flush(time.time(), ids=ids, site=site)
-        parts.attempts.flush()
+        with contextlib.suppress(TimeoutError):  # there may be more than can be tried at once
+            await asyncio.wait_for(asyncio.shield(parts.attempts.flush()), FLUSH_S)
         return {"scheduled": count}
 
     async def _queue(self, request: Mapping[str, Any]) -> Answer:

@@ -179,6 +179,7 @@ class Rules:
             active=self.parameters.integer("qmgr_message_active_limit"),
             recipients=self.parameters.integer("qmgr_message_recipient_limit"),
         )
+        self._deferred = frozenset(self.parameters.items("defer_transports"))
         self._filter_nexthop = self.parameters.text("default_filter_nexthop")
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
@@ -204,6 +205,10 @@ class Rules:
                 parameters = parameters.with_overrides(of_client)
             self._cleanups[key] = CleanupRules(parameters, self.snapshot, router)
         return self._cleanups[key]
+
+    def is_deferred(self, transport: str) -> bool:
+        """True when nothing is tried by that transport until a flush. postconf(5)."""
+        return transport in self._deferred
 
     def route(self, envelope: Envelope, recipient: Recipient) -> tuple[Route, Address]:
         """Where a recipient's mail goes next, and to which address.
@@ -258,7 +263,6 @@ class Rules:
             ),
             retry_after_s=self.queue_times.minimal_backoff_time,
             rate_delay_s=parameters.seconds(f"{transport}_destination_rate_delay"),
-            is_deferred=transport in parameters.items("defer_transports"),
         )
 
     def _number(self, name: str) -> float:

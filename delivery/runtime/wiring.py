@@ -101,7 +101,13 @@ class Engine:
         resolver = Resolver(config.resolver, families=self._families)
         transports = Transports(config, resolver, self._courier)
         stack.push_async_callback(transports.close)
-        cleanup = Cleanup(spool, journal, counters, queued=lambda: self._attempts.wake())
+        cleanup = Cleanup(
+            spool,
+            journal,
+            counters,
+            queued=lambda: self._attempts.wake(),
+            flushed=lambda: self._attempts.flush(),
+        )
         outcomes = Outcomes(journal, counters)
         reporter = Reporter(cleanup, journal, outcomes)
         self._attempts = attempts = Attempts(

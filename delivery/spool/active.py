@@ -45,7 +45,6 @@ class TransportLimits:
     failed_cohort_limit: float = 1.0
     retry_after_s: float = 300.0  # minimal_backoff_time
     rate_delay_s: float = 0.0  # destination_rate_delay; then one delivery at a time
-    is_deferred: bool = False  # named in defer_transports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,8 +342,6 @@ def _by_domain(recipient: Recipient) -> tuple[str, str]:
 
 def _suspension(limits: TransportLimits, destination: _Destination, now: float) -> str:
     """Why nothing is tried for this destination now; '' when it may be."""
-    if limits.is_deferred:
-        return "deferred transport"
     if not destination.dead_until:
         return ""
     if destination.dead_until > now:

@@ -467,6 +467,14 @@ async def test_deferred_transports_are_not_tried(tmp_path: Path) -> None:
         assert made.agent.tried == []
         [listing] = await made.spool.listing()
         assert listing.recipients[0].reason == "deferred transport"
+        await made.enter(envelope("ann@far.example"))
+        await made.spool.flush(made.clock.now)
+        await made.attempts.flush()
+        await made.quiet()
+        assert made.agent.tried == ["joe"]  # ann came in later
+        assert await made.states() == {"deferred": 1}
+        await made.look()
+        assert made.agent.tried == ["joe"]
 
 
 @asynchronous

@@ -49,8 +49,8 @@ def test_transport_limits(tmp_path: Path) -> None:
     limits = made.transport_limits("relay")
     assert limits.process_limit == 3
     assert limits.destination_concurrency_limit == 7
-    assert not limits.is_deferred
-    assert made.transport_limits("lines").is_deferred
+    assert not made.is_deferred("relay")
+    assert made.is_deferred("lines")
     assert made.transport_limits("other").process_limit == 100  # default_process_limit
     assert made.transport_limits("local").destination_recipient_limit == 1
     with pytest.raises(ParameterError):

@@ -169,14 +169,6 @@ def test_an_operator_revives_dead_destinations() -> None:
     assert not again.suspended
 
 
-def test_deferred_transports_start_nothing() -> None:
-    active = ActiveQueue(lambda name: TransportLimits(is_deferred=name == "smtp"))
-    active.add("m1", Route(SMTP, "x.example"), people(1))
-    job = active.next_job(0.0)
-    assert job is not None
-    assert job.suspended == "deferred transport"
-
-
 def test_a_transport_of_single_recipients_counts_them_apart() -> None:
     active = queue(destination_recipient_limit=1, initial_destination_concurrency=1)
     active.add("m1", Route("virtual", "x.example"), people(3))
