@@ -4,7 +4,8 @@ from __future__ import annotations
 
 # Publishing
 SWEEP_EVERY_S = 15.0  # what a lost task costs at most; DESIGN 1
-SETTLE_QUIET_S = 0.1  # a publish begins when nothing was changed for so long,
+SETTLE_AFTER_S = 0.25  # a publish that comes so soon after another
+SETTLE_QUIET_S = 0.1  # begins when nothing was changed for so long,
 SETTLE_LIMIT_S = 0.5  # and at the latest after this
 PUBLISH_ROUND_S = 60.0  # one task publishes no longer, then the next one goes on
 DEFAULT_REASON = "edit"

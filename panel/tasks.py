@@ -23,12 +23,13 @@ AGAIN: dict[str, Any] = {
 }
 
 
-@app.task(name="panel.publish", **AGAIN)
+@app.task(name="panel.publish", bind=True, **AGAIN)
 def publish_changes(
-    reason: str = DEFAULT_REASON, requested_by: str = "", force: bool = False
+    task: Any, reason: str = DEFAULT_REASON, requested_by: str = "", force: bool = False
 ) -> None:
-    """Publishes what is due."""
-    publish.publish_changes(reason, requested_by=requested_by, force=force)
+    """Publishes what is due. The worker's name begins with that of its node."""
+    here = (task.request.hostname or "").partition("@")[0]
+    publish.publish_changes(reason, requested_by=requested_by, force=force, here=here)
 
 
 @app.task(name="panel.activate", **AGAIN)

@@ -1,6 +1,6 @@
 """nodes - every engine host runs the newest generation, and says so.
 
-SUMMARY      tell_nodes() rings for every enabled node; activate(name) runs in that node's worker
+SUMMARY      tell_nodes(here) rings for every node; activate(name) runs in that node's worker
              ask_for_journals() rings for their journals (journal.py)
              is_live(revision), wait_until_live(revision, ...) tell when an edit is obeyed
 RULES        activate always goes for the newest published generation, whatever number it was rung
@@ -20,6 +20,7 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from panel.constants import GENERATIONS_KEPT, NODE_LOCK, SHIP_EVERY_S, SWEEP_EVERY_S
@@ -37,12 +38,27 @@ log = logging.getLogger("panel.nodes")
 POLL_S = 0.05
 
 
-def tell_nodes() -> None:
-    """Rings for every enabled node; its worker then activates the newest generation."""
+def tell_nodes(here: str = "") -> None:
+    """Rings for every enabled node; its worker then activates the newest generation.
+
+    The node `here`, on whose host this runs, is activated at once instead, last.
+    """
     newest = Generation.newest()
     number = newest.number if newest else 0
-    for node in Node.objects.filter(enabled=True):
-        ring("panel.activate", node.name, number, queue=node.queue, expires_s=2 * SWEEP_EVERY_S)
+    nodes = list(Node.objects.filter(enabled=True))
+    for node in nodes:
+        if node.name != here:
+            _ring_for(node, number)
+    for node in nodes:
+        if node.name == here:
+            try:
+                activate(here)
+            except (StoreBusy, DatabaseError):
+                _ring_for(node, number)
+
+
+def _ring_for(node: Node, number: int) -> None:
+    ring("panel.activate", node.name, number, queue=node.queue, expires_s=2 * SWEEP_EVERY_S)
 
 
 def ask_for_journals() -> None:
@@ -66,22 +82,27 @@ def activate(name: str) -> NodeState | None:
         return None
     with advisory_lock(NODE_LOCK, node.pk, wait=True):
         newest = Generation.newest()
-        error = _switch(generation_store(), newest) if newest else ""
-        return _note(node, newest, error)
+        if newest is None:
+            return _note(node, None, "")
+        store = generation_store()
+        if _is_current(store, newest):
+            return _note(node, newest, "")
+        error = _switch(store, newest)
+        state = _note(node, newest, error)
+        if not error:
+            _prune(store)  # when the engine has it: nobody waits for this
+        return state
 
 
 def _switch(store: Store, newest: Generation) -> str:
     """Has the link point at the generation; '' or what hindered it."""
     try:
-        if _is_current(store, newest):
-            return ""
         _fetch(store, newest)
         store.switch(newest.number)
     except (GenerationError, OSError) as error:
         log.error("generation=%s not switched to: %s", newest.number, error)
         return str(error)
     log.info("generation=%s switched to", newest.number)
-    _prune(store)
     return ""
 
 

@@ -2,8 +2,9 @@
 
 SUMMARY      publish_changes(reason) publishes until nothing is left out; returns the newest attempt
              rebuild_when_due() compiles everything whole, off the edits' path
-RULES        one publisher at a time, over all hosts (advisory lock). It waits until the rows have
-             been quiet for 0.1 s, at most 0.5 s: a hundred quick edits are a few generations.
+RULES        one publisher at a time, over all hosts (advisory lock). Soon after another publish it
+             waits until the rows have been quiet for 0.1 s, at most 0.5 s: an edit by itself waits
+             for nothing, a hundred quick ones are a few generations.
              Who finds the lock taken goes home: the holder looks again after it has let go, and so
              sees what was committed before the other one looked.
              Same rows, same digest: nothing is published, the newest generation just covers more.
@@ -27,7 +28,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 from django.db.models import Max
@@ -40,6 +41,7 @@ from panel.constants import (
     PUBLISH_ROUND_S,
     REBUILD_EVERY_S,
     REBUILD_LOCK,
+    SETTLE_AFTER_S,
     SETTLE_LIMIT_S,
     SETTLE_QUIET_S,
 )
@@ -82,11 +84,13 @@ def publish_changes(
     requested_by: str = "",
     force: bool = False,
     settle_s: float = SETTLE_LIMIT_S,
+    here: str = "",
 ) -> Generation | None:
     """The newest attempt after publishing what is due; None when nothing was, or another is at it.
 
     With `force` one publish is made in any case, of everything compiled whole (it may find that
-    nothing differs). `settle_s` is how long it waits at most for a pause in the edits.
+    nothing differs). `settle_s` is how long it waits at most for a pause in the edits. `here` is
+    the node of this host, if it has one: it need not be rung for.
     """
     made = None
     deadline = time.monotonic() + PUBLISH_ROUND_S
@@ -100,7 +104,7 @@ def publish_changes(
         if made.state == GenerationState.FAILED:
             break  # the sweep tries again
         if made.state == GenerationState.PUBLISHED:
-            tell_nodes()
+            tell_nodes(here)
     return made
 
 
@@ -165,7 +169,10 @@ def _publish_once(
 
 
 def _settle(limit_s: float) -> None:
-    """Waits for a pause in the edits, but not for long."""
+    """Soon after another publish waits for a pause in the edits, but not for long."""
+    soon = timezone.now() - timedelta(seconds=SETTLE_AFTER_S)
+    if not Generation.objects.filter(finished__gt=soon).exists():
+        return
     deadline = time.monotonic() + limit_s
     seen = -1
     while time.monotonic() < deadline:

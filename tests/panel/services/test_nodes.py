@@ -51,6 +51,17 @@ def test_it_works(node: Node, engine: EngineTwin) -> None:
     assert is_live(revision)
 
 
+def test_the_publisher_activates_its_own_node(node: Node, engine: EngineTwin) -> None:
+    revision = add_domain()
+    publish_changes(here="elsewhere")
+    assert not is_live(revision)
+    revision = add_domain("example.org")
+    publish_changes(here="local")
+    assert is_live(revision)
+    state = NodeState.objects.get()
+    assert (state.switched, state.generation) == (2, 2)
+
+
 def test_a_second_time_it_only_asks(node: Node, engine: EngineTwin) -> None:
     publish_changes()
     first = activate("local").acknowledged_at
