@@ -2,6 +2,7 @@
 
 SUMMARY      parse_service(line) -> Service; parse_services(text) -> (line number, Service), ...;
              print_service(service) -> text of one entry
+             STANDARD: what runs where nobody says otherwise
 RULES        name type private unprivileged chroot wakeup maxproc command + args
              "-" is the default: private y, unprivileged y, chroot n, wakeup never, maxproc
              $default_process_limit; -o name=value and -o { name = value } become `overrides`
@@ -54,6 +55,20 @@ class Service:
     def arguments(self) -> tuple[str, ...]:
         """The words after the program; {braces} hold a word together and are taken off."""
         return tuple(_unbraced(word) for word in _words(self.command)[1:])
+
+
+# master.cf as Postfix ships it, as far as it is about taking and delivering mail
+STANDARD: tuple[Service, ...] = (
+    Service(name="smtp", type="inet", command="smtpd", private=False),
+    Service(name="smtp", type="unix", command="smtp"),
+    Service(name="relay", type="unix", command="smtp"),
+    Service(name="lmtp", type="unix", command="lmtp"),
+    Service(name="local", type="unix", command="local"),
+    Service(name="virtual", type="unix", command="virtual"),
+    Service(name="error", type="unix", command="error"),
+    Service(name="retry", type="unix", command="error"),
+    Service(name="discard", type="unix", command="discard"),
+)
 
 
 def parse_service(line: str, *, number: int | None = None) -> Service:

@@ -35,22 +35,14 @@ from tables.errors import ParameterError
 from tables.parameters import Parameters
 from tables.reading.matchlist import MatchList
 from tables.reading.snapshot import Snapshot
+from tables.services import STANDARD as STANDARD_SERVICES
 from tables.services import Service
 
-DEFAULT_SERVICE = Service(name="smtp", type="inet", command="smtpd", private=False)
+DEFAULT_SERVICE = STANDARD_SERVICES[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 DELIVERING = ("unix", "fifo")  # types of services that deliver
-# name -> daemon; Postfix's master.cf as shipped
-STANDARD = {
-    "smtp": "smtp",
-    "relay": "smtp",
-    "lmtp": "lmtp",
-    "local": "local",
-    "virtual": "virtual",
-    "error": "error",
-    "retry": "error",
-    "discard": "discard",
-}
+# name -> daemon
+STANDARD = {item.name: item.daemon for item in STANDARD_SERVICES if item.type in DELIVERING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +177,8 @@ class Rules:
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
         self.pickup = MailRules(self, self._pickup_service(), returns=True)
-        services = [item.name for item in snapshot.services if item.type in DELIVERING]
-        for transport in services if snapshot.services else STANDARD:
+        transports = [item.name for item in snapshot.services if item.type in DELIVERING]
+        for transport in transports if snapshot.services else STANDARD:
             self.transport_limits(transport)
 
     def cleanup_rules(self, name: str, overrides: Mapping[str, str]) -> CleanupRules:
@@ -280,13 +272,12 @@ class Rules:
         return PICKUP_SERVICE
 
     def _smtpd_services(self) -> tuple[Service, ...]:
-        """The inet services that are smtpd; without any service at all, one on the usual port."""
-        found = tuple(
+        """The inet services that are smtpd."""
+        return tuple(
             service
-            for service in self.snapshot.services
+            for service in self.snapshot.services or STANDARD_SERVICES
             if service.type == "inet" and service.daemon == "smtpd"
         )
-        return found if self.snapshot.services else (DEFAULT_SERVICE,)
 
 
 def _flush_domains(parameters: Parameters, snapshot: Snapshot) -> MatchList:

@@ -2,6 +2,8 @@
 
 RULES        what is not said has the default of master(5); the overrides are parameters with other
              values for this service alone, -o name=value
+             the standard services (tables.services.STANDARD) run without a row; one that is not
+             enabled switches its service off
 SOURCE       master(5)
 """
 

@@ -27,6 +27,7 @@ from panel.models import Domain, Parameter, RestrictionList, Service, Table
 from panel.services.changes import Snapshot
 from panel.services.edits import KeyEdits, RowEdits
 from tables.addresses import Address
+from tables.services import STANDARD
 from tables.writing.rows import (
     DomainKind,
     DomainRecord,
@@ -71,10 +72,7 @@ def read_rows(edits: RowEdits | None = None) -> Rows:
                 "pk", "name", "value"
             )
         ),
-        services=tuple(
-            ServiceRecord(service=service.record, row=f"service:{service.pk}")
-            for service in Service.objects.filter(enabled=True).order_by("type", "name")
-        ),
+        services=tuple(_services()),
         tables=tuple(
             TableRecord(
                 name=table.name,
@@ -139,6 +137,21 @@ def _entry_edits(table: int, edits: RowEdits) -> Edits[EntryKey, EntryTuple] | N
         keys=frozenset(own.keys),
         records=partial(_stream, ENTRY + " AND id = ANY(%s)", table, ids),
     )
+
+
+def _services() -> Iterator[ServiceRecord]:
+    """Those that run: rows, and of the standard ones those that no row replaces or switches off.
+
+    Without any row there is nothing to say: the engine knows the standard ones.
+    """
+    rows = list(Service.objects.order_by("type", "name"))
+    for row in rows:
+        if row.enabled:
+            yield ServiceRecord(service=row.record, row=f"service:{row.pk}")
+    known = {(row.name, row.type) for row in rows}
+    for service in STANDARD if rows else ():
+        if (service.name, service.type) not in known:
+            yield ServiceRecord(service=service, row="")
 
 
 def _restriction_lists() -> Iterator[RestrictionListRecord]:

@@ -16,11 +16,11 @@ from panel.services.importer.entries import load_entries
 from panel.services.importer.lists import PlannedList
 from panel.services.importer.references import Rewriter
 from panel.services.importer.report import ImportReport, Level
-from panel.services.importer.settings import PlannedService
+from panel.services.importer.settings import MASTER, PlannedService
 from panel.services.importer.sources import Sources
 from panel.services.importer.tree import Tree
 from tables.mainfile import Setting
-from tables.services import DEFAULT_MAXPROC
+from tables.services import DEFAULT_MAXPROC, STANDARD
 
 # kind and name of the table -> the parameter that names it
 WELL_KNOWN = {
@@ -109,3 +109,18 @@ def write_services(planned: list[PlannedService], report: ImportReport) -> None:
             },
         )
     report.rows["services"] = len(planned)
+    if planned:
+        _switch_off_others(report)
+
+
+def _switch_off_others(report: ImportReport) -> None:
+    """Standard services run unless a row says that they do not; a master.cf says it by silence."""
+    for service in STANDARD:
+        _row, made = Service.objects.get_or_create(
+            name=service.name,
+            type=service.type,
+            defaults={"command": service.command, "private": service.private, "enabled": False},
+        )
+        if made:
+            label = f"{service.name} {service.type}"
+            report.add(Level.UNDERSTOOD, MASTER, 0, f"{label} is not there: it is switched off.")

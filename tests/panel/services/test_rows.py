@@ -21,7 +21,8 @@ from panel.models import (
 )
 from panel.services.rows import consistent_read, read_rows
 from tables.addresses import Address
-from tables.writing.rows import DomainKind, EntryRecord, MailboxRecord
+from tables.services import STANDARD
+from tables.writing.rows import DomainKind, EntryRecord, MailboxRecord, Rows
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -68,7 +69,28 @@ def test_what_is_switched_off_is_left_out() -> None:
         found = [(record.address.text, record.enabled) for record in rows.mailboxes()]
         assert not any(list(table.entries()) for table in rows.tables)
     assert found == [("amy@on.example", False), ("joe@on.example", True)]
-    assert rows.services == ()
+    assert ("smtp", "inet") not in services_of(rows)
+
+
+def services_of(rows: Rows) -> set[tuple[str, str]]:
+    return {(record.service.name, record.service.type) for record in rows.services}
+
+
+def test_one_service_more_leaves_the_standard_ones_running() -> None:
+    Service.objects.create(name="fax", type="unix", command="pipe argv=/usr/bin/fax")
+    Service.objects.create(name="lmtp", type="unix", command="lmtp", enabled=False)
+    Service.objects.create(name="relay", type="unix", command="smtp", overrides={"a": "b"})
+    with consistent_read():
+        rows = read_rows()
+    standard = {(service.name, service.type) for service in STANDARD}
+    assert services_of(rows) == (standard | {("fax", "unix")}) - {("lmtp", "unix")}
+    [relay] = [each for each in rows.services if each.service.name == "relay"]
+    assert relay.service.overrides == {"a": "b"}
+
+
+def test_without_a_row_the_engine_knows_its_services() -> None:
+    with consistent_read():
+        assert read_rows().services == ()
 
 
 def test_patterns_come_by_position_and_keys_by_id() -> None:

@@ -19,6 +19,7 @@ from django.core.management import CommandError, call_command
 from panel.models import Entry, Parameter, Restriction, RestrictionList, Service, Table
 from panel.services.changes import acting
 from panel.services.importer import import_directory
+from panel.services.stores import lint_rows
 from tests.recordings import SCENARIOS, Scenario, load, needs_recordings, write_configuration
 
 POSTCONF = shutil.which("postconf", path="/usr/sbin:/usr/bin")
@@ -32,7 +33,7 @@ def rows() -> Iterator[tuple[Any, ...]]:
     for member in Restriction.objects.select_related("list", "table"):
         yield member.list.name, member.position, member.text, member.table_id is not None
     for service in Service.objects.all():
-        fields = ("private", "unprivileged", "chroot", "wakeup", "maxproc", "command")
+        fields = ("private", "unprivileged", "chroot", "wakeup", "maxproc", "command", "enabled")
         values = (str(getattr(service, field)) for field in fields)
         yield service.name, service.type, *values, *sorted(service.overrides.items())
     yield from Table.objects.values_list("name", "type", "kind")
@@ -64,7 +65,8 @@ def test_every_recorded_configuration_comes_back(scenario: Scenario, tmp_path: P
     before = bring_in(given, old_defaults=scenario.legacy or None)
     out = tmp_path / "out"
     export = partial(call_command, "export_postfix", str(out), "--pending", stdout=StringIO())
-    if answers(scenario) == {None}:  # Postfix did not start with it either
+    if not lint_rows().is_publishable:
+        assert answers(scenario) == {None}  # Postfix did not start with it either
         with pytest.raises(CommandError, match="The rows have errors"):
             export()
         return

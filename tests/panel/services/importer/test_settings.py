@@ -23,7 +23,7 @@ def test_it_works(importing: Import) -> None:
     found = parameters()
     assert found["myhostname"] == "mx.example.com"
     assert found["mydestination"] == "$myhostname, localhost"
-    service = Service.objects.get()
+    service = Service.objects.get(enabled=True)
     assert (service.name, service.type, service.maxproc) == ("smtp", "inet", 20)
     assert service.overrides == {"smtpd_helo_required": "yes"}
     assert "main.cf:2: understood: myhostname = mx.example.com" in said(report, Level.UNDERSTOOD)
@@ -91,12 +91,25 @@ def test_bad_lines_of_master_cf_are_left_out(importing: Import) -> None:
         MODERN,
         {"master.cf": "smtp inet n\nqmgr unix n - n 300 1 qmgr\nx unix - - n - - smtp -o a=b\n"},
     )
-    assert set(Service.objects.values_list("name", flat=True)) == {"qmgr", "x"}
+    assert set(Service.objects.filter(enabled=True).values_list("name", flat=True)) == {"qmgr", "x"}
     assert Service.objects.get(name="x").overrides == {}
     left_out = said(report, Level.LEFT_OUT)
     assert any(text.startswith("master.cf:1: left out: This is no service") for text in left_out)
     assert any("-o a has no effect" in text for text in left_out)
     assert any("does the work of qmgr itself" in text for text in said(report, "approximated"))
+
+
+def test_a_standard_service_that_is_not_there_is_switched_off(importing: Import) -> None:
+    report = importing(MODERN, {"master.cf": "smtp unix - - n - - smtp\n"})
+    assert not Service.objects.get(name="smtp", type="inet").enabled
+    assert Service.objects.get(name="smtp", type="unix").enabled
+    text = "master.cf: understood: smtp inet is not there: it is switched off."
+    assert text in said(report, Level.UNDERSTOOD)
+
+
+def test_without_a_master_cf_nothing_is_switched_off(importing: Import) -> None:
+    importing(MODERN)
+    assert not Service.objects.exists()
 
 
 def test_without_replace_other_rows_stay(importing: Import) -> None:
