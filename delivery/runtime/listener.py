@@ -98,7 +98,7 @@ class Listeners:
         self._rules = dict(services)
         wanted: dict[str, _Place] = {}
         self.problems.clear()
-        for name in services or (DEFAULT_SERVICE.name,):
+        for name in (DEFAULT_SERVICE.name,) if rules is None else services:
             try:
                 wanted[name] = self._place(name, services.get(name))
             except ConfigError as error:

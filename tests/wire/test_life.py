@@ -45,6 +45,15 @@ def test_it_answers_later_while_there_is_no_generation(home: Home) -> None:
         home.letter("joe@example.com")
 
 
+def test_it_takes_no_mail_where_no_service_does(home: Home) -> None:  # a null client
+    home.publish(services=["smtp unix - - n - - smtp"])
+    with Running(home) as engine:
+        assert engine.ask("status")["listeners"] == {}
+        home.publish()
+        assert list(engine.reload()["listeners"]) == ["smtp"]
+        mail(engine.port, "a@sender.example", "joe@example.com")
+
+
 def test_a_bad_generation_leaves_the_old_one_in_force(home: Home) -> None:
     home.publish()
     with Running(home) as engine:
