@@ -29,6 +29,8 @@ from delivery.smtp.events import NEED_DATA, PAUSED, Signal
 from delivery.smtp.settings import ClientSettings
 
 WRITE_BUFFER = 256 * 1024
+# linux/in.h, linux/in6.h; Python has no names for them
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT = 10, 23, 0
 
 
 class ConnectFailed(DeliveryError):
@@ -128,6 +130,11 @@ class Connection(asyncio.Protocol):
 
     # ours
 
+    @property
+    def socket(self) -> socket.socket | None:
+        """The socket, for its options; None before it is connected."""
+        return None if self._transport is None else self._transport.get_extra_info("socket")
+
     async def next_event(self) -> ClientEvent:
         """Send what is due and return the next event. Raises PeerError, TimedOut."""
         while True:
@@ -214,11 +221,17 @@ async def connect(
     lmtp: bool = False,
     bind_address: str = "",
     rewrite: Callable[[str], str | None] | None = None,
+    fragments: bool = False,
 ) -> Connection:
-    """A new connection to a host. Raises ConnectFailed. `rewrite`: see smtp/answers.py."""
+    """A new connection to a host. Raises ConnectFailed. `rewrite`: see smtp/answers.py.
+
+    `fragments`: packets may be cut up on the way, no path-MTU discovery.
+    """
     loop = asyncio.get_running_loop()
     connection = Connection(host, ClientProtocol(settings, lmtp=lmtp, rewrite=rewrite), timeouts)
-    if host.port:
+    if host.port and fragments:
+        making = loop.create_task(_connect_fragmenting(connection, host, bind_address))
+    elif host.port:
         making = loop.create_task(
             loop.create_connection(
                 lambda: connection,
@@ -241,6 +254,26 @@ async def connect(
     finally:
         making.cancel()
     return connection
+
+
+async def _connect_fragmenting(connection: Connection, host: Host, bind_address: str) -> object:
+    """The same without path-MTU discovery: the option must be set before. ip(7), ipv6(7)"""
+    loop = asyncio.get_running_loop()
+    is_ipv6 = ":" in host.address
+    made = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET)
+    try:
+        made.setblocking(False)
+        if is_ipv6:
+            made.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_DONT)
+        else:
+            made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DONT)
+        if bind_address:
+            made.bind((bind_address, 0))
+        await loop.sock_connect(made, (host.address, host.port))
+        return await loop.create_connection(lambda: connection, sock=made)
+    except BaseException:
+        made.close()
+        raise
 
 
 async def _within(future: asyncio.Future[None], seconds: float) -> None:

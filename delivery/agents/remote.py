@@ -53,6 +53,7 @@ from delivery.agents.session import (
     is_lost,
     trouble,
 )
+from delivery.agents.stalls import Stalls, hint
 from delivery.agents.tlspolicy import Level, TlsPolicies, TlsPolicy, plain
 from delivery.errors import PeerError, SmtpFailure
 from delivery.smtp.client import Stage
@@ -106,6 +107,7 @@ class Remote:
     policies: TlsPolicies
     credentials: Credentials
     cached: MatchList  # smtp_connection_cache_destinations
+    fragmented: MatchList  # smtp_path_mtu_discovery_exceptions
     replies: Maps | None = None  # smtp_reply_filter
     own_addresses: Collection[str] = ()  # other servers reach this machine at them
     default_port: int = 25
@@ -129,14 +131,16 @@ class RemoteAgent:
         resolver: Resolver,
         idle: IdleConnections,
         *,
+        stalls: Stalls | None = None,
         agent: Callable[[str], Agent | None] = lambda transport: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`idle` outlives generations; `agent` finds the one of another transport."""
+        """`idle` and `stalls` outlive generations; `agent` finds the one of another transport."""
         self.remote = remote
         self._settings = remote.settings
         self._resolver = resolver
         self._idle = idle
+        self._stalls = Stalls() if stalls is None else stalls
         self._agent = agent
         self._clock = clock
         # who may share connections
@@ -281,6 +285,7 @@ class RemoteAgent:
                 lmtp=self.remote.lmtp,
                 bind_address=bind if host.port else "",
                 rewrite=replies.get if replies else None,
+                fragments=self.fragments(host, terms),
             )
         except ConnectFailed as error:
             reason = f"connect to {host.relay}: {error}"
@@ -288,6 +293,11 @@ class RemoteAgent:
             attempt.unreachable = reason
             return _Ending.UNCOUNTED
         return await self._use(connection, attempt, terms) or _Ending.COUNTED
+
+    def fragments(self, host: Host, terms: Terms) -> bool:
+        """True when packets may be cut up on the way there."""
+        names = self.remote.fragmented
+        return bool(names) and (names.matches_domain(terms.domain) or names.matches(host.address))
 
     def _shares(self, attempt: Attempt, terms: Terms) -> bool:
         """True when connections are kept for this destination. postconf(5)"""
@@ -306,6 +316,7 @@ class RemoteAgent:
                 await session.open()
             ending = _Ending.COUNTED
             await session.transact()
+            self._stalls.forget(host)
             is_good = True
         except SiteFailed as failure:
             is_final = failure.dsn.startswith("5")
@@ -331,7 +342,10 @@ class RemoteAgent:
             if isinstance(error, HandshakeFailed):
                 dsn, reason = "4.7.5", f"Cannot start TLS: handshake failure: {error}"
             else:
-                dsn, reason = "4.4.2", trouble(host, connection.client.doing, error)
+                doing = connection.client.doing
+                dsn, reason = "4.4.2", trouble(host, doing, error)
+                if isinstance(error, TimedOut) and doing in _AT_THE_END:
+                    reason += hint(self._stalls.note(host))
             attempt.fail_all(dsn, reason, relay=host.relay)
             attempt.unreachable = reason
         finally:
@@ -368,6 +382,10 @@ class RemoteAgent:
 
 # ClientProtocol.doing while nothing of a transaction was answered
 _FIRST = frozenset({Stage.RSET.value[1], Stage.MAIL.value[1]})
+
+
+# what goes on while a message gets stuck
+_AT_THE_END = frozenset({Stage.BDAT.value[1], Stage.FINAL.value[1]})
 
 
 def _is_dead(connection: Connection, error: Exception) -> bool:

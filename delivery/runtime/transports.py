@@ -30,6 +30,7 @@ from delivery.agents.maildir import MaildirWriter
 from delivery.agents.pipe import PipeAgent, PipeSettings
 from delivery.agents.remote import Remote, RemoteAgent, RemoteSettings
 from delivery.agents.session import Habits
+from delivery.agents.stalls import Stalls
 from delivery.agents.tls import TlsContexts
 from delivery.agents.tlspolicy import TlsPolicies, TlsSettings
 from delivery.config import Config
@@ -52,6 +53,7 @@ _TABLES = (
     "smtp_sasl_password_maps",
     "smtp_sasl_mechanism_filter",
     "smtp_reply_filter",
+    "smtp_path_mtu_discovery_exceptions",
 )
 _CLIENT_SETTINGS = (
     RemoteSettings,
@@ -83,6 +85,7 @@ class Transports:
         self._resolver = resolver
         self._maildirs = MaildirWriter(hostname=host_name())
         self._idle = IdleConnections()
+        self._stalls = Stalls()
         # our own starts with its first order
         self._courier = courier or Courier(directory=str(config.home), spools=config.mail_spools)
         self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
@@ -204,12 +207,19 @@ class Transports:
                 login, maps("smtp_sasl_password_maps"), rules.router.keyring.find
             ),
             cached=names("smtp_connection_cache_destinations"),
+            fragmented=names("smtp_path_mtu_discovery_exceptions"),
             replies=maps("smtp_reply_filter"),
             own_addresses=rules.own_addresses,
             default_port=port,
             lmtp=lmtp,
         )
-        return RemoteAgent(remote, self._resolver, self._idle, agent=self._others(rules))
+        return RemoteAgent(
+            remote,
+            self._resolver,
+            self._idle,
+            stalls=self._stalls,
+            agent=self._others(rules),
+        )
 
     def _others(self, rules: Rules) -> Callable[[str], Agent | None]:
         """How an agent finds the agents of other transports."""

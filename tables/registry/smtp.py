@@ -72,6 +72,12 @@ SMTP: tuple[Parameter, ...] = (
     boolean(
         "smtp_randomize_addresses", "yes", "Try addresses of equal preference in a random order."
     ),
+    items(
+        "smtp_path_mtu_discovery_exceptions",
+        "",
+        "Destinations (next hops, or addresses of servers) to which large packets may be cut up on"
+        " the way: for paths that lose them, where mail times out at the end of the data.",
+    ),
     text("smtp_bind_address", "", "IPv4 address of this machine from which to connect."),
     text("smtp_bind_address6", "", "IPv6 address of this machine from which to connect."),
     boolean(

@@ -92,7 +92,9 @@ def test_defaults_are_those_of_postfix() -> None:
 # names of other releases of Postfix, and what only Waypost has
 OURS_OR_OLD = {
     "fallback_relay",
+    "lmtp_path_mtu_discovery_exceptions",
     "lmtp_sasl_password_result_delimiter",
+    "smtp_path_mtu_discovery_exceptions",
     "smtp_sasl_password_result_delimiter",
     "virtual_mailbox_limit_maps",
     "virtual_maps",

@@ -41,6 +41,7 @@ def remote_agent(
     policies: Mapping[str, str] | None = None,
     passwords: Mapping[str, str] | None = None,
     mechanisms: tuple[str, ...] = (),
+    fragmented: tuple[str, ...] = (),
     agent: Callable[[str], Agent | None] = lambda transport: None,
     clock: Callable[[], float] = lambda: 0.0,
     **named: Any,
@@ -63,6 +64,7 @@ def remote_agent(
         policies=TlsPolicies(tls, maps(policies)),
         credentials=Credentials(login, maps(passwords)),
         cached=names(*own.smtp_connection_cache_destinations),
+        fragmented=names(*fragmented),
         **named,
     )
     kept = IdleConnections() if idle is None else idle

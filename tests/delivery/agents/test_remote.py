@@ -46,6 +46,7 @@ def make(
     timeouts: Timeouts | None = None,
     own: tuple[str, ...] = (),
     lmtp: bool = False,
+    fragmented: tuple[str, ...] = (),
     **settings: object,
 ) -> RemoteAgent:
     return remote_agent(
@@ -56,6 +57,7 @@ def make(
         own_addresses=own,
         default_port=peer.port,
         lmtp=lmtp,
+        fragmented=fragmented,
     )
 
 
