@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from delivery import log
@@ -27,7 +27,6 @@ from delivery.runtime.rules import Rules
 from delivery.smtp.content import ContentDecoder
 from delivery.submission import drop
 from delivery.submission.drop import Drop, DropError, Dropped
-from delivery.values import Recipient
 from tables.errors import TableError
 
 BATCH = 50
@@ -144,7 +143,7 @@ class Pickup:
         origin = Origin(userid=dropped.uid, full_name=slip.full_name, is_relayed=slip.is_relayed)
         arrival = Arrival(
             sender=slip.sender,
-            recipients=tuple(_recipients(dropped)),
+            recipients=slip.recipients,
             origin=origin,
             eightbit=slip.eightbit,
             envid=slip.envid,
@@ -172,8 +171,3 @@ class Pickup:
 
     def _tell(self, name: str, problem: str) -> None:
         log.event("pickup", file=name, problem=problem)
-
-
-def _recipients(dropped: Dropped) -> Iterator[Recipient]:
-    for address in dropped.slip.recipients:
-        yield Recipient(address=address, original=address, notify=dropped.slip.notify)

@@ -23,12 +23,13 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from delivery.errors import DeliveryError
+from delivery.values import Recipient
 from tables.addresses import Address
 
 DIRECTORY_MODE = 0o3733  # group of the directory for new files, sticky, write-only for others
@@ -50,6 +51,10 @@ class Terms:
     """What any user may know of the rules in force; field names are those of postconf(5)."""
 
     message_size_limit: int = 10_240_000
+    myhostname: str = "localhost"
+    mail_name: str = "Waypost"
+    smtpd_banner: str = "localhost ESMTP"
+    smtputf8_enable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +62,8 @@ class Slip:
     """The envelope as it was handed in: addresses may lack a domain."""
 
     sender: Address
-    recipients: tuple[Address, ...]
+    recipients: tuple[Recipient, ...]
     full_name: str = ""  # for the From header, when there is none
-    notify: frozenset[str] = frozenset()  # RFC 3461 4.1
     ret: str = ""  # RFC 3461 4.3
     envid: str = ""  # RFC 3461 4.4
     eightbit: bool = False  # BODY=8BITMIME
@@ -188,7 +192,8 @@ class Writer:
     def __init__(self, directory: Path) -> None:
         """Raises OSError: there is no such directory, or we may not write there."""
         self._directory = directory
-        self._part = directory / f"{secrets.token_hex(16)}.part"
+        self.name = secrets.token_hex(16)
+        self._part = directory / f"{self.name}.part"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.fdopen(os.open(self._part, flags, FILE_MODE), "wb")
         self.size = 0
@@ -244,9 +249,10 @@ def _sync_directory(directory: Path) -> None:
 def _encode_slip(slip: Slip) -> bytes:
     told = {
         "sender": _pair(slip.sender),
-        "recipients": [_pair(each) for each in slip.recipients],
+        "recipients": [
+            [*_pair(each.address), sorted(each.notify), each.orcpt] for each in slip.recipients
+        ],
         "full_name": slip.full_name,
-        "notify": sorted(slip.notify),
         "ret": slip.ret,
         "envid": slip.envid,
         "eightbit": slip.eightbit,
@@ -260,9 +266,8 @@ def _read_slip(line: bytes) -> Slip:
         told = json.loads(line)
         return Slip(
             sender=_address(told["sender"]),
-            recipients=tuple(map(_address, told["recipients"])),
+            recipients=tuple(map(_recipient, told["recipients"])),
             full_name=_text(told["full_name"]),
-            notify=frozenset(map(_text, told["notify"])),
             ret=_text(told["ret"]),
             envid=_text(told["envid"]),
             eightbit=told["eightbit"] is True,
@@ -279,6 +284,17 @@ def _pair(address: Address) -> tuple[str, str]:
 def _address(value: Iterable[Any]) -> Address:
     local, domain = map(_text, value)
     return Address(local, domain)
+
+
+def _recipient(value: Sequence[Any]) -> Recipient:
+    local, domain, notify, orcpt = value
+    address = _address((local, domain))
+    return Recipient(
+        address=address,
+        original=address,
+        notify=frozenset(map(_text, notify)),
+        orcpt=_text(orcpt),
+    )
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ RULES        the message goes into the drop directory, whether an engine runs or
              nothing is read into memory as a whole
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
              without a login name; 69 (EX_UNAVAILABLE) where an engine must answer and none does
-NOT DONE     -bs, -bv, -v
+NOT DONE     -bv, -v
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
@@ -24,6 +24,8 @@ from delivery.config import ConfigError, read_config
 from delivery.submission.drop import Slip, Writer, read_terms
 from delivery.submission.message import RecipientHeaders, copy, read_addresses
 from delivery.submission.options import Mode, Options, UsageError, read_options
+from delivery.submission.session import Session
+from delivery.values import Recipient
 from tables.addresses import NULL, Address
 
 Ask = Callable[[list[str]], int]
@@ -33,8 +35,11 @@ class Refused(Exception):
     """The message is not taken."""
 
 
-def main(words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None) -> int:
+def main(
+    words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None, sink: BinaryIO | None = None
+) -> int:
     """Carry out one command line; `ask` runs another command of ours."""
+    source = sys.stdin.buffer if source is None else source
     try:
         config = read_config()
         options = read_options(words)
@@ -49,11 +54,15 @@ def main(words: Sequence[str], *, ask: Ask, source: BinaryIO | None = None) -> i
                 if options.queue_id:
                     return ask(["postqueue", "-i", options.queue_id])
                 return ask(["postqueue", "-f"])
-            case Mode.NEW_ALIASES | Mode.NOTHING:
+            case Mode.NEW_ALIASES:
+                return ask(["newaliases"])
+            case Mode.NOTHING:
                 return 0
             case Mode.SESSION:
-                raise UsageError("unsupported: -bs")
-        _enqueue(config.drop, options, sys.stdin.buffer if source is None else source)
+                session = Session(config.drop, read_terms(config.drop))
+                session.serve(source, sys.stdout.buffer if sink is None else sink)
+                return 0
+        _enqueue(config.drop, options, source)
     except (UsageError, Refused, ConfigError) as error:
         *lines, last = str(error).splitlines()
         for line in lines:
@@ -125,9 +134,10 @@ def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip
     full_name = who.full_name if options.full_name is None else options.full_name
     return Slip(
         sender=sender,
-        recipients=tuple(recipients),
+        recipients=tuple(
+            Recipient(address=each, original=each, notify=options.notify) for each in recipients
+        ),
         full_name=" ".join(full_name.split()),
-        notify=options.notify,
         ret=options.ret,
         envid=options.envid,
         eightbit=options.eightbit,

@@ -15,11 +15,18 @@ from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool, SpoolLimits
 from delivery.submission.drop import Slip, Writer, read_terms
+from delivery.values import Recipient
 from tables.addresses import NULL, Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.rig import rules
 
-SLIP = Slip(sender=Address("joe", ""), recipients=(Address("ann", ""), Address("x", "far.example")))
+SLIP = Slip(
+    sender=Address("joe", ""),
+    recipients=tuple(
+        Recipient(address=each, original=each)
+        for each in (Address("ann", ""), Address("x", "far.example"))
+    ),
+)
 VALUES = {"myhostname": "mx.here.example", "myorigin": "here.example", "message_size_limit": "99"}
 
 

@@ -10,13 +10,22 @@ import pytest
 
 from delivery.submission import drop
 from delivery.submission.drop import Drop, DropError, Slip, Terms, Writer
+from delivery.values import Recipient
 from tables.addresses import Address
+
+
+def person(local: str, domain: str, *notify: str, orcpt: str = "") -> Recipient:
+    address = Address(local, domain)
+    return Recipient(address=address, original=address, notify=frozenset(notify), orcpt=orcpt)
+
 
 SLIP = Slip(
     sender=Address("joe", ""),
-    recipients=(Address("ann", "far.example"), Address("\udce9 b", "")),
+    recipients=(
+        person("ann", "far.example", "NEVER", orcpt="rfc822;x"),
+        person("\udce9 b", ""),
+    ),
     full_name="Joe",
-    notify=frozenset({"NEVER"}),
     ret="HDRS",
     envid="id",
     eightbit=True,
@@ -99,7 +108,7 @@ def test_terms_are_known_to_all(directory: Path) -> None:
     assert drop.read_terms(directory) == Terms()
 
 
-GOOD = b'{"sender":["joe",""],"recipients":[["ann","x"]],"full_name":"","notify":[],"ret":"",'
+GOOD = b'{"sender":["joe",""],"recipients":[["ann","x",[],""]],"full_name":"","ret":"",'
 GOOD += b'"envid":"","eightbit":false,"is_relayed":false}\n'
 
 
@@ -116,7 +125,7 @@ GOOD += b'"envid":"","eightbit":false,"is_relayed":false}\n'
         b"{}\n" + b"%15d\n" % 3,
         b"[" * 3000 + b"%15d\n" % 3000,
         GOOD.replace(b"joe", b"joe\\r\\nRCPT") + b"%15d\n" % (len(GOOD) + 8),
-        GOOD.replace(b'["ann","x"]', b'"ann"') + b"%15d\n" % (len(GOOD) - 6),
+        GOOD.replace(b'["ann","x",[],""]', b'"ann"') + b"%15d\n" % (len(GOOD) - 12),
         GOOD.replace(b'["joe",""]', b'["joe"]') + b"%15d\n" % (len(GOOD) - 3),
     ],
 )

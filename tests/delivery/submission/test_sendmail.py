@@ -52,14 +52,14 @@ def test_a_message_waits_without_an_engine(command: Command) -> None:
     assert command.run("joe@far.example", "ann") == 0
     slip, text = command.left()
     assert slip.sender.internal == pwd.getpwuid(os.getuid()).pw_name
-    assert [each.internal for each in slip.recipients] == ["joe@far.example", "ann"]
+    assert [each.address.internal for each in slip.recipients] == ["joe@far.example", "ann"]
     assert text == LETTER.partition(b".\nmore")[0]
 
 
 def test_recipients_of_the_headers(command: Command) -> None:
     assert command.run("-t", "-i", "also@far.example") == 0
     slip, text = command.left()
-    assert [each.internal for each in slip.recipients] == [
+    assert [each.address.internal for each in slip.recipients] == [
         "also@far.example",
         "joe",
         "ann@far.example",
@@ -127,5 +127,6 @@ def test_what_others_do(command: Command) -> None:
         ["postqueue", "-s", "far.example"],
         ["postqueue", "-i", "4jbqC56h6Vz0"],
     ]
-    assert command.run("-bi") == 0
+    assert command.run("-bi") == 69
+    assert command.asked[-1] == ["newaliases"]
     assert Drop(command.directory).names() == []
