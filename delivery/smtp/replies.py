@@ -152,6 +152,7 @@ NOT_RECOGNIZED = reply(500, "5.5.2", "Error: command not recognized")
 NOT_IMPLEMENTED = reply(502, "5.5.1", "Error: command not implemented")
 NO_AUTHENTICATION = reply(503, "5.5.1", "Error: authentication not enabled")
 BREAKS_RULES = reply(221, "2.7.0", "Error: I can break rules, too. Goodbye.")
+OUT_OF_STEP = reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 ACCESS_DENIED = reply(503, "5.7.0", "Error: access denied")  # RFC 5321 3.1, after a 554 greeting
 
 HELO_SYNTAX = reply(501, "", "Syntax: HELO hostname")

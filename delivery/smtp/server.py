@@ -250,6 +250,9 @@ class ServerProtocol:
             return None
         if self.buffered and (not self._extended or type(parsed) in _LAST_IN_GROUP):
             self.improper_pipelining = True
+            if self.settings.smtpd_forbid_unauth_pipelining and not isinstance(parsed, Unknown):
+                self._after = State.CLOSED
+                return SyntaxProblem("", replies.OUT_OF_STEP)
         return parsed
 
     def _parse_line(self, line: Line) -> Event | None:

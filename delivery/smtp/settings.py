@@ -25,6 +25,7 @@ class ServerSettings:
     smtpd_forbid_bare_newline_reject_code: int = 550
     cleanup_replace_stray_cr_lf: bool = True
     smtpd_helo_required: bool = False
+    smtpd_forbid_unauth_pipelining: bool = False
     strict_rfc821_envelopes: bool = False
     smtputf8_enable: bool = True
     strict_smtputf8: bool = False

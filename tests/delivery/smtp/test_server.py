@@ -309,6 +309,24 @@ def test_our_own_mistakes_are_told() -> None:
         protocol.send(replies.OK)  # DATA wants 354
 
 
+@pytest.mark.parametrize(
+    "before, together, code",
+    [
+        ("HELO c", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>", "554"),
+        ("EHLO c", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>", "250"),
+        ("EHLO c", "NOOP\r\nMAIL FROM:<a@b>", "554"),
+        ("NOOP", "EHLO c\r\nMAIL FROM:<a@b>", "554"),
+        ("HELO c", "BOGUS\r\nQUIT", "500"),
+    ],
+)
+def test_who_does_not_wait_may_be_hung_up_on(before: str, together: str, code: str) -> None:
+    """postconf(5) smtpd_forbid_unauth_pipelining."""
+    session = Session(ServerSettings(smtpd_forbid_unauth_pipelining=True))
+    session.talk(f"{before}\r\n".encode())
+    assert session.talk(f"{together}\r\n".encode()).decode()[:3] == code
+    assert session.protocol.closed is (code == "554" or "QUIT" in together)
+
+
 def test_improper_pipelining_is_noticed() -> None:
     """RFC 2920 3.1: nothing behind EHLO, DATA, NOOP; nothing at all without EHLO."""
     early = ServerProtocol(ServerSettings())
