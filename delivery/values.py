@@ -63,9 +63,12 @@ class Recipient:
     orcpt: str = ""  # RFC 3461 4.2, xtext-decoded "addr-type;address"; empty: none given
 
 
-def default_orcpt(given: str) -> str:
-    """ORCPT of a recipient that came without one, with this address. RFC 3461 4.2, RFC 6533."""
-    return f"{'rfc822' if given.isascii() else 'utf-8'};{given}" if given else ""
+def default_orcpt(given: str, *, smtputf8: bool = False) -> str:
+    """ORCPT of a recipient that came without one, with this address. RFC 3461 4.2, RFC 6533 3.
+
+    `smtputf8`: the sender speaks it; all others know of no other type than rfc822.
+    """
+    return f"{'utf-8' if smtputf8 and not given.isascii() else 'rfc822'};{given}" if given else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,7 @@ class Envelope:
     is_local: bool = (
         True  # its headers are ours to complete; postconf(5) local_header_rewrite_clients
     )
-    utf8_headers: bool = False  # its own headers are not ASCII
+    utf8_headers: bool = False  # a header in it is not ASCII
     generation: int = 0  # the generation that decided about it
 
 

@@ -59,7 +59,7 @@ class Cleaned(NamedTuple):  # a tuple, because one is made for every message
     notes: tuple[Note, ...]
     message_id: str
     says_8bit: bool  # a Content-Transfer-Encoding: 8bit was seen: convert for 7-bit servers
-    has_8bit_headers: bool  # of the message itself: needs SMTPUTF8 to be sent on
+    has_utf8_headers: bool  # valid and not ASCII: needs SMTPUTF8 to be sent on
 
 
 class Cleaner:
@@ -71,8 +71,8 @@ class Cleaner:
         "_checker",
         "_completion",
         "_follows_mime",
-        "_has_8bit_headers",
         "_has_begun",
+        "_has_utf8_headers",
         "_hops",
         "_is_passing",
         "_keeps_refused",
@@ -137,7 +137,7 @@ class Cleaner:
         self._seen: set[str] = set()
         self._message_id = ""
         self._says_8bit = False
-        self._has_8bit_headers = False
+        self._has_utf8_headers = False
         self._problem = ""  # the first of the strict kind
         if prologue:
             walked = self._walk(prologue, 0, len(prologue) - 2)
@@ -181,7 +181,7 @@ class Cleaner:
             notes=tuple(checker.notes),
             message_id=self._message_id,
             says_8bit=self._says_8bit and self._trusts_encoding,
-            has_8bit_headers=self._has_8bit_headers,
+            has_utf8_headers=self._has_utf8_headers,
         )
 
     # inside
@@ -319,8 +319,9 @@ class Cleaner:
         at = gone + _size(lines[done:number]) if number < len(lines) else len(section)
         if gone < at:
             self._out.append(section[gone:at])
-        if not section.isascii() and self._structure.section is Section.PRIMARY:
-            self._has_8bit_headers |= not section[:at].isascii()
+        if not section.isascii() and not self._has_utf8_headers:
+            read = section[:at]
+            self._has_utf8_headers = not read.isascii() and _is_utf8(read)
         return place + at
 
     def _walk_header(self, lines: list[bytes]) -> None:
@@ -366,7 +367,7 @@ class Cleaner:
         if header is not None and header.mime and self._follows_mime:
             self._structure.read_header(header.name, _value(header, text).decode("latin-1"))
         if not text.isascii():
-            self._has_8bit_headers |= section is Section.PRIMARY
+            self._has_utf8_headers = self._has_utf8_headers or _is_utf8(text)
             if self._strictness.headers:
                 self._problem = self._problem or _8BIT_HEADER
         if self._checker.is_on:
@@ -527,6 +528,15 @@ class Cleaner:
         if end - place > limit:
             return text[place : place + limit], place + limit
         return text[place:end], newline + 1
+
+
+def _is_utf8(text: bytes) -> bool:
+    """True for what is UTF-8 all through."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _end_of_header(lines: list[bytes], number: int) -> int:

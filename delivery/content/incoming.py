@@ -62,7 +62,7 @@ class Incoming:
             refused=_pattern(_characters(settings.message_reject_characters)),
         )
         self._names = HeaderNames(settings.message_drop_headers)
-        self._weights: dict[tuple[bool, bool, bool], Weights] = {}
+        self._weights: dict[tuple[bool, bool, bool, bool], Weights] = {}
 
     def is_local(self, submitter: Submitter) -> bool:
         """True for those whose headers are ours to complete. local_header_rewrite_clients."""
@@ -77,22 +77,25 @@ class Incoming:
         is_checked: bool = True,
         is_mapped: bool = True,
         keeps_refused: bool = False,
+        finds_utf8: bool = False,
     ) -> Cleaner:
         """A message begins. `prologue`: our Received and other headers, CRLF line ends.
 
         `is_checked` is False for bounces and other notices (internal_mail_filter_classes);
-        `keeps_refused` is True for mail made here, which a refusal sends back to its sender.
+        `keeps_refused` is True for mail made here, which a refusal sends back to its sender;
+        `finds_utf8`: headers of parts count for Cleaned.has_utf8_headers, too.
         """
         settings = self.settings
         rewriter = self._contexts.rewriter(is_local=is_local, maps=is_mapped)
         completes = rewriter is not None or settings.always_add_missing_headers
         examines = is_checked and self._examines
+        follows_mime = (examines or finds_utf8) and not settings.disable_mime_input_processing
         return Cleaner(
             prologue,
             limits=self._limits,
-            weights=self._weights_for(rewriter is not None, completes, examines),
+            weights=self._weights_for(rewriter is not None, completes, examines, follows_mime),
             checker=Checker(self._checks, is_on=is_checked),
-            follows_mime=examines and not settings.disable_mime_input_processing,
+            follows_mime=follows_mime,
             rewriter=rewriter,
             completion=(
                 functools.partial(missing_headers, settings, occasion) if completes else None
@@ -103,11 +106,17 @@ class Incoming:
             trusts_encoding=settings.detect_8bit_encoding_header,
         )
 
-    def _weights_for(self, rewrites: bool, completes: bool, everything: bool) -> Weights:
-        key = (rewrites, completes, everything)
+    def _weights_for(
+        self, rewrites: bool, completes: bool, everything: bool, mime: bool
+    ) -> Weights:
+        key = (rewrites, completes, everything, mime)
         if key not in self._weights:
             self._weights[key] = Weights(
-                self._names, rewrites=rewrites, completes=completes, everything=everything
+                self._names,
+                rewrites=rewrites,
+                completes=completes,
+                everything=everything,
+                mime=mime,
             )
         return self._weights[key]
 

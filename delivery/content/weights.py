@@ -22,7 +22,13 @@ class Weights:
     """How much there is to do about the headers of one kind of message; remembered by name."""
 
     def __init__(
-        self, names: HeaderNames, *, rewrites: bool, completes: bool, everything: bool
+        self,
+        names: HeaderNames,
+        *,
+        rewrites: bool,
+        completes: bool,
+        everything: bool,
+        mime: bool = False,
     ) -> None:
         self.names = names
         self.idle: set[bytes] = set()  # names that weigh nothing
@@ -30,6 +36,7 @@ class Weights:
         self._rewrites = rewrites
         self._completes = completes
         self._everything = everything
+        self._mime = mime
 
     def weigh(self, name: bytes) -> int | None:
         """The weight of a name as written; None when it cannot begin a header."""
@@ -55,6 +62,8 @@ class Weights:
         if header is None:
             return NOTHING
         if header.dropped or (self._rewrites and (header.sender or header.recipient)):
+            return WORK
+        if header.mime and self._mime:
             return WORK
         if self._completes or header.name in _NOTED:
             return NOTE

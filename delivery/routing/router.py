@@ -144,7 +144,7 @@ class Router:
     def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None, maps: bool) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
         first = self._canonical.recipient(recipient.address, trace, maps=maps)
-        orcpt = recipient.orcpt or default_orcpt(first.text)
+        orcpt = recipient.orcpt or default_orcpt(first.text, smtputf8=True)
         given = replace(recipient, address=first, orcpt=orcpt)
         addresses = self._expanded(first, trace, maps)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)

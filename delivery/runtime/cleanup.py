@@ -310,6 +310,7 @@ class Cleanup:
             is_checked=handling.is_checked,
             is_mapped=handling.is_mapped,
             keeps_refused=handling.returns,
+            finds_utf8=envelope.smtputf8 or rules.detects_utf8(handling),
         )
         draft = Draft(rules, handling, envelope, origin, writer, cleaner)
         draft.failure = failure
@@ -368,7 +369,12 @@ class Cleanup:
             recipients=recipients,
             eightbit=given.eightbit or cleaned.says_8bit,
             filter="" if effects.redirect else effects.filter or handling.filter,
-            utf8_headers=cleaned.has_8bit_headers,
+            utf8_headers=cleaned.has_utf8_headers,
+            smtputf8=given.smtputf8
+            or (
+                draft.rules.detects_utf8(handling)
+                and (cleaned.has_utf8_headers or _is_international(given.sender, recipients))
+            ),
         )
 
     def _tell(self, draft: Draft, notes: tuple[Note, ...]) -> None:
@@ -425,6 +431,11 @@ def _recipients(draft: Draft, effects: Effects, copies: tuple[str, ...]) -> tupl
         target = router.rewriter.complete(_address(effects.redirect))
         return (replace(recipients[0], address=target),)
     return recipients
+
+
+def _is_international(sender: Address, recipients: tuple[Recipient, ...]) -> bool:
+    """True when an address of the envelope is not ASCII."""
+    return not all(item.text.isascii() for item in (sender, *(each.address for each in recipients)))
 
 
 def _address(text: str) -> Address:

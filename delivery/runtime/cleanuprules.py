@@ -30,6 +30,7 @@ CLIENT_SIDE = ("local_header_rewrite_clients", "mynetworks", "remote_header_rewr
 class Handling:
     """Which steps a message goes through. cleanup_user.h."""
 
+    source: str  # as smtputf8_autodetect_classes names it
     is_checked: bool = True  # header and body checks
     is_mapped: bool = True  # canonical maps, masquerading, virtual aliases
     is_copied: bool = True  # always_bcc, sender_bcc_maps, recipient_bcc_maps
@@ -38,24 +39,33 @@ class Handling:
     filter: str = ""  # postconf(5) content_filter
 
 
-FORWARDED = Handling(is_checked=False, is_copied=False, returns=True)
+FORWARDED = Handling(source="forward", is_checked=False, is_copied=False, returns=True)
 
 
-def handling(options: Collection[str], content_filter: str, *, returns: bool) -> Handling:
+def handling(source: str, options: Collection[str], content_filter: str) -> Handling:
     """Mail that a service takes with these receive_override_options."""
     is_mapped = "no_address_mappings" not in options
     return Handling(
+        source=source,
         is_checked="no_header_body_checks" not in options,
         is_mapped=is_mapped,
         is_copied=is_mapped,
-        returns=returns,
+        returns=source == "sendmail",
         filter=content_filter.strip(),
     )
 
 
 def notice(word: str, classes: Collection[str]) -> Handling:
     """A message of our own; `word` is bounce or notify, `classes` internal_mail_filter_classes."""
-    return Handling(is_checked=word in classes, is_copied=False, is_ours=True)
+    return Handling(source=word, is_checked=word in classes, is_copied=False, is_ours=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanupSettings:
+    """What is read beside the rooms of content and routing; names are those of postconf(5)."""
+
+    smtputf8_enable: bool
+    smtputf8_autodetect_classes: tuple[str, ...]
 
 
 class CleanupRules:
@@ -64,3 +74,10 @@ class CleanupRules:
     def __init__(self, parameters: Parameters, tables: Tables, router: Router) -> None:
         self.router = router
         self.incoming = Incoming(parameters, tables, router)
+        self._settings = parameters.bind(CleanupSettings)
+
+    def detects_utf8(self, handling: Handling) -> bool:
+        """True for mail that needs SMTPUTF8 when it looks so, though nobody said it."""
+        settings = self._settings
+        classes = settings.smtputf8_autodetect_classes
+        return settings.smtputf8_enable and (handling.source in classes or "all" in classes)

@@ -246,7 +246,7 @@ class Dialogue:
                 address=event.address,
                 original=event.address,
                 notify=event.notify,
-                orcpt=event.orcpt or default_orcpt(event.given),
+                orcpt=event.orcpt or default_orcpt(event.given, smtputf8=transaction.mail.smtputf8),
             )
         )
         return replies.RECIPIENT_OK

@@ -24,6 +24,7 @@ from delivery.runtime.cleanup import Counters
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.records import Lease
+from delivery.trace import masked
 from delivery.values import Outcome, Recipient, Route, Status
 from tables.addresses import Address
 
@@ -106,10 +107,11 @@ class Outcomes:
         self._counters.add(word)
         recipient = outcome.recipient
         original = recipient.original
+        shown = str if rules.bounce.smtputf8_enable else masked
         values = {
             "queue_id": lease.queue_id,
-            "recipient": recipient.address.text,
-            "original_recipient": original.text if original != recipient.address else "",
+            "recipient": shown(recipient.address.text),
+            "original_recipient": shown(original.text) if original != recipient.address else "",
             "transport": None if route is None else route.transport,
             "nexthop": None if route is None else route.nexthop,
             "relay": outcome.relay,
@@ -123,7 +125,7 @@ class Outcomes:
         self._journal.write(
             word,
             **values,
-            sender=lease.envelope.sender.text,
+            sender=shown(lease.envelope.sender.text),
             reply=outcome.reply,
             delivered_to=outcome.delivered_to,
         )

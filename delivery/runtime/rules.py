@@ -107,8 +107,8 @@ class NoticeSettings:
 class MailRules:
     """The rules as one service that takes mail sees them, with its own -o settings."""
 
-    def __init__(self, rules: Rules, service: Service, *, returns: bool = False) -> None:
-        """`returns`: mail that is refused when it is in goes back to its sender."""
+    def __init__(self, rules: Rules, service: Service, source: str = "smtpd") -> None:
+        """`source`: smtpd or sendmail."""
         self.number = rules.number  # not the rules: a circle would outlive its last user
         self.service = service
         self.parameters = rules.parameters
@@ -118,9 +118,7 @@ class MailRules:
             self.router = Router(self.parameters, rules.snapshot, rules.own_addresses)
         self.mail = mail = self.parameters.bind(MailSettings)
         self.cleanup = rules.cleanup_rules(mail.cleanup_service_name, service.overrides)
-        self.handling = handling(
-            mail.receive_override_options, mail.content_filter, returns=returns
-        )
+        self.handling = handling(source, mail.receive_override_options, mail.content_filter)
 
 
 class ServiceRules(MailRules):
@@ -176,7 +174,7 @@ class Rules:
         self.services = {
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
-        self.pickup = MailRules(self, self._pickup_service(), returns=True)
+        self.pickup = MailRules(self, self._pickup_service(), "sendmail")
         transports = [item.name for item in snapshot.services if item.type in DELIVERING]
         for transport in transports if snapshot.services else STANDARD:
             self.transport_limits(transport)

@@ -85,9 +85,9 @@ def test_an_endless_header_does_not_fill_the_memory() -> None:
 
 def test_what_it_says_about_eight_bits() -> None:
     _, cleaned = run(begin(incoming()), lines("Content-Transfer-Encoding: 8BIT\n\n\xe9\n"))
-    assert (cleaned.says_8bit, cleaned.has_8bit_headers) == (True, False)
+    assert (cleaned.says_8bit, cleaned.has_utf8_headers) == (True, False)
     _, cleaned = run(begin(incoming()), lines("Subject: \xe9\n\n"))
-    assert (cleaned.says_8bit, cleaned.has_8bit_headers) == (False, True)
+    assert (cleaned.says_8bit, cleaned.has_utf8_headers) == (False, True)
     rules = incoming(detect_8bit_encoding_header="no")
     assert not run(begin(rules), b"Content-Transfer-Encoding: 8bit\r\n\r\n")[1].says_8bit
 

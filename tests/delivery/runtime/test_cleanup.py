@@ -152,3 +152,30 @@ async def test_a_table_that_is_away_is_for_later(tmp_path: Path) -> None:
     async with talking(tmp_path, header_checks="fail:away") as client:
         assert (await send(client)).startswith("451 4.3.0 ")
         assert await client.queued() == []
+
+
+@pytest.mark.parametrize("said, expected", [(" SMTPUTF8", True), ("", False)])
+@asynchronous
+async def test_a_header_of_a_part_needs_smtputf8_too(
+    tmp_path: Path, said: str, expected: bool
+) -> None:
+    part = "--b\r\nContent-Type: message/global\r\n\r\nSubject: ü\r\n\r\n--b--\r\n.\r\n"
+    text = f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{part}"
+    async with talking(tmp_path) as client:
+        mail = f"MAIL FROM:<a@b.example>{said}"
+        await client.say("EHLO x", mail, "RCPT TO:<joe@example.com>", "DATA", text)
+        [lease] = await client.queued()
+        assert lease.envelope.utf8_headers is expected
+
+
+@pytest.mark.parametrize("classes, expected", [("smtpd", True), ("all", True), ("sendmail", False)])
+@asynchronous
+async def test_the_need_for_smtputf8_may_be_found(
+    tmp_path: Path, classes: str, expected: bool
+) -> None:
+    async with talking(tmp_path, smtputf8_autodetect_classes=classes) as client:
+        await send(client, "Subject: ü\r\n\r\n.\r\n")
+        await send(client, "Subject: u\r\n\r\nü\r\n.\r\n")
+        await send(client, "Subject: \udcfc\r\n\r\n.\r\n")
+        found = [lease.envelope.smtputf8 for lease in await client.queued()]
+        assert found == [expected, False, False]

@@ -55,7 +55,8 @@ class Talker:
         if self.protocol.state.value == "connect":
             self.protocol.send(await self.dialogue.greet())
         for line in lines:
-            self.protocol.receive_data(line.encode() + (b"" if line.endswith("\n") else b"\r\n"))
+            text = line if line.endswith("\n") else f"{line}\r\n"
+            self.protocol.receive_data(text.encode("utf-8", "surrogateescape"))
             while (event := self.protocol.next_event()) is not NEED_DATA:
                 if isinstance(event, ContentChunk):
                     self.dialogue.take(event.data)
