@@ -163,6 +163,8 @@ class LocalAgent:
                 notify = frozenset({"NEVER"})
             told = replace(outcome, recipient=replace(recipient, notify=notify))
             ledger.parts.append(Part(outcome=told))
+        if delivery.envelope.is_probe:
+            forwards = ()
         return self._result(recipient, delivery, ledger, forwards, again=again)
 
     def _result(

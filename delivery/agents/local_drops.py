@@ -67,6 +67,11 @@ class Drops:
     hostname: str
     relay: str
 
+    @property
+    def is_probe(self) -> bool:
+        """True when it is only asked what would be done."""
+        return self.delivery.envelope.is_probe
+
     # notes
 
     def note(self, case: Case, dsn: str, reason: str, *, where: str = "") -> bool:
@@ -91,6 +96,8 @@ class Drops:
             path = f"{rights.home}/{settings.home_mailbox}"
         else:
             path = f"{settings.mail_spool_directory}/{case.user}"
+        if self.is_probe:
+            return self.note(case, "2.0.0", "delivers to mailbox", where=path)
         case = self._finally(case)
         answer = await self._carry(self._append(case, rights, path, is_mailbox=True))
         if answer.is_done:
@@ -100,6 +107,8 @@ class Drops:
 
     async def maildir(self, case: Case, rights: Rights, path: str) -> bool:
         """Into a Maildir."""
+        if self.is_probe:
+            return self.note(case, "2.0.0", "delivers to maildir", where=path)
         case = self._finally(case)
         order = Store(
             user=rights.user,
@@ -126,6 +135,8 @@ class Drops:
             return self.note(case, "4.3.5", "cannot write to a file with the rights of its user")
         if path.endswith("/"):
             return await self.maildir(case, allowed, path)
+        if self.is_probe:
+            return self.note(case, "2.0.0", f"delivers to file: {path}", where=path)
         answer = await self._carry(self._append(case, allowed, path, is_mailbox=False))
         if answer.is_done:
             return self.note(case, "2.0.0", f"delivered to file: {path}", where=path)
@@ -137,6 +148,8 @@ class Drops:
             return False
         if (allowed := self._allowed(rights)) is None:
             return self.note(case, "4.3.5", "cannot run a command with the rights of its user")
+        if self.is_probe:
+            return self.note(case, "2.0.0", f"delivers to command: {line}", where=f"|{line}")
         settings = self.settings
         try:
             directory = expand(

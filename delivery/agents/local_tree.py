@@ -218,6 +218,8 @@ class Tree:
             below = replace(below, sender=owner, owner=text, orcpt="", original=NOBODY)
         elif drops.settings.reset_owner_alias:
             below = replace(below, owner=None)
+        if drops.is_probe:  # what it stands for is not asked for
+            return drops.note(case, "2.0.0", f"aliased to {found.value}")
         destinations = read_destinations(found.value)
         if not destinations:
             return drops.note(below, "4.3.0", NO_TABLE)

@@ -132,6 +132,10 @@ class MailboxAgent:
             return replace(outcome, reason="mailbox lookup error")
         if owner is None:
             return replace(outcome, dsn="4.3.5", reason="mail system configuration error")
+        if delivery.envelope.is_probe:
+            kind = "maildir" if found.endswith("/") else "mailbox"
+            reason = f"delivers to {kind}"
+            return replace(outcome, status=Status.SENT, dsn="2.0.0", reason=reason)
         if self._helper is not None and (owner or not found.endswith("/")):
             return await self._hand_over(delivery, outcome, found, owner, self._helper)
         if not found.endswith("/"):

@@ -90,6 +90,8 @@ class PipeAgent:
         if len(delivery.recipients) > 1 and (needs := flags & {"D", "O"}):
             limit = f"{self._transport}_destination_recipient_limit = 1"
             return self._wrong(delivery, f"pipe flag {min(needs)} requires {limit}")
+        if delivery.envelope.is_probe:
+            return "2.0.0", f"delivers to command: {attributes.argv[0]}"
         size = delivery.content.size + len(delivery.content.headers)
         if attributes.size and size > attributes.size:
             return "5.2.3", "message too large"

@@ -230,6 +230,7 @@ class Session:
                 size=0 if to_7bit else size,  # it grows by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
                 smtputf8=attempt.needs_smtputf8,
+                is_probe=envelope.is_probe,
                 ret=envelope.ret,
                 envid=envelope.envid,
             )
@@ -269,7 +270,9 @@ class Session:
             relay=host.relay,
             reply=answer.text,
         )
-        if answer.is_success and fate.command == FINAL_COMMAND:
+        if answer.is_success and attempt.delivery.envelope.is_probe:
+            attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
+        elif answer.is_success and fate.command == FINAL_COMMAND:
             attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
             if "DSN" in self._client.keywords:  # RFC 3461 5.2.1
                 attempt.passed_on.add(recipient)

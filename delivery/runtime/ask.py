@@ -1,4 +1,4 @@
-"""ask - whom restrictions may wait for: the DNS, policy services, a clock.
+"""ask - whom restrictions may wait for: the DNS, policy services, probes of addresses, a clock.
 
 SUMMARY      Asker(resolver) keeps delivery.policy.facts.Ask
 SOURCE       SMTPD_ACCESS_README
@@ -16,14 +16,17 @@ from delivery.policy.facts import (
 )
 from delivery.runtime.policyclient import PolicyClient
 from delivery.runtime.resolver import Resolver
+from delivery.runtime.verifier import Verifier
 from tables.addresses import Address
 
 
 class Asker:
     """One for the engine."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, verifier: Verifier | None = None) -> None:
+        """Without a verifier addresses cannot be verified."""
         self._resolver = resolver
+        self._verifier = verifier
         self._policies = PolicyClient()
 
     @property
@@ -36,8 +39,11 @@ class Asker:
         return await self._policies.ask(service, attributes)
 
     async def verify(self, address: Address) -> Probe:
-        """Addresses are not probed yet: always could-not-tell."""
-        raise ProbeUnavailable("address verification is not available")
+        """What probes found out about the address; raises ProbeUnavailable."""
+        if self._verifier is None:
+            raise ProbeUnavailable("address verification is not available")
+        # in a task of its own: it waits, and eager coroutines have none
+        return await asyncio.create_task(self._verifier.verify(address))
 
     async def sleep(self, seconds: float) -> None:
         """postconf(5) sleep."""

@@ -6,6 +6,7 @@ RULES        a recipient deferred beyond its lifetime is given up (EXPIRED)
              a recipient that stands for several others is logged, and reported on, by its parts
              an agent that says nothing about a recipient, or talks of others, breaks its contract:
              that recipient is deferred, and the log says so
+             a probe (Envelope.is_probe) is done with, whatever came of it
              what no report can be about is not kept: a list may have a million recipients
 SOURCE       Postfix defer(8), bounce(8); postconf(5) maximal_queue_lifetime
 """
@@ -13,7 +14,7 @@ SOURCE       Postfix defer(8), bounce(8); postconf(5) maximal_queue_lifetime
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from delivery import log
@@ -28,6 +29,12 @@ from delivery.trace import masked
 from delivery.values import Outcome, Recipient, Route, Status
 from tables.addresses import Address
 
+PROBES = {  # of address verification
+    Status.SENT: "deliverable",
+    Status.DEFERRED: "undeliverable",
+    Status.BOUNCED: "undeliverable",
+    Status.EXPIRED: "undeliverable",
+}
 WORDS = {
     Status.SENT: "delivered",
     Status.DEFERRED: "deferred",
@@ -54,6 +61,8 @@ class Outcomes:
         self._journal = journal
         self._counters = counters
         self._clock = clock
+        # told of the end of probes: the address that was asked for, and what came of it
+        self.probed: Callable[[Address, Outcome], None] = lambda address, outcome: None
 
     def judge(
         self,
@@ -68,6 +77,8 @@ class Outcomes:
         `route` None: refused on the way in, before there was one.
         """
         now, is_null = self._clock(), not lease.envelope.sender
+        if lease.envelope.is_probe:
+            return Judged(list(self._probed(lease, rules, route, result, recipients)), [], False)
         expired = lease.expired or schedule.is_expired(
             rules.queue_times, lease.arrived, now, null_sender=is_null
         )
@@ -94,6 +105,28 @@ class Outcomes:
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
+    def _probed(
+        self,
+        lease: Lease,
+        rules: Rules,
+        route: Route | None,
+        result: Result,
+        recipients: Sequence[Recipient],
+    ) -> Iterator[Outcome]:
+        """A probe is tried once and never reported on, whatever came of it.
+
+        Failures that the cache does not take are not logged either: there may be any number.
+        """
+        now = self._clock()
+        for outcome in _complete(lease, result.outcomes, recipients):
+            parts = result.parts.get(outcome.recipient, (Part(outcome=outcome),))
+            for part in parts:
+                said = part.outcome
+                if said.status is Status.SENT or rules.notes_failed_probes:
+                    self._note(lease, rules, part.route or route, said, now, said.status)
+            self.probed(outcome.recipient.original, outcome)
+            yield replace(outcome, status=Status.SENT)
+
     def _note(
         self,
         lease: Lease,
@@ -103,7 +136,7 @@ class Outcomes:
         now: float,
         given: Status,
     ) -> None:
-        word = WORDS[outcome.status]
+        word = (PROBES if lease.envelope.is_probe else WORDS)[outcome.status]
         self._counters.add(word)
         recipient = outcome.recipient
         original = recipient.original

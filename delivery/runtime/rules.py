@@ -41,6 +41,16 @@ from tables.services import Service
 DEFAULT_SERVICE = STANDARD_SERVICES[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 DELIVERING = ("unix", "fifo")  # types of services that deliver
+OF_PROBES = (  # parameters of which probes have their own, named address_verify_...
+    "default_transport",
+    "local_transport",
+    "virtual_transport",
+    "relay_transport",
+    "relayhost",
+    "transport_maps",
+    "sender_dependent_relayhost_maps",
+    "sender_dependent_default_transport_maps",
+)
 # name -> daemon
 STANDARD = {item.name: item.daemon for item in STANDARD_SERVICES if item.type in DELIVERING}
 
@@ -159,6 +169,8 @@ class Rules:
         self.parameters: Parameters = on_this_machine(snapshot.parameters, config)
         self.own_addresses = own_addresses(self.parameters)
         self.router = Router(self.parameters, snapshot, self.own_addresses)
+        self.probe_router = self._probe_router()
+        self.notes_failed_probes = self.parameters.boolean("address_verify_negative_cache")
         self.queue_times = self.parameters.bind(QueueTimes)
         self.bounce = self.parameters.bind(BounceSettings)
         self._cleanups: dict[tuple[str, ...], CleanupRules] = {}
@@ -200,6 +212,14 @@ class Rules:
         """True when nothing is tried by that transport until a flush. postconf(5)."""
         return transport in self._deferred
 
+    def _probe_router(self) -> Router:
+        """Where probes go: by the parameters named address_verify_..., where they differ."""
+        parameters = self.parameters
+        others = {name: parameters.text(f"address_verify_{name}") for name in OF_PROBES}
+        if all(parameters.text(name) == value for name, value in others.items()):
+            return self.router
+        return Router(parameters.with_overrides(others), self.snapshot, self.own_addresses)
+
     def route(self, envelope: Envelope, recipient: Recipient) -> tuple[Route, Address]:
         """Where a recipient's mail goes next, and to which address.
 
@@ -207,7 +227,8 @@ class Rules:
         """
         address = recipient.address
         if not envelope.filter:
-            resolution = self.router.resolve(address, envelope.sender)
+            router = self.probe_router if envelope.is_probe else self.router
+            resolution = router.resolve(address, envelope.sender)
             return resolution.route, resolution.recipient
         transport, _, nexthop = envelope.filter.partition(":")
         fallback = self._filter_nexthop or address.domain or self.bounce.myhostname

@@ -44,6 +44,8 @@ from delivery.runtime.reports import Reporter
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
 from delivery.runtime.transports import Transports
+from delivery.runtime.verifier import Verifier
+from delivery.runtime.verifycache import VerifyCache
 from delivery.spool.records import SpoolLimits
 from delivery.spool.store import Spool
 
@@ -126,7 +128,12 @@ class Engine:
         public = ControlServer(config.public_socket, commands.public_table(), is_public=True)
         await public.start()
         stack.push_async_callback(public.stop)
-        asker = Asker(resolver)
+        cache = VerifyCache(config.home / "verify.db")
+        verifier = Verifier(cleanup, cache, lambda: generations.rules)
+        outcomes.probed = verifier.told
+        await verifier.start()
+        stack.push_async_callback(verifier.stop)
+        asker = Asker(resolver, verifier)
         stack.callback(asker.close)
         self._listeners = listeners = Listeners(
             config,

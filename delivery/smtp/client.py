@@ -140,6 +140,7 @@ class ClientProtocol:
         self._accepted: list[int] = []  # RCPT was answered 2yz
         self._unclean = False  # an abandoned transaction: RSET before the next one
         self._chunked = False  # this transaction uses BDAT
+        self._probes = False  # this transaction sends nothing
         self._encoder = ContentEncoder()
         self._cleaner = ContentDecoder(dots=False)
 
@@ -253,7 +254,8 @@ class ClientProtocol:
         self._unsent.append((Stage.MAIL, NOBODY, self._mail_command(transaction)))
         for place, recipient in self._unresolved.items():
             self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
-        if not self._chunked:
+        self._probes = transaction.is_probe
+        if not self._chunked and not self._probes:
             self._unsent.append((Stage.DATA, NOBODY, b"DATA\r\n"))
         if not self._reader.has_unread:  # else a stray reply would be taken for the one to MAIL
             self._send_commands()
@@ -418,7 +420,7 @@ class ClientProtocol:
     def _take_rcpt(self, place: int, answer: Answer) -> None:
         if place not in self._unresolved:
             return  # MAIL was refused, this is only its echo
-        if answer.is_success:
+        if answer.is_success and not self._probes:
             self._accepted.append(place)
         else:
             self._resolve(place, answer, Stage.RCPT)

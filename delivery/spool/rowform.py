@@ -71,6 +71,7 @@ def envelope_column(envelope: Envelope) -> str:
             "filter": envelope.filter,
             "is_local": envelope.is_local,
             "utf8_headers": envelope.utf8_headers,
+            "is_probe": envelope.is_probe,
             "generation": envelope.generation,
         },
         separators=(",", ":"),
@@ -103,6 +104,7 @@ def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -
             filter=str(value.get("filter", "")),
             is_local=bool(value.get("is_local", True)),
             utf8_headers=bool(value.get("utf8_headers", False)),
+            is_probe=bool(value.get("is_probe", False)),
             generation=int(value.get("generation", 0)),
         )
     except (TypeError, ValueError, LookupError) as error:

@@ -121,14 +121,16 @@ class Queue:
         self.agent = ScriptedAgent()
         others: dict[str, Agent | None] = {"missing": None, "retry": ErrorAgent(Status.DEFERRED)}
         self.counters = Counters()
-        outcomes = Outcomes(journal, self.counters, clock=clock)
-        cleanup = Cleanup(spool, journal, self.counters, clock=clock)
-        self.reporter = Reporter(cleanup, journal, outcomes, clock=clock)
+        self.outcomes = Outcomes(journal, self.counters, clock=clock)
+        self.cleanup = Cleanup(
+            spool, journal, self.counters, queued=lambda: self.attempts.wake(), clock=clock
+        )
+        self.reporter = Reporter(self.cleanup, journal, self.outcomes, clock=clock)
         self.attempts = Attempts(
             spool,
             lambda: self.rules,
             lambda rules, transport: others.get(transport, self.agent),
-            outcomes,
+            self.outcomes,
             self.reporter,
             clock=clock,
         )

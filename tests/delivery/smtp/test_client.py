@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -482,3 +483,18 @@ def test_both_ends_understand_each_other(seed: int, chunking: bool) -> None:
     (message,) = session.messages
     assert message.content == content
     assert (message.sender, message.recipients) == ("alice@example.net", ["joe@example.net"])
+
+
+def test_a_probe_ends_with_the_answers_to_rcpt() -> None:
+    """And is undone before the next transaction."""
+    for ehlo in (EHLO, SIMPLE):
+        peer = Peer([("EHLO", ehlo), ("RCPT TO:<no@", "550 5.1.1 no")])
+        asked = replace(mail("no@far.example", "yes@far.example"), is_probe=True)
+        events = peer.run(asked, mail("b@far.example"))
+        assert fates(events) == [
+            ("no@far.example", 550, "RCPT TO"),
+            ("yes@far.example", 250, "RCPT TO"),
+            ("b@far.example", 250, "end of DATA"),
+        ]
+        assert peer.commands.count("DATA") == 1
+        assert "RSET" in peer.commands
