@@ -220,14 +220,14 @@ class Session:
             return
         envelope = delivery.envelope
         outgoing = self._habits.outgoing
-        to_7bit = envelope.eightbit and not client.takes_8bit
-        to_7bit = to_7bit and outgoing is not None and outgoing.may_convert
+        may_grow = not client.takes_8bit and outgoing is not None and outgoing.may_convert
+        to_7bit = envelope.eightbit and may_grow
         told = {id(attempt.shown[item]): item for item in attempt.waiting}
         client.start(
             Transaction(
                 sender=attempt.sender,
                 recipients=tuple(attempt.shown[item] for item in attempt.waiting),
-                size=0 if to_7bit else size,  # it grows by an amount that nobody knows yet
+                size=0 if may_grow else size,  # by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
                 smtputf8=attempt.needs_smtputf8,
                 is_probe=envelope.is_probe,

@@ -171,9 +171,7 @@ class Commands:
 
     async def _expire(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        found = await self._ready.spool.expire(ids, time.time(), states=states)
-        self._ready.attempts.flush()
-        return {"ids": found}
+        return {"ids": await self._ready.spool.expire(ids, states=states)}
 
     async def _remove(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)

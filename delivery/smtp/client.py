@@ -328,19 +328,19 @@ class ClientProtocol:
         if transaction.smtputf8:
             words.append("SMTPUTF8")
         if "DSN" in offered:
-            if transaction.ret:
-                words.append(f"RET={transaction.ret}")
             if transaction.envid:
                 words.append(f"ENVID={xtext_encode(transaction.envid)}")
+            if transaction.ret:
+                words.append(f"RET={transaction.ret}")
         return _command(" ".join(words))
 
     def _rcpt_command(self, recipient: Recipient) -> bytes:
         words = [f"RCPT TO:<{recipient.address.text}>"]
         if "DSN" in self.keywords:
-            if recipient.notify:
-                words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
             kind, _, address = _original(recipient).partition(";")
             words.append(f"ORCPT={kind};{xtext_encode(address)}")
+            if recipient.notify:
+                words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
         return _command(" ".join(words))
 
     # --- Answers -----------------------------------------------------------------------------

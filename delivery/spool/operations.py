@@ -124,11 +124,9 @@ def release(work: Work, chosen: Chosen, now: object) -> list[int]:
     return _update(work, change, "state = :hold", chosen, now)
 
 
-def expire(work: Work, chosen: Chosen, now: object) -> list[int]:
+def expire(work: Work, chosen: Chosen, _: object) -> list[int]:
     """Let messages expire: the next attempt returns them. Held ones too, once released."""
-    found = _update(work, "expired = 1", "state <> 3", chosen, now)
-    _update(work, "due = :value", "state = :deferred", chosen, now)
-    return found
+    return _update(work, "expired = 1", "state <> 3", chosen, 0)
 
 
 def flush(work: Work, now: float, chosen: Chosen, site: str) -> list[int]:

@@ -346,10 +346,10 @@ class Spool:
         return _texts(await self._change(operations.release, ids, states, now))
 
     async def expire(
-        self, ids: Iterable[str] | None, now: float, *, states: Collection[QueueState] | None = None
+        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
     ) -> list[str]:
-        """Return messages to their senders at the next attempt, which is due now. postsuper -e."""
-        found = await self._change(operations.expire, ids, states, now)
+        """Return messages to their senders at the next attempt. postsuper -e."""
+        found = await self._change(operations.expire, ids, states, None)
         for number in found:
             if number in self._fresh:
                 self._fresh[number] = replace(self._fresh[number], expired=True)

@@ -479,9 +479,9 @@ async def test_dsn_parameters_go_to_servers_that_know_them() -> None:
     async with serving(Peer(keywords=["DSN"])) as peer:
         result = await make(peer).deliver(letter(told, ret="HDRS", envid="a b"))
         assert result.passed_on == {told}
-        assert peer.taken[0].sender == "MAIL FROM:<ann@sender.example> RET=HDRS ENVID=a+20b"
+        assert peer.taken[0].sender == "MAIL FROM:<ann@sender.example> ENVID=a+20b RET=HDRS"
         assert peer.taken[0].recipients == [
-            "RCPT TO:<joe@far.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Joe+2Bx@far.example"
+            "RCPT TO:<joe@far.example> ORCPT=rfc822;Joe+2Bx@far.example NOTIFY=SUCCESS,FAILURE"
         ]
     async with serving(Peer(keywords=[])) as peer:
         result = await make(peer).deliver(letter(told, ret="HDRS", envid="a b"))

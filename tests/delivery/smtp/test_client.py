@@ -165,8 +165,8 @@ def test_options_go_only_where_they_are_offered() -> None:
     transaction = Transaction(sender=sender, recipients=(rcpt,), **options)
     peer.run(transaction)
     assert peer.commands[1:3] == [
-        'MAIL FROM:<"a b"@example.net> SIZE=5 BODY=8BITMIME RET=HDRS ENVID=a+3Db',
-        "RCPT TO:<joe@far.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x+2By@z.example",
+        'MAIL FROM:<"a b"@example.net> SIZE=5 BODY=8BITMIME ENVID=a+3Db RET=HDRS',
+        "RCPT TO:<joe@far.example> ORCPT=rfc822;x+2By@z.example NOTIFY=SUCCESS,DELAY",
     ]
     bare = Peer([("EHLO", SIMPLE)])
     bare.run(transaction)

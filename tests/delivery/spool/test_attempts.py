@@ -184,7 +184,7 @@ async def test_operators_win_over_a_running_attempt(tmp_path: Path) -> None:
         held, removed, expired = [await leased(opened, queue_id) for queue_id in ids]
         assert len(await opened.hold([held.queue_id])) == 1
         assert len(await opened.remove([removed.queue_id])) == 1
-        assert len(await opened.expire([expired.queue_id], NOW)) == 1
+        assert len(await opened.expire([expired.queue_id])) == 1
         for lease in (held, removed, expired):
             late = outcomes(lease, Status.DEFERRED, "4.4.1")
             await opened.finish(lease, late, next_attempt=NOW + 300)
@@ -202,7 +202,7 @@ async def test_operators_reach_messages_that_were_not_tried_yet(tmp_path: Path) 
             await opened.enter(envelope(), small(), now=NOW) for _ in range(3)
         ]
         assert len(await opened.hold([held])) == 1
-        assert len(await opened.expire([expired], NOW)) == 1
+        assert len(await opened.expire([expired])) == 1
         assert len(await opened.remove([removed])) == 1
         assert await opened.due(NOW) == [expired]
         lease = await leased(opened, expired)
