@@ -2,7 +2,8 @@
 
 SUMMARY      pure functions of QueueTimes, the arrival time and now; all times are UTC seconds
 RULES        backoff: as long again as the message is old, between the minimal and the maximal time,
-             so the total age doubles with every attempt (Postfix qmgr_active.c)
+             so the total age doubles with every attempt (Postfix qmgr_active.c); never before
+             queue_run_delay is over, for Postfix looks at deferred mail no more often than that
              lifetime: looked at after an attempt that was deferred; a null sender has its own
              warning: once, after delay_warning_time, never for a null sender
 NOT DONE     per-destination waiting: active.py
@@ -32,7 +33,8 @@ def next_attempt(times: QueueTimes, arrived: float, now: float) -> float:
     A clock that was set back makes the message young again, never immediately due.
     """
     longest = max(times.maximal_backoff_time, times.minimal_backoff_time)
-    return now + min(max(now - arrived, times.minimal_backoff_time), longest)
+    wait = min(max(now - arrived, times.minimal_backoff_time), longest)
+    return now + max(wait, times.queue_run_delay)
 
 
 def lifetime(times: QueueTimes, *, null_sender: bool) -> float:

@@ -63,3 +63,9 @@ def test_one_warning_when_it_is_late(
 ) -> None:
     times = QueueTimes(delay_warning_time=delay)
     assert is_warning_due(times, 0.0, age, null_sender=null_sender, warned=warned) is expected
+
+
+def test_deferred_mail_is_looked_at_no_more_often_than_that() -> None:
+    times = QueueTimes(minimal_backoff_time=5.0, queue_run_delay=60.0)
+    assert next_attempt(times, arrived=100.0, now=101.0) == 161.0
+    assert next_attempt(times, arrived=100.0, now=300.0) == 500.0, "its age is more"
