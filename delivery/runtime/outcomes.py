@@ -74,7 +74,8 @@ class Outcomes:
     ) -> Judged:
         """One outcome for each of `recipients`, which went by `route`; noted everywhere.
 
-        `route` None: refused on the way in, before there was one.
+        `route` None: refused on the way in, before there was one; there is nothing then that
+        could wait for a better time.
         """
         now, is_null = self._clock(), not lease.envelope.sender
         if lease.envelope.is_probe:
@@ -85,10 +86,11 @@ class Outcomes:
         late = schedule.is_warning_due(
             rules.queue_times, lease.arrived, now, null_sender=is_null, warned=lease.warned
         )
+        is_soft = rules.bounce.soft_bounce and route is not None
         outcomes, told = [], []
         for given in _complete(lease, result.outcomes, recipients):
             parts = result.parts.get(given.recipient)
-            judged = _softened(given, parts or ()) if rules.bounce.soft_bounce else given
+            judged = _softened(given, parts or ()) if is_soft else given
             outcome = _aged(judged, expired=expired)
             outcomes.append(outcome)
             if parts is None:
@@ -97,7 +99,7 @@ class Outcomes:
                     told.append(Part(outcome=outcome))
                 continue
             for part in parts:
-                done = _softened(part.outcome) if rules.bounce.soft_bounce else part.outcome
+                done = _softened(part.outcome) if is_soft else part.outcome
                 said = _aged(done, expired=expired)
                 if not part.is_news:
                     self._note(lease, rules, part.route or route, said, now, part.outcome.status)

@@ -153,6 +153,16 @@ async def test_what_is_refused_goes_back(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_what_is_refused_goes_back_with_soft_bounce_too(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.rules = rules(tmp_path / "soft", values={**VALUES, "soft_bounce": "yes"})
+        made.pickup.start()
+        made.leave(b"Received: x\n" * 60 + b"\n")
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 1
+
+
+@asynchronous
 async def test_a_refused_notice_goes_nowhere(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
         made.pickup.start()
