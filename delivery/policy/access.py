@@ -23,6 +23,7 @@ from delivery.policy.verdict import (
     DUNNO,
     PERMIT,
     Abort,
+    Blame,
     Effect,
     Kind,
     Verdict,
@@ -51,7 +52,7 @@ def ask_table(
         found = maps.find(keys, case.lookups)
     except TableUnavailable as error:
         refusal = server_error(f"access table: {error}")
-        return replace(refusal, text=subject.rejected(refusal.text))
+        return replace(refusal, text=subject.rejected(refusal.text), blame=Blame.DATA)
     return None if found is None else read(case, found, subject)
 
 

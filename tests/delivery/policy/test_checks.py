@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from delivery.policy.checks import Checks, Policy
 from delivery.policy.facts import Facts, Stage
-from delivery.policy.verdict import Decision
+from delivery.policy.verdict import Blame, Decision
 from delivery.routing.router import Router
 from delivery.values import Client
 from tables.addresses import Address
@@ -107,3 +109,18 @@ def test_a_long_or_strange_text_becomes_one_printable_line() -> None:
     line = f"{decision.code} {decision.enhanced} {decision.text}"
     assert len(line) <= 512
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "restrictions, code, blame",
+    [
+        ("check_sender_access fail:away", 451, Blame.DATA),
+        ("check_sender_access inline:{b.test=nonsense}", 451, Blame.SOFTWARE),
+        ("check_sender_access hash:access", 554, Blame.POLICY),
+        ("reject_unlisted_recipient", 0, Blame.POLICY),
+    ],
+)
+def test_it_says_whose_fault_it_is(restrictions: str, code: int, blame: Blame) -> None:
+    """postconf(5) notify_classes."""
+    decision = finish(checks(smtpd_recipient_restrictions=restrictions).rcpt(FACTS))
+    assert (decision.code, decision.blame) == (code, blame)
