@@ -7,8 +7,8 @@ RULES        the body is a list; each item is the body of a row to create, or ha
              update is a PATCH, upsert a PUT by key. They count as done one after the other.
              Rows are checked one by one, by the same forms as single ones; what only the database
              knows (which rows are there, which keys are taken) is asked for all of them at once,
-             and they are written by few statements. New entries in plain form need no forms:
-             bulkplain.py.
+             and they are written by few statements. Where entries are only added, most need no
+             form: bulknew.py.
 ERRORS       a problem document whose errors say the index of the operation, and the line where it
              came as CSV; nothing is written
 LIMITS       OPERATIONS_LIMIT; a row that one operation makes cannot be referred to by another one
@@ -17,6 +17,7 @@ LIMITS       OPERATIONS_LIMIT; a row that one operation makes cannot be referred
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from django.core.exceptions import ValidationError as ModelError
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from panel.api.bulkplain import PlainEntries, read_plain
+from panel.api.bulknew import NewEntries, read_new
 from panel.api.fields import CONTROL
 from panel.api.permissions import demand
 from panel.api.problems import ERRORS_LIMIT, Problem, conflict, flatten
@@ -92,9 +93,9 @@ class Bulk:
         for action in sorted({a for each in self.operations for a in NEEDS[each.op]}):
             demand(self.view.request, self.view.permission_model, action)
         self.view.check_bulk(each.values for each in self.operations)
-        plain = self._read_plain()
-        if plain is not None:
-            return _summary_of_new(plain.write())
+        new = self._read_new()
+        if new is not None:
+            return _summary_of_new(new.write())
         self._find_rows()
         for operation in self.operations:
             if len(self.errors) >= ERRORS_LIMIT:
@@ -105,19 +106,34 @@ class Bulk:
         self._write()
         return self._summary()
 
-    def _read_plain(self) -> PlainEntries | None:
-        """What is to be done, when that is adding plain entries. Raises Problem 409."""
+    def _read_new(self) -> NewEntries | None:
+        """What is to be added, when nothing else is to be done. Raises Problem."""
         ops = {operation.op for operation in self.operations}
         if not ops <= {"create", "upsert"}:
             return None
-        plain = read_plain(self.view, [operation.values for operation in self.operations])
-        taken = plain.taken() if plain is not None else []
+        new = read_new(self.view, [operation.values for operation in self.operations])
+        if new is None or ("upsert" in ops and new.taken()) or not self._check_odd(new):
+            return None
+        taken = new.taken()
         if taken and "upsert" in ops:
             return None
         for index in taken:
             self.errors += [{"index": index, **each} for each in self._taken().errors]
         self._stop_at_errors()
-        return plain
+        return new
+
+    def _check_odd(self, new: NewEntries) -> bool:
+        """Has the forms look at what is not plain; False when it is not for this table."""
+        for place in new.odd():
+            if len(self.errors) >= ERRORS_LIMIT:
+                break
+            with self._noting(place):
+                form = self._form(None)
+                form.run_validation(self.operations[place].values)
+                if not new.put(place, form.row):
+                    return False
+        self._stop_at_errors()
+        return True
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -190,16 +206,8 @@ class Bulk:
 
     def _attempt(self, operation: Operation) -> None:
         """Does it to the rows in memory; what is wrong with it is noted."""
-        try:
+        with self._noting(operation.index):
             self._perform(operation)
-        except serializers.ValidationError as error:
-            self._note_all(operation.index, error.detail)
-        except Problem as problem:
-            if problem.status_code not in (400, 404, 409):
-                raise
-            self.conflicts_only &= problem.status_code == 409
-            errors = problem.errors or [{"field": "", "message": str(problem.detail)}]
-            self.errors += [{"index": operation.index, **each} for each in errors]
 
     def _perform(self, operation: Operation) -> None:
         row = None if operation.op == "create" else self._target(operation)
@@ -343,6 +351,20 @@ class Bulk:
             forms[sort] = make(instance=row, partial=partial, context=self.context)
         forms[sort].instance = row
         return forms[sort]
+
+    @contextmanager
+    def _noting(self, index: int) -> Iterator[None]:
+        """What is wrong with an operation becomes errors at its index."""
+        try:
+            yield
+        except serializers.ValidationError as error:
+            self._note_all(index, error.detail)
+        except Problem as problem:
+            if problem.status_code not in (400, 404, 409):
+                raise
+            self.conflicts_only &= problem.status_code == 409
+            errors = problem.errors or [{"field": "", "message": str(problem.detail)}]
+            self.errors += [{"index": index, **each} for each in errors]
 
     def _note(self, index: int, name: str, message: str) -> None:
         self.conflicts_only = False

@@ -46,8 +46,8 @@ class CsvBody(BaseParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> Lines:
-        """The operations. Raises Problem."""
+    ) -> Any:
+        """The operations, as Lines. Raises Problem."""
         context = parser_context or {}
         text = read_text(stream, context).removeprefix("\ufeff")
         first = text.partition("\n")[0]

@@ -78,7 +78,7 @@ class EntriesView(RowView):
         return ("table_id", row.table_id), (column, getattr(row, column))
 
     def plain_sides(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Key and value as they would be stored, where that can be told at sight: bulkplain.py"""
+        """Key and value as they would be stored, where that can be told at sight: bulknew.py"""
         sides = tuple(values.get(name) for name in self.plain_fields)
         key, value = sides if len(sides) == 2 else (None, None)
         return (key, value) if isinstance(key, str) and isinstance(value, str) else None

@@ -16,11 +16,12 @@ from typing import Any
 import pgtrigger
 from django.db import models
 
+REFERENCING: Any = pgtrigger.Referencing  # it has no types
 # what the function calls the rows of a statement
 ROWS = {
-    pgtrigger.Insert: pgtrigger.Referencing(new="new_rows"),
-    pgtrigger.Update: pgtrigger.Referencing(old="old_rows", new="new_rows"),
-    pgtrigger.Delete: pgtrigger.Referencing(old="old_rows"),
+    pgtrigger.Insert: REFERENCING(new="new_rows"),
+    pgtrigger.Update: REFERENCING(old="old_rows", new="new_rows"),
+    pgtrigger.Delete: REFERENCING(old="old_rows"),
 }
 
 

@@ -3,12 +3,12 @@
 SUMMARY      export(content, paths_of, directory, table_type="cdb") -> remarks
 RULES        main.cf and master.cf say type:$config_directory/name where Waypost says type:name.
              Every table has its source text; an indexed one also the database that Postfix reads:
-             cdb is written here, lmdb when the Python package lmdb is there. For hash and btree
-             (Berkeley DB) run postmap or postalias over the sources.
+             cdb and lmdb are written here. For hash and btree (Berkeley DB) run postmap or
+             postalias over the sources.
              Where Waypost's default is another than Postfix's it is written out. What a stock
              Postfix does not have is left out, with a remark.
              What was exported and is imported again gives the same content.
-ERRORS       ExportProblem: the directory is not empty, or lmdb is not installed; OSError
+ERRORS       ExportProblem: the directory is not empty; OSError
 NOT DONE     mail that is in the queue; files that paths in parameters name (certificates,
              :include: lists)
 SOURCE       main.cf(5), master.cf(5), DATABASE_README, CDB_README, LMDB_README
@@ -20,6 +20,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import lmdb
 
 from tables import specs
 from tables.errors import EntryError
@@ -168,12 +170,6 @@ def _write_cdb(path: Path, entries: Iterable[tuple[str, str]], mode: int) -> Non
 
 def _write_lmdb(path: Path, entries: Iterable[tuple[str, str]], mode: int) -> None:
     """An LMDB file as Postfix reads it: one unnamed database, no directory around it."""
-    try:
-        import lmdb
-    except ImportError as error:
-        raise ExportProblem(
-            "The Python package lmdb is not installed: export cdb, or export hash and run postmap."
-        ) from error
     with lmdb.open(
         str(path), subdir=False, map_size=_LMDB_BYTES, lock=False, mode=mode, sync=False
     ) as environment:

@@ -236,6 +236,27 @@ def test_what_is_not_plain_is_refused_as_ever(api: Api, more: dict[str, Any], fi
     assert not VirtualEntry.objects.exists()
 
 
+def test_forms_look_at_the_few_that_are_not_plain(api: Api) -> None:
+    odd = [
+        {"pattern": "@Example.com", "destinations": ["@example.org"]},
+        {"pattern": "Jane@ex\u00e4mple.com", "destinations": ["joe"]},
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        said = api.add("virtual-entries/bulk/", [*entries(3000), *odd, *entries(3001)[3000:]])
+    assert said["created"] == 3003
+    assert len(queries) < 30
+    found = VirtualEntry.objects.filter(pk__in=[each["id"] for each in said["results"][3000:]])
+    assert [(row.key, row.lookup_key, row.value) for row in found.order_by("pk")] == [
+        ("@Example.com", "@example.com", "@example.org"),
+        ("Jane@ex\u00e4mple.com", "jane@xn--exmple-cua.com", "joe"),
+        ("u3000@example.com", "u3000@example.com", "v3000@example.org"),
+    ]
+    again = api("POST", "virtual-entries/bulk/", [*entries(1, comment="x"), odd[0]])
+    assert [each["index"] for each in again.json()["errors"]] == [0, 1]
+    said = api.add("virtual-entries/bulk/", [{**odd[0], "op": "upsert", "comment": "again"}])
+    assert (said["created"], said["updated"]) == (0, 1)
+
+
 def test_plain_entries_whose_keys_are_taken(api: Api) -> None:
     api.add("virtual-entries/", entries(2)[1])
     response = api("POST", "virtual-entries/bulk/", [*entries(3), entries(3)[2]])
