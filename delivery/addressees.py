@@ -5,6 +5,7 @@ SUMMARY      addressees(kind, sender, settings) -> Addressees of a report of tha
              report_envelope(original, addressee, settings) -> the report's own envelope
 RULES        NOTIFY decides per recipient (RFC 3461 4.1): NEVER nothing; none given means FAILURE
              and DELAY; SUCCESS only on request, and not when the next server takes on that duty
+             TRACE is about whatever came of the first attempt, when the sender wanted to see it
              the sender is told with the null sender; what comes back then, and copies, go to the
              postmaster as notify_classes say: about all recipients, sent by double_bounce_sender
              never a report about that: what double_bounce_sender sent is dropped
@@ -23,11 +24,12 @@ from tables.errors import AddressSyntaxError
 
 
 class ReportKind(Enum):
-    """What a report is about; the value is its action field (RFC 3464 2.3.3), SUCCESS has three."""
+    """What a report is about."""
 
     FAILURE = "failed"
     DELAY = "delayed"
     SUCCESS = "delivered"
+    TRACE = "traced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def addressees(
             wanted, postmaster = {"bounce"}, settings.bounce_notice_recipient
         case ReportKind.DELAY:
             wanted, postmaster = {"delay"}, settings.delay_notice_recipient
-        case ReportKind.SUCCESS:
+        case ReportKind.SUCCESS | ReportKind.TRACE:
             wanted, postmaster = set(), ""
     told = []
     if sender:
@@ -100,6 +102,7 @@ def reportable(
         ReportKind.FAILURE: {Status.BOUNCED, Status.EXPIRED},
         ReportKind.DELAY: {Status.DEFERRED},
         ReportKind.SUCCESS: {Status.SENT},
+        ReportKind.TRACE: set(Status),
     }[kind]
     return tuple(
         outcome
@@ -145,6 +148,8 @@ def is_eightbit(original: Envelope, settings: BounceSettings) -> bool:
 
 
 def _is_asked_for(kind: ReportKind, notify: Collection[str]) -> bool:
+    if kind is ReportKind.TRACE:
+        return True
     if not notify:
         return kind is not ReportKind.SUCCESS  # RFC 3461 4.1: the default
     return kind.name in notify

@@ -111,6 +111,7 @@ _SUBJECTS = {
     ReportKind.FAILURE: "Undelivered Mail Returned to Sender",
     ReportKind.DELAY: "Delayed Mail (still being retried)",
     ReportKind.SUCCESS: "Successful Mail Delivery Report",
+    ReportKind.TRACE: "Mail Delivery Status Report",
 }
 _COPIES = {
     ReportKind.FAILURE: "Postmaster Copy: Undelivered Mail",
@@ -135,12 +136,14 @@ def _text(kind: ReportKind, settings: BounceSettings) -> list[str]:
             f"Your message could not be delivered for more than {hours} hour(s).",
             f"It will be tried until it is {days} day(s) old.",
         ]
+    elif kind is ReportKind.TRACE:
+        lines += ["As you asked to be told: this is what came of your message so far."]
     else:
         lines += [
             "As you asked to be told: your message was delivered to the recipients",
             "listed below, or handed on to systems that may report to you themselves.",
         ]
-    if kind is not ReportKind.SUCCESS:
+    if kind in (ReportKind.FAILURE, ReportKind.DELAY):
         lines += [
             "",
             "If you need help, please write to postmaster and include this report.",
@@ -193,7 +196,7 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     elif recipient.original:
         original = header_address(recipient.original, smtputf8=utf8)
         lines.append(f"Original-Recipient: {_address_type(original)};{original}")
-    lines += [f"Action: {_action(report.kind, outcome)}", f"Status: {outcome.dsn}"]
+    lines += [f"Action: {_action(outcome)}", f"Status: {outcome.dsn}"]
     if outcome.reply:
         host = outcome.relay.partition("[")[0]
         lines.append(f"Remote-MTA: dns; {scrub(host)}")
@@ -207,10 +210,14 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     return lines
 
 
-def _action(kind: ReportKind, outcome: Outcome) -> str:
+def _action(outcome: Outcome) -> str:
     """RFC 3464 2.3.3, RFC 3461 5.2.2: relayed is said when the next server does not report."""
-    if kind is not ReportKind.SUCCESS or outcome.delivered_to:
-        return kind.value
+    if outcome.status is Status.DEFERRED:
+        return "delayed"
+    if outcome.status is not Status.SENT:
+        return "failed"
+    if outcome.delivered_to:
+        return "delivered"
     return "relayed" if outcome.reply else "expanded"
 
 

@@ -90,6 +90,7 @@ class Envelope:
     is_local: bool = (
         True  # its headers are ours to complete; postconf(5) local_header_rewrite_clients
     )
+    is_traced: bool = False  # its sender is to be told what came of the first attempt (sendmail -v)
     utf8_headers: bool = False  # a header in it is not ASCII
     is_probe: bool = False  # nothing is delivered: would it be? ADDRESS_VERIFICATION_README
     generation: int = 0  # the generation that decided about it

@@ -78,6 +78,7 @@ class Arrival:
     eightbit: bool = False
     envid: str = ""
     ret: str = ""
+    is_traced: bool = False
 
 
 HERE = Origin()  # mail of our own
@@ -221,6 +222,7 @@ class Cleanup:
             eightbit=arrival.eightbit,
             envid=arrival.envid,
             ret=arrival.ret,
+            is_traced=arrival.is_traced,
             generation=rules.number,
             is_local=is_local,
         )

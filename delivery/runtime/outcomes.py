@@ -166,6 +166,11 @@ class Outcomes:
         )
 
 
+def is_traced(lease: Lease) -> bool:
+    """True for the attempt that the sender wants to see."""
+    return lease.envelope.is_traced and lease.attempts == 1
+
+
 def _softened(outcome: Outcome, parts: Sequence[Part] = ()) -> Outcome:
     """postconf(5) soft_bounce: what would be returned, in part even, waits for a better time."""
     if outcome.status is Status.BOUNCED or any(
@@ -185,6 +190,8 @@ def _is_reportable(
     lease: Lease, rules: Rules, outcome: Outcome, *, late: bool, owner: Address | None = None
 ) -> bool:
     kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+    if is_traced(lease):
+        kinds.append(ReportKind.TRACE)
     sender = lease.envelope.sender if owner is None else owner
     return is_told(kinds, outcome, sender, rules.bounce)
 

@@ -148,6 +148,7 @@ class Pickup:
             eightbit=slip.eightbit,
             envid=slip.envid,
             ret=slip.ret,
+            is_traced=slip.is_traced,
         )
         draft = self._cleanup.receive(rules.pickup, arrival)
         try:

@@ -28,7 +28,7 @@ from delivery.errors import SmtpFailure
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup, ContentRefused, Draft
 from delivery.runtime.cleanuprules import FORWARDED, Handling
-from delivery.runtime.outcomes import Outcomes
+from delivery.runtime.outcomes import Outcomes, is_traced
 from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission
 from delivery.values import Content, Envelope, Outcome, Recipient, Status
@@ -89,6 +89,8 @@ class Reporter:
                 kinds = [ReportKind.FAILURE, *([ReportKind.DELAY] if late else ())]
                 if owner is None:
                     kinds.append(ReportKind.SUCCESS)
+                    if is_traced(subject.lease):
+                        kinds.append(ReportKind.TRACE)
                 for kind in kinds:
                     about = _owned(subject, owner)
                     made += await self._reports(about, kind, outcomes, passed_on)

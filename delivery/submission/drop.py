@@ -67,6 +67,7 @@ class Slip:
     ret: str = ""  # RFC 3461 4.3
     envid: str = ""  # RFC 3461 4.4
     eightbit: bool = False  # BODY=8BITMIME
+    is_traced: bool = False  # its sender wants to see what comes of it
     is_relayed: bool = False  # no submission by its author: headers are another's to complete
 
 
@@ -256,6 +257,7 @@ def _encode_slip(slip: Slip) -> bytes:
         "ret": slip.ret,
         "envid": slip.envid,
         "eightbit": slip.eightbit,
+        "is_traced": slip.is_traced,
         "is_relayed": slip.is_relayed,
     }
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
@@ -271,6 +273,7 @@ def _read_slip(line: bytes) -> Slip:
             ret=_text(told["ret"]),
             envid=_text(told["envid"]),
             eightbit=told["eightbit"] is True,
+            is_traced=told["is_traced"] is True,
             is_relayed=told["is_relayed"] is True,
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:

@@ -5,7 +5,7 @@ RULES        what only Sendmail's own daemon understands is ignored where progra
              matter of course (-om, -oem, -U, -h, -L ...), and refused where it would matter (-bt)
              options may stand behind recipients; "--" ends them
 ERRORS       UsageError: the text for standard error, the status is EX_TEMPFAIL as in Postfix
-NOT DONE     VERP (-XV), another configuration (-C), verification and tracing (-bv, -v)
+NOT DONE     VERP (-XV), another configuration (-C), verification (-bv)
 SOURCE       sendmail(1), Postfix sendmail.c
 """
 
@@ -50,6 +50,7 @@ class Options:
     ret: str = ""
     envid: str = ""
     eightbit: bool = False
+    is_traced: bool = False  # -v
     is_relayed: bool = False  # -G: headers are another's to complete
     site: str = ""  # of FLUSH
     queue_id: str = ""
@@ -140,6 +141,10 @@ class Options:
         """-t"""
         self.extracts = True
 
+    def take_verbosity(self, value: str) -> None:
+        """-v: a report is mailed; nothing is shown, for nothing happens here."""
+        self.is_traced = True
+
     def take_new_aliases(self, value: str) -> None:
         """-I"""
         self.mode = Mode.NEW_ALIASES
@@ -178,6 +183,7 @@ _TAKERS: dict[str, Callable[[Options, str], None]] = {
     "q": Options.take_queue,
     "r": Options.take_sender,
     "t": Options.take_extract,
+    "v": Options.take_verbosity,
 }
 
 

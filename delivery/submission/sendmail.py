@@ -7,7 +7,7 @@ RULES        the message goes into the drop directory, whether an engine runs or
              nothing is read into memory as a whole
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
              without a login name; 69 (EX_UNAVAILABLE) where an engine must answer and none does
-NOT DONE     -bv, -v
+NOT DONE     -bv
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
@@ -99,6 +99,8 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
             where = "message header" if options.extracts else "the arguments"
             raise Refused(f"{who}: No recipient addresses found in {where}")
         writer.finish(_slip(options, who, recipients))
+        if options.is_traced:
+            sys.stdout.write(f"Mail Delivery Status Report will be mailed to <{who.name}>.\n")
     except BaseException:
         writer.abandon()
         raise
@@ -141,6 +143,7 @@ def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip
         ret=options.ret,
         envid=options.envid,
         eightbit=options.eightbit,
+        is_traced=options.is_traced,
         is_relayed=options.is_relayed,
     )
 

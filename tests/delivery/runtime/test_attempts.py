@@ -575,6 +575,22 @@ async def test_an_alias_that_comes_back_for_ever_is_returned(tmp_path: Path) -> 
     assert "transport" not in bounced
 
 
+@asynchronous
+async def test_the_first_attempt_is_shown_when_asked(tmp_path: Path) -> None:
+    async with queue(tmp_path) as made:
+        made.agent.script |= {"late": Status.DEFERRED, "bad": Status.BOUNCED}
+        given = envelope("late@far.example", "bad@far.example", "good@far.example")
+        await made.enter(replace(given, is_traced=True))
+        await made.run()
+        traces = [text for text in made.agent.contents if b"Subject: Mail Delivery Status" in text]
+        assert len(traces) == 1
+        for action in (b"delayed", b"failed", b"expanded"):
+            assert traces[0].count(b"Action: " + action) == 1
+        made.clock.now += HOUR
+        await made.look()
+        assert len(made.agent.contents) == 4  # the message, its bounce, the trace, the message
+
+
 def journal_lines(path: Path) -> list[str]:
     [file] = (path / "journal").glob("*.jsonl")
     return file.read_text().splitlines()

@@ -85,6 +85,12 @@ def test_the_name_of_the_environment(command: Command, monkeypatch: pytest.Monke
     assert slip.is_relayed
 
 
+def test_a_report_is_promised(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run("-v", "joe") == 0
+    assert command.left()[0].is_traced
+    assert "will be mailed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "text", "said"),
     [
