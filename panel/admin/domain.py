@@ -1,4 +1,4 @@
-"""domain - pages of the hosted domains."""
+"""domain - pages of the hosted domains, and of their other names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+)
 
 from panel.admin.base import RowAdmin
 from panel.admin.paging import CountedList
 from panel.admin.unfolded import display
-from panel.forms.domain import DomainForm
-from panel.models import Domain, Mailbox
+from panel.forms.domain import DomainAliasForm, DomainForm
+from panel.models import Domain, DomainAlias, Mailbox
+
+
+def both_names(row: Domain | DomainAlias) -> str:
+    """The name in Unicode, with what is stored where that differs."""
+    if row.display_name == row.name:
+        return row.name
+    return f"{row.display_name} ({row.name})"
 
 
 @admin.register(Domain)
@@ -42,9 +53,7 @@ class DomainAdmin(RowAdmin):
     @display(description=_("name"), ordering="name")
     def display_name(self, domain: Domain) -> str:
         """The name in Unicode, with what is stored where that differs."""
-        if domain.display_name == domain.name:
-            return domain.name
-        return f"{domain.display_name} ({domain.name})"
+        return both_names(domain)
 
     @display(description=_("kind"), ordering="kind", label=True)
     def class_name(self, domain: Domain) -> str:
@@ -63,3 +72,32 @@ class DomainAdmin(RowAdmin):
             domain.pk,
             domain.counted,
         )
+
+
+@admin.register(DomainAlias)
+class DomainAliasAdmin(RowAdmin):
+    """Other names of domains."""
+
+    form = DomainAliasForm
+    list_display = ("display_name", "of_domain", "enabled", "description")
+    list_filter = (("domain", AutocompleteSelectFilter), ("enabled", BooleanRadioFilter))
+    list_select_related = ("domain",)
+    search_fields = ("name", "domain__name")
+    search_help_text = _("Part of a name")
+    autocomplete_fields = ("domain",)
+    fields = ("name", "domain", "enabled", "description")
+    empty_help = _(
+        "A domain alias is another name of a domain: every address of the domain is valid under "
+        "it too, and mail for it goes to the same place."
+    )
+
+    @display(description=_("name"), ordering="name")
+    def display_name(self, alias: DomainAlias) -> str:
+        """The name in Unicode, with what is stored where that differs."""
+        return both_names(alias)
+
+    @display(description=_("domain"), ordering="domain__name")
+    def of_domain(self, alias: DomainAlias) -> str:
+        """The domain, with a link to it."""
+        url = reverse("admin:panel_domain_change", args=[alias.domain_id])
+        return format_html('<a class="wp-link" href="{}">{}</a>', url, alias.domain)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 PAGES = {
     "domain": "domain",
+    "domainalias": "domainalias",
     "mailbox": "mailbox",
     "table": "table",
     "entry": "entry",
@@ -32,6 +33,10 @@ def row_link(row: str) -> RowLink:
     model, _colon, key = row.partition(":")
     if model not in PAGES or not (key.isascii() and key.isdigit() and len(key) <= KEY_DIGITS):
         return RowLink(row, "")
-    names = {"entry": _("entry"), "restrictionlist": _("restriction list")}
+    names = {
+        "domainalias": _("domain alias"),
+        "entry": _("entry"),
+        "restrictionlist": _("restriction list"),
+    }
     url = reverse(f"admin:panel_{PAGES[model]}_change", args=[key])
     return RowLink(f"{names.get(model, model)} {key}", url)

@@ -17,6 +17,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Hosting"),
             [
                 _page(_("Domains"), "domain", "language"),
+                _page(_("Domain aliases"), "domainalias", "link"),
                 _page(_("Mailboxes"), "mailbox", "inbox"),
             ],
         ),

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from panel.api.changes import ChangeView
 from panel.api.documents import NothingView, SchemaView, docs
+from panel.api.domainaliases import DomainAliasView
 from panel.api.domains import DomainView
 from panel.api.entries import (
     AccessRuleView,
@@ -28,6 +29,7 @@ from panel.api.tokens import TokenView
 
 VIEWS = {
     "domains": DomainView,
+    "domain-aliases": DomainAliasView,
     "mailboxes": MailboxView,
     "aliases": AliasView,
     "virtual-entries": VirtualEntryView,

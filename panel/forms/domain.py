@@ -1,4 +1,4 @@
-"""domain - the form of a hosted domain.
+"""domain - the forms of a hosted domain and of its other names.
 
 SOURCE       ADDRESS_CLASS_README
 """
@@ -13,11 +13,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from panel.constants import DOMAIN_LENGTH
 from panel.forms.rows import RowForm
-from panel.models import Domain
+from panel.models import Domain, DomainAlias
 
 
-class DomainForm(RowForm):
-    """One domain."""
+class NamedForm(RowForm):
+    """A row with the name of a domain, shown in Unicode."""
 
     name = forms.CharField(
         label=_("Name"),
@@ -28,11 +28,23 @@ class DomainForm(RowForm):
         help_text=_("example.com; names in other scripts may be written as they are."),
     )
 
-    class Meta:
-        model = Domain
-        fields = ("name", "kind", "enabled", "description")
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["name"] = self.instance.display_name
+
+
+class DomainForm(NamedForm):
+    """One domain."""
+
+    class Meta:
+        model = Domain
+        fields = ("name", "kind", "enabled", "description")
+
+
+class DomainAliasForm(NamedForm):
+    """One other name of a domain."""
+
+    class Meta:
+        model = DomainAlias
+        fields = ("name", "domain", "enabled", "description")

@@ -8,6 +8,7 @@ RULES        clean() says what is wrong in words, with the parsers of tables/; a
 
 from panel.models.change import Change
 from panel.models.domain import Domain
+from panel.models.domainalias import DomainAlias
 from panel.models.generation import Generation
 from panel.models.idempotency import IdempotentRequest
 from panel.models.journal import JournalEvent, JournalPosition
@@ -20,7 +21,17 @@ from panel.models.table import AccessTable, Entry, Table
 from panel.models.token import ApiToken
 from panel.models.views import AccessRule, Alias, Transport, VirtualEntry
 
-PUBLISHED = (Domain, Mailbox, Table, Entry, Parameter, Service, RestrictionList, Restriction)
+PUBLISHED = (
+    Domain,
+    DomainAlias,
+    Mailbox,
+    Table,
+    Entry,
+    Parameter,
+    Service,
+    RestrictionList,
+    Restriction,
+)
 
 __all__ = [
     "PUBLISHED",
@@ -30,6 +41,7 @@ __all__ = [
     "ApiToken",
     "Change",
     "Domain",
+    "DomainAlias",
     "Entry",
     "Generation",
     "IdempotentRequest",

@@ -2,13 +2,16 @@
 
 RULES        the name is stored as A-labels, lower case, and shown as Unicode. A domain with
              mailboxes keeps its class among those that can have them. A renamed domain takes its
-             mailboxes along (trigger on the database side).
+             mailboxes along (trigger on the database side). Other names: domainalias.py.
 SOURCE       ADDRESS_CLASS_README
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pgtrigger
+from django.apps import apps
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -22,6 +25,7 @@ from panel.validators import as_domain
 from tables import domains
 
 MAILBOX_KINDS = (DomainKind.VIRTUAL_MAILBOX, DomainKind.LOCAL)
+ALIASED_KINDS = (*MAILBOX_KINDS, DomainKind.VIRTUAL_ALIAS)  # their addresses are known here
 
 CARRY_MAILBOXES = """
     IF NEW.kind NOT IN ('virtual_mailbox', 'local')
@@ -29,10 +33,23 @@ CARRY_MAILBOXES = """
         RAISE EXCEPTION 'a domain of kind % cannot have mailboxes', NEW.kind
             USING ERRCODE = 'check_violation', CONSTRAINT = 'domain_kind_has_mailboxes';
     END IF;
+    IF NEW.kind = 'relay' AND EXISTS (SELECT FROM panel_domainalias WHERE domain_id = NEW.id) THEN
+        RAISE EXCEPTION 'a relay domain cannot have other names'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'domain_alias_kind';
+    END IF;
     IF NEW.name <> OLD.name THEN
         UPDATE panel_mailbox SET address = local_part || '@' || NEW.name WHERE domain_id = NEW.id;
     END IF;
     RETURN NULL;
+"""
+
+CHECK_NAME = """
+    PERFORM pg_advisory_xact_lock(hashtextextended('domain ' || NEW.name, 0));
+    IF EXISTS (SELECT FROM panel_domainalias WHERE name = NEW.name) THEN
+        RAISE EXCEPTION '% is another name of a domain', NEW.name
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'domain_alias_name';
+    END IF;
+    RETURN NEW;
 """
 
 
@@ -84,6 +101,12 @@ class Domain(models.Model):
         triggers = [
             *recorded("domain"),
             pgtrigger.Trigger(
+                name="check_name",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("name"),  # type: ignore[no-untyped-call]
+                func=CHECK_NAME,
+            ),
+            pgtrigger.Trigger(
                 name="carry_mailboxes",
                 when=pgtrigger.After,
                 operation=pgtrigger.UpdateOf("name", "kind"),  # type: ignore[no-untyped-call]
@@ -100,8 +123,13 @@ class Domain(models.Model):
         return domains.display(self.name)
 
     def clean(self) -> None:
-        """Folds the name, and keeps a domain with mailboxes in a class that has them."""
+        """Folds the name, and keeps a domain in a class that can have what it has."""
         self.name = as_domain(self.name, field="name")
+        if self.pk and self.kind not in ALIASED_KINDS and self.aliases.exists():
+            message = _(
+                "This domain has other names, and a relay domain cannot. Remove them first."
+            )
+            raise ValidationError({"kind": message})
         if self.pk and self.kind not in MAILBOX_KINDS and self.mailboxes.exists():
             raise ValidationError(
                 {
@@ -111,3 +139,12 @@ class Domain(models.Model):
                     )
                 }
             )
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """A name is that of one domain, and not another name of one."""
+        super().validate_unique(exclude)
+        other = apps.get_model("panel", "DomainAlias").objects.filter(name=self.name).first()
+        if other is not None:
+            message = _("%(name)s is another name of %(domain)s: remove it under Domain aliases.")
+            shown = {"name": self.display_name, "domain": other.domain}
+            raise ValidationError({"name": message % shown})

@@ -49,6 +49,7 @@ class RowEdits:
     tables: frozenset[int]  # became another, or are new or gone
     entries: dict[int, KeyEdits[EntryKey]]  # by table
     domains: KeyEdits[str]
+    domain_aliases: KeyEdits[str]  # those of edited domains too
     mailboxes: KeyEdits[str]  # addresses; ids of the edited ones only
 
 
@@ -71,6 +72,7 @@ def read_edits(since: Snapshot) -> RowEdits | None:
         ),
         entries=_read_entries(since),
         domains=domains,
+        domain_aliases=_read_aliases(since, domains.ids),
         mailboxes=mailboxes,
     )
 
@@ -116,15 +118,30 @@ def _read_entries(since: Snapshot) -> dict[int, KeyEdits[EntryKey]]:
     return dict(tables)
 
 
-def _read_domains(since: Snapshot) -> KeyEdits[str]:
+def _read_domains(since: Snapshot, model: str = "domain") -> KeyEdits[str]:
     edits: KeyEdits[str] = KeyEdits()
     for row, name in _ask(
         f"SELECT DISTINCT \"row\", image ->> 'name' FROM {IMAGES} "
-        f"WHERE {UNSEEN} AND model = 'domain' AND image IS NOT NULL AND {BECAME_ANOTHER}",
+        f"WHERE {UNSEEN} AND model = %s AND image IS NOT NULL AND {BECAME_ANOTHER}",
         since,
+        model,
     ):
         edits.ids.add(row)
         edits.keys.add(name)
+    return edits
+
+
+def _read_aliases(since: Snapshot, domains: set[int]) -> KeyEdits[str]:
+    """Their address class is that of their domain."""
+    edits = _read_domains(since, "domainalias")
+    if domains:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, name FROM panel_domainalias WHERE domain_id = ANY(%s)", [list(domains)]
+            )
+            for row, name in cursor.fetchall():
+                edits.ids.add(row)
+                edits.keys.add(name)
     return edits
 
 

@@ -20,15 +20,16 @@ from functools import partial
 from typing import Any, LiteralString
 
 from django.db import connection, transaction
-from django.db.models import F, Func
+from django.db.models import F, Func, QuerySet
 from psycopg import Cursor
 
-from panel.models import Domain, Parameter, RestrictionList, Service, Table
+from panel.models import Domain, DomainAlias, Parameter, RestrictionList, Service, Table
 from panel.services.changes import Snapshot
-from panel.services.edits import KeyEdits, RowEdits
+from panel.services.edits import RowEdits
 from tables.addresses import Address
 from tables.services import STANDARD
 from tables.writing.rows import (
+    AliasedRecord,
     DomainKind,
     DomainRecord,
     Edits,
@@ -87,7 +88,8 @@ def read_rows(edits: RowEdits | None = None) -> Rows:
         restriction_lists=tuple(_restriction_lists()),
         domains=_domains,
         mailboxes=_mailboxes,
-        domain_edits=None if edits is None else _domain_edits(edits.domains),
+        aliased=_aliased,
+        domain_edits=None if edits is None else _domain_edits(edits),
         mailbox_edits=None if edits is None else _mailbox_edits(edits),
     )
 
@@ -180,19 +182,67 @@ def _domains() -> Iterator[DomainRecord]:
     )
     for pk, name, kind in values.iterator(chunk_size=CHUNK):
         yield DomainRecord(name=name, kind=DomainKind(kind), row=f"domain:{pk}")
+    yield from _other_names(DomainAlias.objects.all())
 
 
-def _domain_edits(edits: KeyEdits[str]) -> Edits[str, DomainRecord]:
+def _other_names(aliases: QuerySet[DomainAlias]) -> Iterator[DomainRecord]:
+    """Other names of domains as domains: local ones are local, all others are virtual aliases."""
+    values = aliases.filter(enabled=True, domain__enabled=True)
+    for pk, name, kind in values.values_list("pk", "name", "domain__kind"):
+        local = DomainKind(kind) is DomainKind.LOCAL
+        kind_here = DomainKind.LOCAL if local else DomainKind.VIRTUAL_ALIAS
+        yield DomainRecord(name=name, kind=kind_here, row=f"domainalias:{pk}")
+
+
+def _domain_edits(edits: RowEdits) -> Edits[str, DomainRecord]:
+    own, names = edits.domains, edits.domain_aliases
+
     def records() -> Iterator[DomainRecord]:
-        values = Domain.objects.filter(enabled=True, pk__in=edits.ids)
+        values = Domain.objects.filter(enabled=True, pk__in=own.ids)
         for pk, name, kind in values.values_list("pk", "name", "kind"):
             yield DomainRecord(name=name, kind=DomainKind(kind), row=f"domain:{pk}")
+        yield from _other_names(DomainAlias.objects.filter(pk__in=names.ids))
 
     return Edits(
-        rows=frozenset(f"domain:{pk}" for pk in edits.ids),
-        keys=frozenset(edits.keys),
+        rows=frozenset(
+            (
+                *(f"domain:{pk}" for pk in own.ids),
+                *(f"domainalias:{pk}" for pk in names.ids),
+            )
+        ),
+        keys=frozenset((*own.keys, *names.keys)),
         records=records,
     )
+
+
+ALIASED = """
+    SELECT m.local_part, a.name, d.name, 'domainalias:' || a.id
+    FROM panel_domainalias AS a
+    JOIN panel_domain AS d ON d.id = a.domain_id
+    JOIN panel_mailbox AS m ON m.domain_id = d.id
+    WHERE a.enabled AND d.enabled AND m.enabled
+"""
+# what stands behind the last "@" of a key, in a form that joins by hash
+ALIASED_ENTRIES = """
+    SELECT e.lookup_key, a.name, 'domainalias:' || a.id, t.name
+    FROM panel_domainalias AS a
+    JOIN panel_domain AS d ON d.id = a.domain_id
+    JOIN panel_entry AS e ON d.name = reverse(split_part(reverse(e.lookup_key), '@', 1))
+    JOIN panel_table AS t ON t.id = e.table_id
+    WHERE a.enabled AND d.enabled AND e.enabled AND t.kind = 'virtual' AND e.lookup_key LIKE '%%@%%'
+"""
+
+
+def _aliased() -> Iterator[AliasedRecord]:
+    """Known addresses under the other names of their domains."""
+    if not DomainAlias.objects.filter(enabled=True, domain__enabled=True).exists():
+        return
+    for local, alias, domain, row in _stream(ALIASED):
+        address, target = Address(local, alias), Address(local, domain)
+        yield AliasedRecord(address=address.text, target=target.text, row=row)
+    for key, alias, row, table in _stream(ALIASED_ENTRIES):
+        local = key.rpartition("@")[0]
+        yield AliasedRecord(address=f"{local}@{alias}", target=key, row=row, table=table)
 
 
 MAILBOX = (

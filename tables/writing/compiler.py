@@ -31,6 +31,7 @@ from tables.parameters import REGISTRY
 from tables.services import Service, check_service
 from tables.specs import KINDS, TYPES
 from tables.writing import lint
+from tables.writing.aliased import compile_aliased
 from tables.writing.entries import Known, compile_entries
 from tables.writing.hosting import PREFIX, compile_hosting
 from tables.writing.notes import Notes, TableNotes
@@ -85,6 +86,7 @@ def compile_rows(
     hosting, notes[PREFIX] = compile_hosting(rows, parameters, known_hosting, build)
     report.include(notes[PREFIX].findings)
     tables.update(hosting)
+    tables.update(compile_aliased(rows, parameters, build, report))
     report.counts = {name: table.count for name, table in tables.items()}
     content = Content(
         parameters=parameters,

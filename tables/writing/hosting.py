@@ -81,7 +81,7 @@ def compile_hosting(
         tables = _compile(rows, build, notes)
     contents = {name: tables[name] for name in TABLES if name in tables and tables[name].count}
     for name in contents:
-        _name_table(name, TABLES[name][0], parameters)
+        name_table(name, TABLES[name][0], parameters)
     return contents, notes
 
 
@@ -208,7 +208,7 @@ def _mailbox_entries(mailbox: MailboxRecord, notes: TableNotes) -> Iterator[tupl
         yield table, _mailbox_key(table, address), value
 
 
-def _name_table(table: str, parameter: str, parameters: dict[str, str]) -> None:
+def name_table(table: str, parameter: str, parameters: dict[str, str]) -> None:
     """Make `parameter` name `table` beside what it holds."""
     text = parameters.get(parameter, REGISTRY[parameter].default).strip()
     if parameter == "local_recipient_maps" and parameter in parameters and not text:

@@ -152,6 +152,18 @@ class MailboxRecord:
     quota_bytes: int | None = None  # None: virtual_mailbox_limit holds
 
 
+class AliasedRecord(NamedTuple):
+    """An address of a domain under another name of the domain; "@name" for all of them.
+
+    `table` is the virtual table whose entry makes the address known, '' for a mailbox.
+    """
+
+    address: str
+    target: str
+    row: str
+    table: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """All rows of one consistent read."""
@@ -162,6 +174,7 @@ class Rows:
     restriction_lists: tuple[RestrictionListRecord, ...] = ()
     domains: Callable[[], Iterable[DomainRecord]] = tuple
     mailboxes: Callable[[], Iterable[MailboxRecord]] = tuple
+    aliased: Callable[[], Iterable[AliasedRecord]] = tuple  # their domains are among `domains`
     domain_edits: Edits[str, DomainRecord] | None = None  # names
     # user@domain as joined from two columns. Records include all that share the local part of an
     # edited mailbox in a domain of the kind local.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
-from panel.models import Domain, Mailbox
+from panel.models import Domain, DomainAlias, Mailbox
 from tests.panel.admin.suite import MARKUP, RowSuite
 
 
@@ -72,3 +73,38 @@ class TestDomain(RowSuite):
         assert "Nothing was saved" in response.text
         assert not Domain.objects.exists()
         assert admin.post(self.url("add"), {**self.new, "name": "b.example"}).status_code == 302
+
+
+class TestDomainAlias(RowSuite):
+    page = "domainalias"
+    word = "one.ex"
+    changed = {"enabled": ""}
+    bad = {
+        "name": {"name": "no spaces.example"},
+        "name empty": {"name": ""},
+        "name markup": {"name": MARKUP},
+        "name of a domain": {"name": "target.test"},
+        "domain": {"domain": "999999"},
+        "domain empty": {"domain": ""},
+    }
+
+    @property
+    def domain(self) -> Domain:
+        return Domain.objects.get_or_create(name="target.test")[0]
+
+    @property
+    def new(self) -> dict[str, str]:  # type: ignore[override]
+        return {"name": "New.Example", "domain": str(self.domain.pk), "enabled": "on"}
+
+    @property
+    def hostile(self) -> dict[str, str]:  # type: ignore[override]
+        return {"name": "markup.example", "description": MARKUP, "domain": str(self.domain.pk)}
+
+    def make(self, number: int) -> DomainAlias:
+        name = {1: "one"}.get(number, f"n{number}")
+        return DomainAlias.objects.create(name=f"{name}.example", domain=self.domain)
+
+    def test_it_goes_along_with_its_domain(self, admin: Client) -> None:
+        self.make(1)
+        url = reverse("admin:panel_domain_delete", args=[self.domain.pk])
+        assert "Domain aliases: 1" in admin.get(url).text

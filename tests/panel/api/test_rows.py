@@ -12,6 +12,7 @@ from panel.models import (
     Alias,
     ApiToken,
     Domain,
+    DomainAlias,
     Entry,
     Mailbox,
     Parameter,
@@ -48,6 +49,46 @@ class TestDomains(Surface):
         row = api.add("domains/", {"name": "example.com", "kind": "virtual_mailbox"})
         api.add("mailboxes/", {"address": "joe@example.com"})
         response = api("PATCH", f"domains/{row['id']}/", {"kind": "relay"})
+        assert (response.status_code, fields_of(response)) == (400, ["kind"])
+
+
+class TestDomainAliases(Surface):
+    path, model, record = "domain-aliases/", DomainAlias, "domainalias"
+    body = {"name": "example.org", "domain": "example.com"}
+    shown = {"enabled": True, "description": "", "display_name": "example.org"}
+    other = {"name": "example.net", "domain": "example.com"}
+    change = {"enabled": False}
+    optional = {"enabled": False, "description": "about it"}
+    invalid = ({"domain": "not-hosted.test"}, "domain")
+    key, other_key, search = "EXAMPLE.org", "example.net", "example.o"
+
+    @pytest.fixture
+    def at(self, api: Api) -> str:
+        api.add("domains/", {"name": "example.com", "kind": "virtual_mailbox"})
+        return self.path
+
+    def test_it_is_of_one_domain(self, api: Api, at: str, row: dict) -> None:
+        api.add("domains/", {"name": "bücher.example", "kind": "local"})
+        moved = api("PATCH", f"{at}{row['id']}/", {"domain": "BÜCHER.example"}).json()
+        assert moved["domain"] == "xn--bcher-kva.example"
+        assert api.get(f"{at}?domain=bücher.example")["count"] == 1
+        assert api.get(f"{at}?domain=example.com")["count"] == 0
+
+    def test_a_name_is_of_a_domain_or_another_name_of_one(
+        self, api: Api, at: str, row: dict
+    ) -> None:
+        response = api("POST", at, {"name": "example.com", "domain": "example.com"})
+        assert (response.status_code, fields_of(response)) == (409, ["name"])
+        response = api("POST", "domains/", {"name": "example.org", "kind": "relay"})
+        assert (response.status_code, fields_of(response)) == (409, ["name"])
+        assert "another name of example.com" in response.json()["errors"][0]["message"]
+
+    def test_a_relay_domain_has_none(self, api: Api, at: str, row: dict) -> None:
+        api.add("domains/", {"name": "relayed.test", "kind": "relay"})
+        response = api("POST", at, {"name": "other.test", "domain": "relayed.test"})
+        assert (response.status_code, fields_of(response)) == (400, ["domain"])
+        domain = api.get("domains/by-key/example.com/")
+        response = api("PATCH", f"domains/{domain['id']}/", {"kind": "relay"})
         assert (response.status_code, fields_of(response)) == (400, ["kind"])
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from panel.constants import REBUILD_LOCK
-from panel.models import Change, Domain, Entry, Generation, Mailbox, Table
+from panel.models import Change, Domain, DomainAlias, Entry, Generation, Mailbox, Table
 from panel.services import publish
 from panel.services.changes import pending_changes
 from panel.services.locks import advisory_lock
@@ -467,3 +467,37 @@ def test_a_node_goes_on_from_the_generation_that_it_has(home: Path) -> None:
         build.finish(second.number, 1, content)
     edit("u2@example.com")
     assert notes_of(publish_changes()).edits == 2
+
+
+def test_other_names_of_domains_follow_what_is_known(tmp_path: Path) -> None:
+    domain = Domain.objects.create(name="example.com")
+    Mailbox.objects.create(domain=domain, local_part="joe")
+    add_many(3)
+    large = publish_changes("test")
+    alias = DomainAlias.objects.create(name="example.org", domain=domain)
+    made = publish_changes("test")
+    assert_as_whole(made, tmp_path / "1")
+    names = "hosting-domain-aliases"
+    assert value_of(made, "joe@example.org", names) == "joe@example.com"
+    assert value_of(made, "u2@example.org", names) == "u2@example.com"
+    assert value_of(made, "nobody@example.org", names) is None
+    assert value_of(made, "example.org", "hosting-virtual-alias-domains") == "virtual_alias"
+    Mailbox.objects.create(domain=domain, local_part="ann")
+    Entry.objects.filter(key="u2@example.com").delete()
+    made = publish_changes("test")
+    assert_as_whole(made, tmp_path / "2")
+    assert value_of(made, "ann@example.org", names) == "ann@example.com"
+    assert value_of(made, "u2@example.org", names) is None
+    domain.kind = "local"
+    domain.save()
+    made = publish_changes("test")
+    assert_as_whole(made, tmp_path / "3")
+    assert value_of(made, "example.org", "hosting-local-domains") == "local"
+    Domain.objects.update(enabled=False)
+    assert_as_whole(publish_changes("test"), tmp_path / "4")
+    Domain.objects.update(enabled=True)
+    alias.delete()
+    made = publish_changes("test")
+    assert_as_whole(made, tmp_path / "5")
+    assert names not in made.counts
+    assert large.digest != made.digest  # it has another mailbox, and is local

@@ -13,6 +13,7 @@ from tables.services import Service, parse_service
 from tables.writing.compiler import compile_rows
 from tables.writing.report import Finding, Report
 from tables.writing.rows import (
+    AliasedRecord,
     DomainKind,
     DomainRecord,
     EntryRecord,
@@ -107,11 +108,13 @@ def rows(
     services: Iterable[ServiceRecord] = (),
     domains: Iterable[DomainRecord] = (),
     mailboxes: Iterable[MailboxRecord] = (),
+    aliased: Iterable[AliasedRecord] = (),
     guard: bool = True,
 ) -> Rows:
     """All rows; a relay guard comes with them unless `guard` is off."""
     settings = {**(GUARD if guard else {}), **(values or {})}
     domain_records, mailbox_records = list(domains), list(mailboxes)
+    aliased_records = list(aliased)
     return Rows(
         parameters=parameters(settings),
         services=tuple(services),
@@ -119,6 +122,7 @@ def rows(
         restriction_lists=tuple(lists),
         domains=lambda: domain_records,
         mailboxes=lambda: mailbox_records,
+        aliased=lambda: aliased_records,
     )
 
 
