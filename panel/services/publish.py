@@ -50,7 +50,13 @@ from panel.services.changes import Snapshot, untried_changes
 from panel.services.locks import advisory_lock
 from panel.services.nodes import tell_nodes
 from panel.services.rows import consistent_read
-from panel.services.stores import Start, compile_current, generation_store, this_cluster
+from panel.services.stores import (
+    Start,
+    compile_current,
+    generation_store,
+    is_broken_here,
+    this_cluster,
+)
 from tables.errors import GenerationError, StoreBusy, TableError
 from tables.manifest import Content
 from tables.writing.compiler import Previous
@@ -71,11 +77,17 @@ class Compiled:
 
 
 def publish_is_due() -> bool:
-    """True when no publish has looked at some change, or the last one did not end well."""
+    """True when no publish has looked at some change, or the last one did not end well.
+
+    Or when what it wrote can be read no more: it was damaged, or is of an older format.
+    """
     last = Generation.objects.first()
     if last is None or last.state in (GenerationState.BUILDING, GenerationState.FAILED):
         return True
-    return last.cluster != this_cluster() or untried_changes().exists()
+    if last.cluster != this_cluster() or untried_changes().exists():
+        return True
+    newest = Generation.newest()
+    return newest is not None and is_broken_here(newest.number)
 
 
 def publish_changes(
@@ -234,6 +246,7 @@ def _compile(number: int, newest: Generation | None, start: Start | None, whole:
     with consistent_read() as snapshot, generation_store().begin() as build:
         content, report = compile_current(build, start, whole=whole)
         is_same = newest is not None and content.digest == newest.digest
+        is_same = is_same and not (newest and is_broken_here(newest.number))
         if newest is not None and is_same and start is not None:
             is_same = build.store.read(newest.number).content == content
         if not report.is_publishable:

@@ -54,6 +54,18 @@ def generation_store() -> Store:
     return _STORES.setdefault(root, Store(root))
 
 
+def is_broken_here(number: int) -> bool:
+    """True when a generation is in the store but cannot be read: damaged, or of an older format."""
+    store = generation_store()
+    if number not in store.numbers():
+        return False
+    try:
+        store.read(number)
+    except GenerationError:
+        return True
+    return False
+
+
 def compile_current(
     build: Build, start: Start | None = None, *, whole: bool = False
 ) -> tuple[Content, Report]:

@@ -2,7 +2,8 @@
 
 SUMMARY      set_up(root, with_tests=...) -> 0, and prints the path of its python on stdout;
              everything for people goes to stderr
-RULES        .venv in the clone; in a clone that cannot be written, below ~/.cache/waypost instead.
+RULES        .venv in the clone; below ~/.cache/waypost where the clone cannot be written or has one
+             of another user whose Python is closed to us: two users do not replace it in turn.
              .venv/waypost.json is written last and says what was installed: without it, or with
              other lists, another interpreter or another place, the environment is made anew. So a
              torn set-up is noticed. Two set-ups at once: the second waits for the first.
@@ -62,6 +63,11 @@ class Installation:
 
     def ready(self, *, with_tests: bool) -> Path:
         """The environment's python, after making whatever was missing."""
+        # what was there, or on its way, comes again when all is made anew
+        with_tests = with_tests or TESTS in {
+            *(stamp := self._read_stamp()),
+            stamp.get("installing"),
+        }
         wanted = (RUNTIME, TESTS) if with_tests else (RUNTIME,)
         if self.missing(wanted):
             with _held(self._lock_folder()):
@@ -154,7 +160,9 @@ class Installation:
 
     def _choose_folder(self) -> Path:
         inside = self.root / ".venv"
-        if os.access(self.root, os.W_OK) or (inside / STAMP).is_file():
+        if not _is_hidden(inside / "bin" / "python") and (
+            os.access(self.root, os.W_OK) or (inside / STAMP).is_file()
+        ):
             return inside
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         place = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
@@ -193,6 +201,17 @@ class Installation:
 
     def _remove_stamp(self) -> None:
         (self.folder / STAMP).unlink(missing_ok=True)
+
+
+def _is_hidden(python: Path) -> bool:
+    """Whether it is there, but behind a folder that is closed to us: another user's."""
+    try:
+        python.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _end_with_us() -> Callable[[], None]:

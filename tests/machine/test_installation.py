@@ -33,11 +33,11 @@ def clone(tmp_path: Path) -> Path:
 
 def set_up_command(clone: Path, *words: str) -> tuple[str, ...]:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "import sys; sys.path[:0] = sys.argv[1].split(':'); from pathlib import Path;"
         "from machine.installation import set_up;"
         "sys.exit(set_up(Path(sys.argv[2]), with_tests='tests' in sys.argv))"
     )
-    return (sys.executable, "-I", "-c", code, str(ROOT / "script"), str(clone), *words)
+    return (sys.executable, "-I", "-c", code, f"{ROOT / 'script'}:{ROOT}", str(clone), *words)
 
 
 def start(clone: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
@@ -107,6 +107,39 @@ def test_what_is_torn_or_changed_is_noticed(clone: Path) -> None:
     assert "this happens once" in said
     assert not (venv / "from-before").exists()
     assert os.access(python, os.X_OK)
+
+
+def test_what_was_there_for_tests_comes_again(clone: Path) -> None:
+    finish(start(clone, "tests"))
+    (clone / "requirements.txt").write_text("# nothing else\n")
+    finish(start(clone))
+    assert {"requirements.txt", "requirements-test.txt"} <= set(stamp(clone))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
+def test_one_of_a_user_whose_python_is_closed_is_left_alone(clone: Path, tmp_path: Path) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "closed").mkdir(mode=0o700)
+    (clone / ".venv" / "bin" / "python").symlink_to(tmp_path / "closed" / "python")
+    code = (
+        "import os, sys; sys.path[:0] = sys.argv[1].split(':'); from pathlib import Path;"
+        "from machine.installation import Installation; clone = Path(sys.argv[2]);"
+        "first = Installation(clone).folder; os.setuid(65534); print(first);"
+        "print(Installation(clone).folder)"
+    )
+    for folder in (clone, *clone.parents):
+        if folder.is_relative_to(tmp_path.parents[1]):
+            folder.chmod(0o755)
+    done = subprocess.run(
+        (sys.executable, "-I", "-c", code, f"{ROOT / 'script'}:{ROOT}", str(clone)),
+        env={**os.environ, "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    inside, outside = done.stdout.splitlines()
+    assert inside == str(clone / ".venv")
+    assert outside.startswith("/nonexistent/.cache/waypost/")
 
 
 def test_it_is_made_anew_in_another_place(clone: Path) -> None:

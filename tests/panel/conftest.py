@@ -17,8 +17,9 @@ from panel.celery import app
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, settings) -> Path:
+def home(tmp_path: Path, settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     """WAYPOST_HOME of this test."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to its settings
     settings.WAYPOST_HOME = tmp_path / "home"
     settings.WAYPOST_HOME.mkdir()
     broker = f"redis+socket://{tmp_path}/no-broker.sock"

@@ -144,6 +144,18 @@ def test_a_damaged_generation_is_not_switched_to(node: Node, engine: EngineTwin,
     assert "malformed" in state.error
 
 
+def test_one_of_an_older_format_is_made_anew(node: Node, engine: EngineTwin, home) -> None:
+    publish_changes()
+    activate("local")
+    manifest = home / "maps" / "generations" / "1" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format":', '"format": 0, "was":', 1))
+    made = publish_changes()  # as the sweep does
+    assert (made.number, made.state) == (2, "published")
+    state = activate("local")
+    assert (state.generation, state.switched, state.error) == (2, 2, "")
+    assert publish_changes() is None
+
+
 def test_an_engine_that_stays_behind_is_not_called_live(node: Node, engine: EngineTwin) -> None:
     revision = add_domain()
     publish_changes()
