@@ -196,7 +196,7 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     elif recipient.original:
         original = header_address(recipient.original, smtputf8=utf8)
         lines.append(f"Original-Recipient: {_address_type(original)};{original}")
-    lines += [f"Action: {_action(outcome)}", f"Status: {outcome.dsn}"]
+    lines += [f"Action: {_action(report.envelope, outcome)}", f"Status: {outcome.dsn}"]
     if outcome.reply:
         host = outcome.relay.partition("[")[0]
         lines.append(f"Remote-MTA: dns; {scrub(host)}")
@@ -210,8 +210,10 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     return lines
 
 
-def _action(outcome: Outcome) -> str:
+def _action(envelope: Envelope, outcome: Outcome) -> str:
     """RFC 3464 2.3.3, RFC 3461 5.2.2: relayed is said when the next server does not report."""
+    if envelope.is_probe:
+        return "deliverable" if outcome.status is Status.SENT else "undeliverable"
     if outcome.status is Status.DEFERRED:
         return "delayed"
     if outcome.status is not Status.SENT:

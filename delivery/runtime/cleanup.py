@@ -79,6 +79,7 @@ class Arrival:
     envid: str = ""
     ret: str = ""
     is_traced: bool = False
+    is_probe: bool = False
 
 
 HERE = Origin()  # mail of our own
@@ -223,6 +224,7 @@ class Cleanup:
             envid=arrival.envid,
             ret=arrival.ret,
             is_traced=arrival.is_traced,
+            is_probe=arrival.is_probe,
             generation=rules.number,
             is_local=is_local,
         )

@@ -14,7 +14,7 @@ SOURCE       Postfix defer(8), bounce(8); postconf(5) maximal_queue_lifetime
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from delivery import log
@@ -79,7 +79,7 @@ class Outcomes:
         """
         now, is_null = self._clock(), not lease.envelope.sender
         if lease.envelope.is_probe:
-            return Judged(list(self._probed(lease, rules, route, result, recipients)), [], False)
+            return self._probed(lease, rules, route, result, recipients)
         expired = lease.expired or schedule.is_expired(
             rules.queue_times, lease.arrived, now, null_sender=is_null
         )
@@ -114,20 +114,26 @@ class Outcomes:
         route: Route | None,
         result: Result,
         recipients: Sequence[Recipient],
-    ) -> Iterator[Outcome]:
-        """A probe is tried once and never reported on, whatever came of it.
+    ) -> Judged:
+        """A probe is tried once, whatever came of it; only a user's (-bv) is reported on.
 
         Failures that the cache does not take are not logged either: there may be any number.
         """
-        now = self._clock()
+        now, is_users = self._clock(), lease.envelope.is_traced
+        outcomes: list[Outcome] = []
+        told: list[Part] = []
         for outcome in _complete(lease, result.outcomes, recipients):
             parts = result.parts.get(outcome.recipient, (Part(outcome=outcome),))
             for part in parts:
                 said = part.outcome
-                if said.status is Status.SENT or rules.notes_failed_probes:
+                if is_users or said.status is Status.SENT or rules.notes_failed_probes:
                     self._note(lease, rules, part.route or route, said, now, said.status)
-            self.probed(outcome.recipient.original, outcome)
-            yield replace(outcome, status=Status.SENT)
+            if is_users:
+                told += parts
+            else:
+                self.probed(outcome.recipient.original, outcome)
+            outcomes.append(replace(outcome, status=Status.SENT))
+        return Judged(outcomes, told, False)
 
     def _note(
         self,

@@ -149,6 +149,7 @@ class Pickup:
             envid=slip.envid,
             ret=slip.ret,
             is_traced=slip.is_traced,
+            is_probe=slip.is_probe,
         )
         draft = self._cleanup.receive(rules.pickup, arrival)
         try:

@@ -86,12 +86,7 @@ class Reporter:
         made: list[Made] = []
         try:
             for owner, outcomes in by_owner.items():
-                kinds = [ReportKind.FAILURE, *([ReportKind.DELAY] if late else ())]
-                if owner is None:
-                    kinds.append(ReportKind.SUCCESS)
-                    if is_traced(subject.lease):
-                        kinds.append(ReportKind.TRACE)
-                for kind in kinds:
+                for kind in _kinds(subject.lease, late=late, is_owners=owner is not None):
                     about = _owned(subject, owner)
                     made += await self._reports(about, kind, outcomes, passed_on)
         except BaseException:
@@ -244,6 +239,18 @@ class Reporter:
             when=self._clock(),
         )
         return self._cleanup.begin(rules.cleanup, handling, envelope, writer, received + headers)
+
+
+def _kinds(lease: Lease, *, late: bool, is_owners: bool) -> list[ReportKind]:
+    """The kinds of report that outcomes may call for."""
+    if lease.envelope.is_probe:
+        return [ReportKind.TRACE]  # nothing was lost, late or delivered
+    kinds = [ReportKind.FAILURE, *([ReportKind.DELAY] if late else ())]
+    if not is_owners:
+        kinds.append(ReportKind.SUCCESS)
+        if is_traced(lease):
+            kinds.append(ReportKind.TRACE)
+    return kinds
 
 
 def _owned(subject: Subject, owner: Address | None) -> Subject:

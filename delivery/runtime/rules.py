@@ -227,7 +227,8 @@ class Rules:
         """
         address = recipient.address
         if not envelope.filter:
-            router = self.probe_router if envelope.is_probe else self.router
+            is_ours = envelope.is_probe and not envelope.is_traced  # not a user's, of -bv
+            router = self.probe_router if is_ours else self.router
             resolution = router.resolve(address, envelope.sender)
             return resolution.route, resolution.recipient
         transport, _, nexthop = envelope.filter.partition(":")

@@ -68,6 +68,7 @@ class Slip:
     envid: str = ""  # RFC 3461 4.4
     eightbit: bool = False  # BODY=8BITMIME
     is_traced: bool = False  # its sender wants to see what comes of it
+    is_probe: bool = False  # a question what would come of it; nothing is delivered
     is_relayed: bool = False  # no submission by its author: headers are another's to complete
 
 
@@ -258,6 +259,7 @@ def _encode_slip(slip: Slip) -> bytes:
         "envid": slip.envid,
         "eightbit": slip.eightbit,
         "is_traced": slip.is_traced,
+        "is_probe": slip.is_probe,
         "is_relayed": slip.is_relayed,
     }
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
@@ -274,6 +276,7 @@ def _read_slip(line: bytes) -> Slip:
             envid=_text(told["envid"]),
             eightbit=told["eightbit"] is True,
             is_traced=told["is_traced"] is True,
+            is_probe=told["is_probe"] is True,
             is_relayed=told["is_relayed"] is True,
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:

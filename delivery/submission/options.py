@@ -5,7 +5,7 @@ RULES        what only Sendmail's own daemon understands is ignored where progra
              matter of course (-om, -oem, -U, -h, -L ...), and refused where it would matter (-bt)
              options may stand behind recipients; "--" ends them
 ERRORS       UsageError: the text for standard error, the status is EX_TEMPFAIL as in Postfix
-NOT DONE     VERP (-XV), another configuration (-C), verification (-bv)
+NOT DONE     VERP (-XV), another configuration (-C)
 SOURCE       sendmail(1), Postfix sendmail.c
 """
 
@@ -50,7 +50,8 @@ class Options:
     ret: str = ""
     envid: str = ""
     eightbit: bool = False
-    is_traced: bool = False  # -v
+    is_traced: bool = False  # -v, -bv
+    is_probe: bool = False  # -bv: what would come of mail, with no message at all
     is_relayed: bool = False  # -G: headers are another's to complete
     site: str = ""  # of FLUSH
     queue_id: str = ""
@@ -73,6 +74,8 @@ class Options:
         if mode is None:
             raise UsageError(f"unsupported: -b{value[:1]}")
         self.mode = mode
+        if value[:1] == "v":
+            self.is_traced = self.is_probe = True
 
     def take_notify(self, value: str) -> None:
         """-N. RFC 3461 4.1"""
@@ -159,6 +162,7 @@ def _refuse(text: str) -> Callable[[Options, str], None]:
 
 _MODES = {
     "m": Mode.ENQUEUE,
+    "v": Mode.ENQUEUE,
     "p": Mode.LIST,
     "i": Mode.NEW_ALIASES,
     "s": Mode.SESSION,

@@ -7,12 +7,12 @@ RULES        the message goes into the drop directory, whether an engine runs or
              nothing is read into memory as a whole
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
              without a login name; 69 (EX_UNAVAILABLE) where an engine must answer and none does
-NOT DONE     -bv
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
 from __future__ import annotations
 
+import io
 import os
 import pwd
 import sys
@@ -25,6 +25,7 @@ from delivery.submission.drop import Slip, Writer, read_terms
 from delivery.submission.message import RecipientHeaders, copy, read_addresses
 from delivery.submission.options import Mode, Options, UsageError, read_options
 from delivery.submission.session import Session
+from delivery.trace import header_address
 from delivery.values import Recipient
 from tables.addresses import NULL, Address
 
@@ -91,6 +92,8 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
         if 0 < limit < writer.size:
             raise Refused(f"{who}: message file too big")
 
+    if options.is_probe:
+        source = io.BytesIO(_question(recipients))
     try:
         copy(source, write, ends_at_dot=options.ends_at_dot, headers=headers)
         if headers is not None:
@@ -104,6 +107,12 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
     except BaseException:
         writer.abandon()
         raise
+
+
+def _question(recipients: Sequence[Address]) -> bytes:
+    """The message of -bv: nobody will read more of it than its headers."""
+    to = ",\n\t".join(header_address(each) for each in recipients)
+    return f"Subject: probe\nTo: {to}\n\n".encode()
 
 
 class _Caller:
@@ -144,6 +153,7 @@ def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip
         envid=options.envid,
         eightbit=options.eightbit,
         is_traced=options.is_traced,
+        is_probe=options.is_probe,
         is_relayed=options.is_relayed,
     )
 

@@ -591,6 +591,22 @@ async def test_the_first_attempt_is_shown_when_asked(tmp_path: Path) -> None:
         assert len(made.agent.contents) == 4  # the message, its bounce, the trace, the message
 
 
+@asynchronous
+async def test_what_would_come_of_mail_is_told(tmp_path: Path) -> None:
+    async with queue(tmp_path) as made:
+        made.agent.script |= {"late": Status.DEFERRED, "bad": Status.BOUNCED}
+        given = envelope("late@far.example", "bad@far.example", "good@far.example")
+        await made.enter(replace(given, is_traced=True, is_probe=True))
+        await made.run()
+        await made.quiet()
+        assert made.agent.tried[-1] == "ann"  # the sender
+        told = made.agent.contents[-1]
+        assert told.count(b"Action: deliverable") == 1
+        assert told.count(b"Action: undeliverable") == 2
+        assert len(made.agent.contents) == 2  # the question and one report: no bounce
+        assert await made.states() == {}
+
+
 def journal_lines(path: Path) -> list[str]:
     [file] = (path / "journal").glob("*.jsonl")
     return file.read_text().splitlines()

@@ -109,7 +109,7 @@ def test_terms_are_known_to_all(directory: Path) -> None:
 
 
 GOOD = b'{"sender":["joe",""],"recipients":[["ann","x",[],""]],"full_name":"","ret":"",'
-GOOD += b'"envid":"","eightbit":false,"is_relayed":false,"is_traced":false}\n'
+GOOD += b'"envid":"","eightbit":false,"is_relayed":false,"is_traced":false,"is_probe":false}\n'
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,15 @@ def test_a_report_is_promised(command: Command, capsys: pytest.CaptureFixture[st
     assert "will be mailed" in capsys.readouterr().out
 
 
+def test_a_question_needs_no_message(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run("-bv", "joe", "ann@far.example") == 0
+    slip, text = command.left()
+    assert slip.is_probe
+    assert slip.is_traced
+    assert text == b"Subject: probe\nTo: joe,\n\tann@far.example\n\n"
+    assert "will be mailed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "text", "said"),
     [
