@@ -69,6 +69,9 @@ class Choices(Protocol):
     @property
     def smtp_mx_address_limit(self) -> int: ...
 
+    @property
+    def inet_protocols(self) -> tuple[str, ...]: ...
+
 
 class NoHost(Exception):
     """There is nobody to connect to. `is_loop`: because this machine is the best exchanger."""
@@ -165,9 +168,11 @@ class _Finder:
 
     async def addresses_of(self, name: str, port: int, preference: int = 0) -> list[Host]:
         """The addresses of one host."""
-        if is_ip_address(name):
-            return [Host(name, name, port, preference)]
         choices = self._choices
+        if is_ip_address(name):
+            if not {"all", "ipv6" if ":" in name else "ipv4"} & set(choices.inet_protocols):
+                raise NoHost("5.4.4", f"Name service error for {name}: invalid host or domain name")
+            return [Host(name, name, port, preference)]
         is_native = choices.disable_dns_lookups or "native" in choices.smtp_host_lookup
         try:
             found = await self._resolver.addresses(name, dns_alone=not is_native)

@@ -72,6 +72,7 @@ MISCONFIGURED = "mail system configuration error"
 class RemoteSettings:
     """Field names and defaults are those of postconf(5)."""
 
+    inet_protocols: tuple[str, ...] = ("all",)
     disable_dns_lookups: bool = False
     ignore_mx_lookup_error: bool = False
     best_mx_transport: str = ""

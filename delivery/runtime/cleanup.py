@@ -269,6 +269,7 @@ class Cleanup:
         self._counters.add("rejected")
         reply = f"{decision.code} {decision.enhanced} {decision.text}"
         values = {
+            "queue_id": facts.queue_id or None,
             "client": facts.client_text,
             "helo": facts.helo,
             "sender": None if facts.sender is None else facts.sender.text,

@@ -42,7 +42,6 @@ from delivery.smtp.server import ServerProtocol
 from delivery.spool.content import ContentWriter
 from delivery.trace import with_protocol
 from delivery.values import Client, Recipient, default_orcpt
-from tables.addresses import NULL
 from tables.errors import TableUnavailable
 
 _JUNK = (events.Noop, events.Rset, events.Vrfy, events.Etrn, events.Helo, events.Ehlo)
@@ -190,14 +189,13 @@ class Dialogue:
 
     async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
         stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
-        given = {"helo": name, "protocol": protocol}
-        facts = self._facts(stage, **given)
+        facts = self._facts(stage, helo=name)  # the protocol is what it was before
         decision = await self._checks.helo(facts)
         if decision.refused:
             return self._refuse(decision, facts)
         self._note(decision, facts)
         self._forget()
-        self._known.update(given)
+        self._known |= {"helo": name, "protocol": protocol}
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
@@ -210,7 +208,6 @@ class Dialogue:
             "size": event.size or 0,
             "smtputf8": event.smtputf8,
             "sasl_sender": event.auth or "",
-            "instance": f"{os.getpid():x}.{next(_instances):x}",
         }
         facts = self._facts(Stage.MAIL, **known)
         decision = await self._checks.mail(facts)
@@ -218,6 +215,7 @@ class Dialogue:
             self._forget()  # what access tables asked for too
             return self._refuse(decision, facts)
         self._note(decision, facts)
+        known["instance"] = f"{os.getpid():x}.{next(_instances):x}"  # of what is accepted
         self._transaction = Transaction(event, known)
         return replies.SENDER_OK
 
@@ -317,10 +315,7 @@ class Dialogue:
         return replies.NOT_RECOGNIZED
 
     async def _vrfy(self, event: events.Vrfy) -> Reply:
-        given = {"recipient": event.address, "smtputf8": event.smtputf8}
-        if self._transaction is None:
-            given["sender"] = NULL
-        facts = self._facts(Stage.VRFY, **given)
+        facts = self._facts(Stage.VRFY, recipient=event.address, smtputf8=event.smtputf8)
         kept = self._checks.effects
         decision = await self._checks.rcpt(facts)
         self._checks.effects = kept  # a question asks for nothing to be done to the message

@@ -138,7 +138,7 @@ class Resolver:
         listed = () if dns_alone else self._hosts.addresses(name)
         if found := tuple(a for a in listed if wanted[ipaddress.ip_address(a).version]):
             return found
-        kinds = [kind for version, kind in ((6, "AAAA"), (4, "A")) if wanted[version]]
+        kinds = [kind for version, kind in ((4, "A"), (6, "AAAA")) if wanted[version]]
         results = await asyncio.gather(
             *(self._ask(name, kind) for kind in kinds), return_exceptions=True
         )

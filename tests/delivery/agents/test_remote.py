@@ -382,6 +382,14 @@ def test_next_hops(nexthop: str, asked: list[str]) -> None:
 
 
 @asynchronous
+async def test_an_address_of_a_family_that_is_not_spoken_is_no_host() -> None:
+    agent = make(Peer(), inet_protocols=("ipv6",))
+    result = await agent.deliver(letter(nexthop="[192.0.2.9]"))
+    reason = "Name service error for 192.0.2.9: invalid host or domain name"
+    assert summary(result) == [("bounced", "5.4.4", reason)]
+
+
+@asynchronous
 async def test_dns_can_be_switched_off() -> None:
     async with serving(Peer()) as peer:
         dns = Dns({"far.example": [Mx(1, "mx")]}, {"far.example": [LOCAL]})

@@ -410,3 +410,38 @@ async def test_keywords_are_withheld_from_some_clients(tmp_path: Path) -> None:
         assert "PIPELINING" not in ehlo
         assert "DSN" not in ehlo
         assert "VRFY" in ehlo
+
+
+@asynchronous
+async def test_what_policy_services_are_told_of_each_command(tmp_path: Path) -> None:
+    """EHLO is asked about before it counts, MAIL before the message has an instance."""
+    service = "check_policy_service inet:127.0.0.1:9"
+    async with talking(
+        tmp_path,
+        smtpd_delay_reject="no",
+        smtpd_helo_restrictions=service,
+        smtpd_sender_restrictions=service,
+        smtpd_recipient_restrictions=service,
+    ) as client:
+        client.ask.services["inet:127.0.0.1:9"] = "DUNNO"
+        mail = ("MAIL FROM:<>", "RCPT TO:<joe@example.com>")
+        await client.say("EHLO x", "VRFY joe@example.com", *mail)
+        told = [dict(request) for _, request in client.ask.requests]
+        assert [each["protocol_state"] for each in told] == ["EHLO", "VRFY", "MAIL", "RCPT"]
+        assert [each["protocol_name"] for each in told] == ["SMTP", "ESMTP", "ESMTP", "ESMTP"]
+        assert [bool(each["instance"]) for each in told] == [False, False, False, True]
+
+
+@asynchronous
+async def test_vrfy_has_no_sender_to_look_at(tmp_path: Path) -> None:
+    async with talking(tmp_path, smtpd_sender_restrictions="reject") as client:
+        assert (await client.say("EHLO x", "VRFY joe@example.com"))[1].startswith("252")
+
+
+@asynchronous
+async def test_a_refusal_names_the_message_once_it_has_a_name(tmp_path: Path) -> None:
+    async with talking(tmp_path, smtpd_data_restrictions="reject") as client:
+        await client.say("EHLO x", "MAIL FROM:<>", "RCPT TO:<joe@example.com>", "DATA")
+    [event] = journal_of(tmp_path)
+    assert event["event"] == "rejected"
+    assert event["queue_id"]

@@ -45,6 +45,7 @@ async def test_it_works(names: DnsServer) -> None:
     assert await asked.ns("example.com") == ("ns.example.com",)
     assert await asked.txt("example.com") == ("v=spf1 -all",)
     assert set(await asked.a("a.example.com")) == {"192.0.2.1", "192.0.2.2"}
+    assert (await asked.addresses("a.example.com"))[-1] == "2001:db8::1"  # IPv4 comes first
     assert set(await asked.addresses("a.example.com")) == {
         "2001:db8::1",
         "192.0.2.1",
