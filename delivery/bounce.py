@@ -162,7 +162,7 @@ def _explain(outcome: Outcome, *, utf8: bool) -> list[str]:
 
 
 def _what_happened(outcome: Outcome, *, utf8: bool) -> str:
-    if outcome.status is Status.SENT and not outcome.reply:
+    if outcome.status is Status.SENT and not outcome.reply and outcome.relay != "none":
         return f"delivery via {outcome.relay}: {_clean(outcome.reason, utf8=utf8)}"
     return _clean(outcome.reason, utf8=utf8)
 
@@ -220,7 +220,7 @@ def _action(envelope: Envelope, outcome: Outcome) -> str:
         return "failed"
     if outcome.delivered_to:
         return "delivered"
-    return "relayed" if outcome.reply else "expanded"
+    return "expanded" if outcome.is_expanded else "relayed"
 
 
 async def _return_message(

@@ -120,6 +120,7 @@ class Outcome:
     relay: str = "none"
     reply: str = ""
     delivered_to: str = ""  # where a local delivery went, for the journal
+    is_expanded: bool = False  # others took the recipient's place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,6 +171,7 @@ class Ledger:
             reason=reason,
             relay=relay,
             delivered_to=where,
+            is_expanded=not where,
         )
         self.parts.append(Part(outcome=outcome, is_news=True))
 

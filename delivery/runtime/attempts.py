@@ -380,7 +380,7 @@ class Attempts:
                     work.forwards += made
                     continue
                 for each in made:
-                    await self._spool.enter(each.envelope, each.content, queue_id=each.queue_id)
+                    await self._spool.enter_submission(each)
                 self.wake()
             except Exception as error:  # noqa: BLE001 - one message must not stop the queue
                 self._tell(error, work.queue_id)

@@ -8,12 +8,12 @@ RULES        the text passes the content room and goes to the spool in pieces; n
              sender and recipients are rewritten and expanded by the routing room, copies added
              DISCARD, HOLD, FILTER, REDIRECT, BCC, PREPEND of access(5) and header_checks(5) concern
              the whole message; the later one counts, that is the content's
+             that a virtual alias was expanded is told to a sender who asked to hear of success
              REDIRECT leaves one recipient, the first, with its new address, and no filter
              one log line and one journal line for each message; one for each refusal
              ETRN for a site that is being flushed already joins in
 ERRORS       SmtpFailure (storage, limits, loop, content), TableUnavailable: the client is told,
              nothing kept
-NOT DONE     reports that a list was expanded (RFC 3461 5.2.7.1)
 SOURCE       Postfix cleanup(8), qmgr(8); RFC 5321 4.4, 6.3
 """
 
@@ -38,7 +38,7 @@ from delivery.runtime.rules import MailRules
 from delivery.spool.content import ContentWriter
 from delivery.spool.records import Submission
 from delivery.spool.store import Spool
-from delivery.values import Client, Envelope, Recipient
+from delivery.values import Client, Envelope, Outcome, Recipient, Status
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError, TableError, TableUnavailable
 
@@ -253,12 +253,7 @@ class Cleanup:
         if submission is None:
             self._accepted(draft, None, action="DISCARD")
             return draft.queue_id
-        entered = await self.spool.enter(
-            submission.envelope,
-            submission.content,
-            queue_id=submission.queue_id,
-            hold=submission.hold,
-        )
+        entered = await self.spool.enter_submission(submission)
         action = "HOLD" if submission.hold else ""
         self._accepted(draft, submission.envelope, action=action)
         self.queued()
@@ -331,7 +326,7 @@ class Cleanup:
         if effects.discard:
             draft.abandon()
             return Completed(None)
-        envelope = self._envelope(draft, cleaned, effects)
+        envelope, expanded = self._envelope(draft, cleaned, effects)
         if cleaned.refusal is not None and not draft.handling.returns:
             draft.abandon()
             return Completed(None, cleaned.refusal)
@@ -341,6 +336,7 @@ class Cleanup:
             content=content,
             queue_id=draft.queue_id,
             hold="held by a table" if effects.hold else "",
+            settled=tuple(map(_expanded, expanded)),
         )
         return Completed(submission, cleaned.refusal)
 
@@ -359,17 +355,21 @@ class Cleanup:
 
     # inside
 
-    def _envelope(self, draft: Draft, cleaned: Cleaned, effects: Effects) -> Envelope:
+    def _envelope(
+        self, draft: Draft, cleaned: Cleaned, effects: Effects
+    ) -> tuple[Envelope, tuple[Recipient, ...]]:
+        """As it is to be queued, and the recipients whose sender hears that they were expanded."""
         given, handling = draft.envelope, draft.handling
+        expanded: tuple[Recipient, ...] = ()
         try:
-            recipients = _recipients(draft, effects, cleaned.effects.bcc)
+            recipients, expanded = _recipients(draft, effects, cleaned.effects.bcc)
         except (SmtpFailure, TableError) as error:
             if not handling.is_ours:
                 raise
             # as it is it is tried, and what is wrong with it comes out then
             log.event("cleanup", queue_id=draft.queue_id, problem=str(error))
             recipients = given.recipients
-        return replace(
+        envelope = replace(
             given,
             recipients=recipients,
             eightbit=given.eightbit or cleaned.says_8bit,
@@ -381,6 +381,7 @@ class Cleanup:
                 and (cleaned.has_utf8_headers or _is_international(given.sender, recipients))
             ),
         )
+        return envelope, expanded
 
     def _tell(self, draft: Draft, notes: tuple[Note, ...]) -> None:
         """What the checks of the content had to say."""
@@ -419,23 +420,40 @@ class Cleanup:
         )
 
 
-def _recipients(draft: Draft, effects: Effects, copies: tuple[str, ...]) -> tuple[Recipient, ...]:
-    """Those to be queued. `copies`: of the content's checks; access tables add recipients."""
+def _recipients(
+    draft: Draft, effects: Effects, copies: tuple[str, ...]
+) -> tuple[tuple[Recipient, ...], tuple[Recipient, ...]]:
+    """(those to be queued, those that were expanded and whose sender asked to hear of it).
+
+    `copies`: of the content's checks; access tables add recipients.
+    """
     router, handling, given = draft.rules.router, draft.handling, draft.envelope
     added = tuple(
         Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
         for target in map(_address, effects.bcc)
     )
-    recipients = router.expand(
+    expansion = router.expand(
         (*given.recipients, *added),
         copies_for=given.sender if handling.is_copied else None,
         copies=map(_address, copies),
         maps=handling.is_mapped,
-    ).recipients
+    )
+    recipients, expanded = expansion.recipients, expansion.expanded
     if effects.redirect:
         target = router.rewriter.complete(_address(effects.redirect))
-        return (replace(recipients[0], address=target),)
-    return recipients
+        return (replace(recipients[0], address=target),), expanded
+    return recipients, expanded
+
+
+def _expanded(recipient: Recipient) -> Outcome:
+    """RFC 3461 5.2.7.1 (b)."""
+    return Outcome(
+        recipient=recipient,
+        status=Status.SENT,
+        dsn="2.0.0",
+        reason="alias expanded",
+        is_expanded=True,
+    )
 
 
 def _is_international(sender: Address, recipients: tuple[Recipient, ...]) -> bool:

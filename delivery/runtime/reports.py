@@ -119,10 +119,7 @@ class Reporter:
             return
         lease, made = await self._returned(rules, refused.returned, refused)
         for report in made:
-            submission = report.submission
-            await self._cleanup.spool.enter(
-                submission.envelope, submission.content, queue_id=submission.queue_id
-            )
+            await self._cleanup.spool.enter_submission(report.submission)
         self.entered(lease, made)
         self._cleanup.queued()
 
@@ -131,9 +128,12 @@ class Reporter:
     ) -> tuple[Lease, list[Made]]:
         """The report about a message that is not queued, and the lease that it would have had."""
         recipients = given.envelope.recipients
+        envelope = given.envelope
+        if refusal.enhanced != "5.4.0":  # a loop; all other refusals are for its content
+            envelope = replace(envelope, ret="HDRS")  # which is not sent about then
         lease = Lease(
             queue_id=given.queue_id,
-            envelope=given.envelope,
+            envelope=envelope,
             numbers={},
             arrived=self._clock(),
             attempts=1,

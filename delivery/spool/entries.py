@@ -46,7 +46,11 @@ def make_entry(
         message=row,
         content=(number, content.headers, None if in_file else content.data),
         recipients=[
-            rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)
+            *(rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)),
+            *(
+                rowform.settled_row(number, place, item)
+                for place, item in enumerate(submission.settled, len(recipients))
+            ),
         ],
         file_name=queue_id if in_file else "",
         link_from=content.path if is_shared else "",
@@ -58,6 +62,7 @@ def make_entry(
         arrived=now,
         attempts=1,
         size=content.size,
-        last_number=len(recipients) - 1,
+        last_number=len(recipients) + len(submission.settled) - 1,
+        settled=submission.settled,
     )
     return rows, lease

@@ -46,6 +46,7 @@ class Submission:
     content: Content
     queue_id: str = ""  # '' makes a new one
     hold: str = ""  # why it is held; '': it is not
+    settled: tuple[Outcome, ...] = ()  # of recipients that are done with: reports are due
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,12 @@ def recipient_row(message: int, number: int, recipient: Recipient) -> RecipientR
     return RecipientRow(message, number, address, original, notify, recipient.orcpt, 0, None)
 
 
+def settled_row(message: int, number: int, outcome: Outcome) -> RecipientRow:
+    """The row of a recipient that nobody is to try, but somebody is to hear of."""
+    row = recipient_row(message, number, outcome.recipient)
+    return row._replace(final=1, outcome=outcome_column(outcome))
+
+
 def read_recipient(row: RecipientRow) -> Recipient:
     """The Recipient of a row."""
     try:
@@ -153,6 +159,7 @@ def outcome_column(outcome: Outcome) -> str:
             "relay": outcome.relay,
             "reply": outcome.reply,
             "delivered_to": outcome.delivered_to,
+            "is_expanded": outcome.is_expanded,
         },
         separators=(",", ":"),
     )
@@ -170,6 +177,7 @@ def read_outcome(column: str, recipient: Recipient) -> Outcome:
             relay=str(value.get("relay", "none")),
             reply=str(value.get("reply", "")),
             delivered_to=str(value.get("delivered_to", "")),
+            is_expanded=bool(value.get("is_expanded", False)),
         )
     except (ValueError, LookupError) as error:
         raise RowError(f"outcome: {error}") from error

@@ -187,13 +187,17 @@ class Spool:
         `queue_id` is that of the writer the content came from. Raises SmtpFailure 452 4.3.1.
         """
         submission = Submission(envelope=envelope, content=content, queue_id=queue_id, hold=hold)
+        return await self.enter_submission(submission, now=now)
+
+    async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
+        """The same, of a message that is ready."""
         entry, lease = self._entry(submission, time.time() if now is None else now)
         try:
             await self._submit(entries=[entry])
         except SmtpFailure:
-            self.forget(content)
+            self.forget(submission.content)
             raise
-        self._entered(entry, lease, content)
+        self._entered(entry, lease, submission.content)
         return lease.queue_id
 
     # trying

@@ -179,3 +179,16 @@ async def test_the_need_for_smtputf8_may_be_found(
         await send(client, "Subject: \udcfc\r\n\r\n.\r\n")
         found = [lease.envelope.smtputf8 for lease in await client.queued()]
         assert found == [expected, False, False]
+
+
+@asynchronous
+async def test_that_an_alias_was_expanded_is_told_on_request(tmp_path: Path) -> None:
+    virtual = "inline:{{list@example.com = joe@example.com, ann@example.com}}"
+    async with talking(tmp_path, virtual_alias_maps=virtual) as client:
+        recipient = "RCPT TO:<list@example.com> NOTIFY=SUCCESS,FAILURE"
+        await client.say("EHLO x", "MAIL FROM:<a@b.example>", recipient, "DATA", LETTER)
+        [lease] = await client.queued()
+        assert recipients(lease) == ["joe@example.com", "ann@example.com"]
+        assert {item.notify for item in lease.envelope.recipients} == {frozenset({"FAILURE"})}
+        [told] = lease.settled
+        assert (told.recipient.address.text, told.is_expanded) == ("list@example.com", True)

@@ -10,7 +10,8 @@ import pytest
 
 from delivery.errors import OurError, SmtpFailure
 from delivery.spool import QueueState, ShardBusy, Spool, SpoolLimits
-from delivery.values import Client, Recipient
+from delivery.spool.records import Submission
+from delivery.values import Client, Outcome, Recipient, Status
 from tables.addresses import Address
 from tests.delivery.spool.messages import (
     NOW,
@@ -234,3 +235,24 @@ async def test_mail_is_refused_when_the_disk_has_too_little_room(tmp_path: Path)
         with pytest.raises(SmtpFailure) as caught:
             opened.begin()
         assert (caught.value.code, caught.value.enhanced) == (452, "4.3.1")
+
+
+@asynchronous
+async def test_what_is_done_with_already_is_told_with_the_first_attempt(tmp_path: Path) -> None:
+    told = Outcome(
+        recipient=recipient("list@example.com"),
+        status=Status.SENT,
+        dsn="2.0.0",
+        reason="alias expanded",
+        is_expanded=True,
+    )
+    ready = Submission(envelope=envelope(), content=small(), settled=(told,))
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter_submission(ready, now=NOW)
+        lease = await leased(opened, queue_id)
+        assert (len(lease.numbers), lease.settled) == (1, (told,))
+    async with spool(tmp_path) as again:  # a crash before the report
+        lease = await leased(again, queue_id)
+        assert (len(lease.numbers), lease.settled) == (1, (told,))
+        await again.finish(lease, outcomes(lease), next_attempt=NOW + 300)
+        assert await again.listing() == []
