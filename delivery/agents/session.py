@@ -229,7 +229,7 @@ class Session:
                 recipients=tuple(attempt.shown[item] for item in attempt.waiting),
                 size=0 if may_grow else size,  # by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
-                smtputf8=attempt.needs_smtputf8,
+                smtputf8=envelope.smtputf8 and "SMTPUTF8" in client.keywords,
                 is_probe=envelope.is_probe,
                 ret=envelope.ret,
                 envid=envelope.envid,

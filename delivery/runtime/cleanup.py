@@ -34,6 +34,7 @@ from delivery.journal import Journal
 from delivery.policy.facts import Facts
 from delivery.policy.verdict import NO_EFFECTS, Decision, Effects, Note
 from delivery.runtime.cleanuprules import CleanupRules, Handling
+from delivery.runtime.envelopesize import is_too_large
 from delivery.runtime.rules import MailRules
 from delivery.spool.content import ContentWriter
 from delivery.spool.records import Submission
@@ -130,6 +131,11 @@ class Draft:
     def queue_id(self) -> str:
         """Its name, already."""
         return self.writer.queue_id
+
+    @property
+    def size(self) -> int:
+        """Octets up to now, our own headers included."""
+        return self.writer.size + len(self.headers)
 
     def take(self, data: bytes) -> None:
         """A piece of the text, CRLF line ends; any size."""
@@ -327,9 +333,15 @@ class Cleanup:
             draft.abandon()
             return Completed(None)
         envelope, expanded = self._envelope(draft, cleaned, effects)
-        if cleaned.refusal is not None and not draft.handling.returns:
+        refusal = cleaned.refusal
+        limit = 0 if draft.handling.is_ours else draft.rules.settings.message_size_limit
+        if refusal is None and is_too_large(envelope, draft.size, limit):
+            refusal = SmtpFailure(
+                552, "5.3.4", "Error: message file too big", cause="message_size_limit"
+            )
+        if refusal is not None and not draft.handling.returns:
             draft.abandon()
-            return Completed(None, cleaned.refusal)
+            return Completed(None, refusal)
         content = await draft.writer.finish(draft.headers)
         submission = Submission(
             envelope=envelope,
@@ -338,7 +350,7 @@ class Cleanup:
             hold="held by a table" if effects.hold else "",
             settled=tuple(map(_expanded, expanded)),
         )
-        return Completed(submission, cleaned.refusal)
+        return Completed(submission, refusal)
 
     async def flush_site(self, domain: str) -> int:
         """ETRN: messages for that domain become due; how many."""

@@ -64,6 +64,7 @@ def notice(word: str, classes: Collection[str]) -> Handling:
 class CleanupSettings:
     """What is read beside the rooms of content and routing; names are those of postconf(5)."""
 
+    message_size_limit: int
     smtputf8_enable: bool
     smtputf8_autodetect_classes: tuple[str, ...]
 
@@ -74,10 +75,10 @@ class CleanupRules:
     def __init__(self, parameters: Parameters, tables: Tables, router: Router) -> None:
         self.router = router
         self.incoming = Incoming(parameters, tables, router)
-        self._settings = parameters.bind(CleanupSettings)
+        self.settings = parameters.bind(CleanupSettings)
 
     def detects_utf8(self, handling: Handling) -> bool:
         """True for mail that needs SMTPUTF8 when it looks so, though nobody said it."""
-        settings = self._settings
+        settings = self.settings
         classes = settings.smtputf8_autodetect_classes
         return settings.smtputf8_enable and (handling.source in classes or "all" in classes)

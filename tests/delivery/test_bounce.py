@@ -194,7 +194,7 @@ def test_a_warning_says_how_long_it_will_be_tried() -> None:
         ),
         ({"reply": "250 2.0.0 Ok"}, "relayed", "smtp; 250 2.0.0 Ok"),
         (
-            {"relay": "local", "reply": "", "reason": "alias expanded"},
+            {"relay": "local", "reply": "", "reason": "alias expanded", "is_expanded": True},
             "expanded",
             "X-Postfix; delivery via local: alias expanded",
         ),

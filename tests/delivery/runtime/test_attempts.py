@@ -584,7 +584,7 @@ async def test_the_first_attempt_is_shown_when_asked(tmp_path: Path) -> None:
         await made.run()
         traces = [text for text in made.agent.contents if b"Subject: Mail Delivery Status" in text]
         assert len(traces) == 1
-        for action in (b"delayed", b"failed", b"expanded"):
+        for action in (b"delayed", b"failed", b"relayed"):
             assert traces[0].count(b"Action: " + action) == 1
         made.clock.now += HOUR
         await made.look()

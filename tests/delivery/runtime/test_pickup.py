@@ -27,7 +27,7 @@ SLIP = Slip(
         for each in (Address("ann", ""), Address("x", "far.example"))
     ),
 )
-VALUES = {"myhostname": "mx.here.example", "myorigin": "here.example", "message_size_limit": "99"}
+VALUES = {"myhostname": "mx.here.example", "myorigin": "here.example", "message_size_limit": "9999"}
 
 
 class Rig:
@@ -177,4 +177,4 @@ async def test_users_hear_of_the_rules(tmp_path: Path) -> None:
         made.pickup.start()
         assert made.rules is not None
         made.pickup.publish(made.rules)
-        assert read_terms(made.directory).message_size_limit == 99
+        assert read_terms(made.directory).message_size_limit == 9999
