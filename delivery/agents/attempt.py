@@ -9,7 +9,7 @@ SOURCE       Postfix smtp_trouble.c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from delivery.agents.base import Delivery, Part, Result, settle
@@ -70,10 +70,12 @@ class Attempt:
         relay: str = "none",
         reply: str = "",
         is_final: bool = False,
+        but: Collection[Recipient] = (),
     ) -> None:
         """The same for everybody who waits; `is_final`: nobody else is asked about them."""
         status = Status.DEFERRED if dsn.startswith("4") else Status.BOUNCED
-        outcomes = settle(self.waiting, status, dsn, reason, relay=relay, reply=reply)
+        failed = [recipient for recipient in self.waiting if recipient not in but]
+        outcomes = settle(failed, status, dsn, reason, relay=relay, reply=reply)
         if is_final:
             for outcome in outcomes:
                 self.end(outcome)

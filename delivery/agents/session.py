@@ -89,6 +89,7 @@ class Session:
         self._attempt = attempt
         self._terms = terms
         self._habits = habits
+        self.judged: set[Recipient] = set()  # the server has said what it thinks of these
 
     async def open(self) -> None:
         """Up to where a transaction may begin. Raises SiteFailed and what a connection raises."""
@@ -141,8 +142,8 @@ class Session:
         if policy.is_required or self._client.closing:
             dsn = answer.dsn if answer.code >= 400 else "4.5.0"
             reason = f"TLS is required, but host {shown} refused to start TLS: {answer.text}"
-            if not policy.is_required:
-                reason = f"host {shown} refused to talk to me: {answer.text}"
+            if not policy.is_required:  # what is missing is not TLS: it hangs up
+                dsn, reason = "4.4.2", f"host {shown} refused to talk to me: {answer.text}"
             raise SiteFailed(dsn, reason, reply=answer.text)
         return False
 
@@ -261,6 +262,7 @@ class Session:
     def _judge(self, fate: Fate, recipient: Recipient) -> None:
         """What a reply means for a recipient."""
         attempt = self._attempt
+        self.judged.add(recipient)
         answer, host = fate.answer, self.connection.host
         outcome = Outcome(
             recipient=recipient,

@@ -468,6 +468,19 @@ async def test_kept_connections_are_given_up_after_a_while() -> None:
 
 
 @asynchronous
+async def test_what_a_server_said_before_it_left_stands() -> None:
+    people = (recipient("a@far.example"), recipient("b@far.example"))
+    async with serving(Peer([("RCPT TO:<a", "!421 4.3.2 closing")])) as peer:
+        result = await make(peer).deliver(letter(*people))
+        lost = f"lost connection with {NAME} while sending RCPT TO"
+        assert summary(result) == [
+            ("deferred", "4.3.2", said("421 4.3.2 closing", "RCPT TO")),
+            ("deferred", "4.4.2", lost),
+        ]
+        assert result.unreachable == lost
+
+
+@asynchronous
 async def test_421_ends_the_use_of_a_connection() -> None:
     async with serving(Peer([("RCPT TO:<a", "421 4.3.2 closing")])) as peer:
         idle = IdleConnections()

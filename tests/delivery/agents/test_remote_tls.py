@@ -153,7 +153,7 @@ def test_what_is_no_certificate_has_no_key() -> None:
     "level, rules, expected",
     [
         ("may", [("STARTTLS", "454 4.7.0 not now")], ("sent", "2.0.0")),
-        ("may", [("STARTTLS", "!421 4.3.0 go away")], ("deferred", "4.3.0")),
+        ("may", [("STARTTLS", "!421 4.3.0 go away")], ("deferred", "4.4.2")),
         ("may", [("STARTTLS", "!close")], ("deferred", "4.4.2")),
         ("encrypt", [("STARTTLS", "454 4.7.0 not now")], ("deferred", "4.7.0")),
         ("encrypt", [("STARTTLS", "502 5.5.1 what")], ("bounced", "5.5.1")),
