@@ -15,7 +15,7 @@ SOURCE       main.cf(5), postconf(5); Postfix dict_load_fp(3), split_nameval(3)
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tables.errors import EntryError
@@ -54,7 +54,7 @@ class MainFile:
 def parse_main(text: str) -> MainFile:
     """All settings; of two with one name the last counts. main.cf(5)"""
     settings: dict[str, Setting] = {}
-    problems: list[FileProblem] = []
+    problems = line_problems(text)
     for line, content in joined_lines(text):
         match = _SETTING.fullmatch(content.strip(BLANKS))
         assert match is not None  # every part of the pattern may be empty
@@ -72,17 +72,37 @@ def parse_main(text: str) -> MainFile:
 
 
 def joined_lines(text: str) -> list[tuple[int, str]]:
-    """Logical lines with the number of the first; continuations are joined with one blank."""
+    """Logical lines with the number of the first; continuations are joined with one blank.
+
+    What line_problems() names is not among them.
+    """
     found: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        start = line.lstrip(BLANKS)[:1]
-        if start in ("", "#"):
-            continue
+    for number, line in _lines(text):
         if line[0] not in BLANKS:
             found.append((number, [line.rstrip(BLANKS)]))
         elif found:
             found[-1][1].append(line.strip(BLANKS))
-    return [(number, " ".join(parts)) for number, parts in found]
+    joined = ((number, " ".join(parts)) for number, parts in found)
+    return [(number, content) for number, content in joined if "\x00" not in content]
+
+
+def line_problems(text: str) -> list[FileProblem]:
+    """Lines that cannot be read at all."""
+    found = []
+    for place, (number, line) in enumerate(_lines(text)):
+        if place == 0 and line[0] in BLANKS:
+            message = "A line that begins with blanks continues the one before, and there is none."
+            found.append(FileProblem(number, message))
+        if "\x00" in line:
+            found.append(FileProblem(number, "There is a NUL character in the line."))
+    return found
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, without comments and empty ones."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip(BLANKS)[:1] not in ("", "#"):
+            yield number, line
 
 
 def print_main(parameters: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tables.errors import EntryError
-from tables.mainfile import FileProblem, joined_lines
+from tables.mainfile import FileProblem, joined_lines, line_problems
 from tables.services import Service, parse_service, print_service
 
 _HEAD = "# service type  private unpriv  chroot  wakeup  maxproc command + args\n"
@@ -38,7 +38,7 @@ class MasterFile:
 def parse_master(text: str) -> MasterFile:
     """All services that can be read. master(5)"""
     entries: dict[tuple[str, str], MasterEntry] = {}
-    problems: list[FileProblem] = []
+    problems = line_problems(text)
     for line, content in joined_lines(text):
         try:
             service = parse_service(content)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from panel.constants import VALUE_LENGTH
 from panel.services.importer.report import ImportReport, Level
@@ -33,7 +34,8 @@ _REFERENCE = re.compile(
     rf"(?<![\w./$:-])(?P<proxy>(?:proxy:|proxywrite:)*)(?P<type>{'|'.join(_OF_FILES)})"
     rf":(?P<path>{_PART}+)"
 )
-_NESTED_FILES = 20  # a file that names a file ...
+_COMPILED = (".db", ".cdb", ".lmdb", ".dir")
+_FILES = 1000  # that the lists of one import name, over and over or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Rewriter:
         self._sources = sources
         self._report = report
         self._lookup = lookup
+        self._files = 0  # of patterns, read so far
 
     def rewritten(self, text: str, kind: str, where: Where) -> str:
         """The text with every reference to a file turned into one to a table."""
@@ -92,7 +95,10 @@ class Rewriter:
             return self._missing(table_type, path, where, text)
         source = self._tree.locate(path)
         if source is None:
-            return self._missing(table_type, path, where, f"{path} is not there")
+            problem = f"{path} is not there"
+            if any(self._tree.locate(f"{path}{suffix}") for suffix in _COMPILED):
+                problem += ": only what was compiled of it, and that is not read"
+            return self._missing(table_type, path, where, problem)
         reference = self._sources.reference(table_type, source, kind)
         written = match[0]
         if reference != written:
@@ -109,8 +115,11 @@ class Rewriter:
         )
         return f"fail:{name}"
 
-    def with_files_in_place(self, text: str, where: Where, *, depth: int = 0) -> str:
-        """The list with the patterns of the files that it names instead of the names."""
+    def with_files_in_place(self, text: str, where: Where, *, inside: tuple[Path, ...] = ()) -> str:
+        """The list with the patterns of the files that it names instead of the names.
+
+        `inside`: the files that led to it.
+        """
         if "/" not in text:
             return text
         found: list[str] = []
@@ -121,25 +130,31 @@ class Rewriter:
             if not path.startswith("/"):
                 found.append(item)
                 continue
-            found += self._patterns(path, negated, where, depth)
+            found += self._patterns(path, negated, where, inside)
         joined = ", ".join(found)
         if len(joined) > VALUE_LENGTH:
             self._say(Level.LEFT_OUT, where, "its files are too long: make them tables")
             return ""
         return joined
 
-    def _patterns(self, path: str, negated: bool, where: Where, depth: int) -> list[str]:
+    def _patterns(
+        self, path: str, negated: bool, where: Where, inside: tuple[Path, ...]
+    ) -> list[str]:
         source = self._tree.locate(path)
-        if source is None or depth >= _NESTED_FILES:
-            self._say(Level.LEFT_OUT, where, f"{path} is not there, or is nested too deeply")
+        self._files += 1
+        if source is None or source in inside or self._files > _FILES:
+            problem = f"{path} is not there"
+            if source is not None:
+                problem = f"{path} names itself" if source in inside else "too many files are named"
+            self._say(Level.LEFT_OUT, where, problem)
             return []
         lines = " ".join(line for _, line in logical_lines(source_lines(source)))
-        inside = split_items(self.with_files_in_place(lines, where, depth=depth + 1))
+        found = split_items(self.with_files_in_place(lines, where, inside=(*inside, source)))
         shown = self._tree.shown(source)
-        self._say(Level.APPROXIMATED, where, f"{len(inside)} patterns of {shown}, as it is now")
+        self._say(Level.APPROXIMATED, where, f"{len(found)} patterns of {shown}, as it is now")
         if not negated:
-            return list(inside)
-        return [item[1:] if item.startswith("!") else f"!{item}" for item in inside]
+            return list(found)
+        return [item[1:] if item.startswith("!") else f"!{item}" for item in found]
 
     def _say(self, level: Level, where: Where, text: str) -> None:
         self._report.add(level, where.file, where.line, f"{where.name}: {text}.")

@@ -5,7 +5,9 @@ LEVELS       understood     it stands in the rows and means the same
              approximated   it stands in the rows in other words, or means something close
              left out       it does not stand in the rows, and why
              wrong          kept as written, but a publish will refuse it until it is corrected
-LIMITS       of one file and level the first KEPT lines are kept; all are counted
+RULES        what stands in the files may be anything: what cannot be printed is escaped
+LIMITS       of one file and level the first KEPT lines are kept; all are counted. A remark has at
+             most TEXT_LENGTH characters
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 KEPT = 200
+TEXT_LENGTH = 1000
 
 
 class Level(StrEnum):
@@ -57,7 +60,7 @@ class ImportReport:
         kept = (file, level)
         self._kept[kept] += 1
         if self._kept[kept] <= KEPT:
-            self.lines.append(ReportLine(file, line, level, text))
+            self.lines.append(ReportLine(_printable(file), line, level, _printable(text)))
 
     def as_text(self) -> Iterator[str]:
         """Lines for a person."""
@@ -76,3 +79,13 @@ class ImportReport:
             "counts": {str(level): self.counts[level] for level in Level},
             "rows": dict(self.rows),
         }
+
+
+def _printable(text: str) -> str:
+    """The text without line ends, escape sequences, NULs and half characters."""
+    if len(text) > TEXT_LENGTH:
+        text = f"{text[:TEXT_LENGTH]} ..."
+    if text.isprintable():
+        return text
+    escaped = (each if each.isprintable() else repr(each)[1:-1] for each in text)
+    return "".join(escaped)

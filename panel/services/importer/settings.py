@@ -11,10 +11,12 @@ SOURCE       main.cf(5), master.cf(5), postconf(5)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from panel.constants import PARAMETER_NAME_LENGTH
 from panel.services.importer.history import (
     KEPT_NAMES,
     OLD_DEFAULTS,
@@ -34,6 +36,7 @@ from tables.parameters import OLD_NAMES, REGISTRY, ParameterType, check, find
 from tables.services import Service
 
 MAIN, MASTER = "main.cf", "master.cf"
+_CLASS_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{PARAMETER_NAME_LENGTH}}}")
 CLASSES = "smtpd_restriction_classes"
 
 # daemons of Postfix whose work the engine does in its own way, so that their lines say nothing
@@ -110,10 +113,24 @@ def read_settings(tree: Tree, report: ImportReport, *, old_defaults: bool | None
     result = Settings(settings, old_names={new: old for old, new in renamed.items()})
     is_old = is_of_2000(found.settings) if old_defaults is None else old_defaults
     if CLASSES in settings:
-        result.classes = tuple(dict.fromkeys(split_items(settings[CLASSES].value)))
+        _read_classes(result, report)
     _put_defaults(result, tree, report, is_old=is_old)
     _read_services(tree, report, result)
     return result
+
+
+def _read_classes(settings: Settings, report: ImportReport) -> None:
+    """The names of restriction classes; what cannot be a name is taken out."""
+    setting = settings.parameters[CLASSES]
+    words = dict.fromkeys(split_items(setting.value))
+    settings.classes = tuple(word for word in words if _CLASS_NAME.fullmatch(word))
+    for word in words:
+        if word not in settings.classes and "$" not in word:
+            text = f"{word} cannot be the name of a restriction class."
+            report.add(Level.LEFT_OUT, MAIN, setting.line, text)
+    if len(settings.classes) < len(words):
+        value = ", ".join(settings.classes)
+        settings.parameters[CLASSES] = replace(setting, value=value)
 
 
 def _put_defaults(settings: Settings, tree: Tree, report: ImportReport, *, is_old: bool) -> None:

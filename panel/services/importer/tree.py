@@ -4,11 +4,13 @@ RULES        the directory is /etc/postfix itself or a copy of it. A path of the
              looked for
              1. below the directory, when it lies in the configuration directory
              2. below the root, when the directory is <root>/etc/postfix
-             3. where it says, when the directory is the configuration directory of this machine,
-                or the path lies below the directory
-             so a copy is complete or it says what is missing; it never takes this machine's files
+             3. where it says, when the directory is /etc/postfix itself or another one in /etc, or
+                the path lies below the directory
+             so a copy is complete or it says what is missing; it never takes this machine's files,
+             not by a link and not by ".." either
              Relative paths count from the directory.
              Text is UTF-8; main.cf and master.cf in another code are read as Latin-1.
+LIMITS       MAIN_BYTES of main.cf and master.cf; of a longer line of a source LINE_LENGTH
 ERRORS       ImportProblem; OSError
 """
 
@@ -18,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 USUAL = PurePosixPath("/etc/postfix")
+MAIN_BYTES = 16 << 20
+LINE_LENGTH = 1 << 20  # characters; no row takes so many
 
 
 class ImportProblem(Exception):
@@ -34,13 +38,18 @@ class Tree:
         self.config_directory = USUAL  # as its own main.cf says
         parts = self.directory.parts
         self._root = self.directory.parents[1] if parts[-2:] == ("etc", "postfix") else None
+        self._is_own = self.directory.parent == Path(USUAL).parent
 
     def locate(self, text: str) -> Path | None:
         """The regular file that a path of the configuration means; None when it is not there."""
         for candidate in self._candidates(PurePosixPath(text)):
-            if candidate.is_file():
+            if candidate.is_file() and self._may_read(candidate):
                 return candidate
         return None
+
+    def _may_read(self, path: Path) -> bool:
+        """False for a file of this machine that a copy leads to, by links or otherwise."""
+        return self._is_own or path.resolve().is_relative_to(self._root or self.directory)
 
     def _candidates(self, path: PurePosixPath) -> Iterator[Path]:
         if not path.is_absolute():
@@ -51,8 +60,7 @@ class Tree:
                 yield self.directory / path.relative_to(place)
         if self._root is not None:
             yield self._root / path.relative_to("/")
-        is_own = self.directory == Path(self.config_directory)
-        if is_own or path.is_relative_to(self.directory):
+        if self._is_own or path.is_relative_to(self.directory):
             yield Path(path)
 
     def shown(self, path: Path) -> str:
@@ -63,12 +71,17 @@ class Tree:
 
     def text(self, name: str) -> str | None:
         """The text of a file of the directory; None when it is not there."""
-        try:
-            data = (self.directory / name).read_bytes()
-        except FileNotFoundError:
+        path = self.directory / name
+        if not path.exists():
             return None
+        if not path.is_file() or not self._may_read(path):
+            raise ImportProblem(f"{path} is no regular file of the directory.")
+        with path.open("rb") as stream:
+            data = stream.read(MAIN_BYTES + 1)
+        if len(data) > MAIN_BYTES:
+            raise ImportProblem(f"{path} is larger than {MAIN_BYTES >> 20} MiB.")
         try:
-            return data.decode()
+            return data.decode("utf-8-sig")  # an editor may have put a mark before it
         except UnicodeDecodeError:
             return data.decode("latin-1")
 
@@ -76,5 +89,7 @@ class Tree:
 def source_lines(path: Path) -> Iterator[str]:
     """The lines of a table's source, without their ends; bytes that are not UTF-8 escaped."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-        for line in stream:
+        while line := stream.readline(LINE_LENGTH):
             yield line.removesuffix("\n")
+            while len(line) == LINE_LENGTH and not line.endswith("\n"):
+                line = stream.readline(LINE_LENGTH)

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
 from panel.models import Entry, Parameter, Restriction, RestrictionList, Service, Table
 from panel.services.importer.entries import load_entries
 from panel.services.importer.lists import PlannedList
 from panel.services.importer.references import Rewriter
 from panel.services.importer.report import ImportReport, Level
-from panel.services.importer.settings import MASTER, PlannedService
+from panel.services.importer.settings import MAIN, MASTER, PlannedService
 from panel.services.importer.sources import Sources
 from panel.services.importer.tree import Tree
 from tables.mainfile import Setting
@@ -79,9 +82,13 @@ def write_lists(planned: Mapping[str, PlannedList], report: ImportReport) -> Non
 def write_parameters(settings: Mapping[str, Setting], report: ImportReport) -> None:
     """One row for each setting."""
     RestrictionList.objects.filter(name__in=settings).delete()
+    written = 0
     for name, setting in settings.items():
-        Parameter.objects.update_or_create(name=name, defaults={"value": setting.value})
-    report.rows["parameters"] = len(settings)
+        row = Parameter(name=name, value=setting.value)
+        if _fits(row, MAIN, setting.line, name, report):
+            Parameter.objects.update_or_create(name=name, defaults={"value": setting.value})
+            written += 1
+    report.rows["parameters"] = written
     for kind, name in WELL_KNOWN.items():
         table, _made = Table.objects.get_or_create(
             name=kind, defaults={"type": "hash", "kind": kind}
@@ -94,20 +101,19 @@ def write_services(planned: list[PlannedService], report: ImportReport) -> None:
     """One row for each service."""
     for each in planned:
         service = each.service
-        Service.objects.update_or_create(
-            name=service.name,
-            type=service.type,
-            defaults={
-                "private": service.private,
-                "unprivileged": service.unprivileged,
-                "chroot": service.chroot,
-                "wakeup": service.wakeup,
-                "maxproc": None if service.maxproc == DEFAULT_MAXPROC else service.maxproc,
-                "command": service.command,
-                "overrides": dict(service.overrides),
-                "enabled": True,
-            },
-        )
+        fields = {
+            "private": service.private,
+            "unprivileged": service.unprivileged,
+            "chroot": service.chroot,
+            "wakeup": service.wakeup,
+            "maxproc": None if service.maxproc == DEFAULT_MAXPROC else service.maxproc,
+            "command": service.command,
+            "overrides": dict(service.overrides),
+            "enabled": True,
+        }
+        row = Service(name=service.name, type=service.type, **fields)
+        if _fits(row, MASTER, each.line, f"{service.name} {service.type}", report):
+            Service.objects.update_or_create(name=service.name, type=service.type, defaults=fields)
     report.rows["services"] = len(planned)
     if planned:
         _switch_off_others(report)
@@ -124,3 +130,13 @@ def _switch_off_others(report: ImportReport) -> None:
         if made:
             label = f"{service.name} {service.type}"
             report.add(Level.UNDERSTOOD, MASTER, 0, f"{label} is not there: it is switched off.")
+
+
+def _fits(row: Model, file: str, line: int, label: str, report: ImportReport) -> bool:
+    """Can the database take it? Otherwise it is left out. What it means is a publish's to judge."""
+    try:
+        row.clean_fields()
+    except ValidationError as error:
+        report.add(Level.LEFT_OUT, file, line, f"{label}: {' '.join(error.messages)}")
+        return False
+    return True
