@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from panel.admin.base import ReadOnlyAdmin
-from panel.admin.rowlinks import PAGES, RowLink, row_link
+from panel.admin.rowlinks import PAGES, RowLink, noun, row_link
 from panel.admin.unfolded import DropdownFilter, display
 from panel.models import Change
 from panel.services.changes import pending_changes
@@ -126,7 +126,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     def row_name(self, change: Change) -> str:
         """The row by what people call it."""
         name = label_of(change)
-        return f"{change.model} {Truncator(name).chars(60)}"
+        return f"{noun(change.model)} {Truncator(name).chars(60)}"
 
     @display(description=gettext_lazy("change"))
     def summary(self, change: Change) -> str:
@@ -156,11 +156,11 @@ def label_of(change: Change) -> str:
 def link_of(change: Change) -> RowLink:
     """To the row, where it still is; a member of a list is found on its list."""
     if change.operation == "delete":
-        return RowLink(f"{change.model} {label_of(change)}", "")
+        return RowLink(f"{noun(change.model)} {label_of(change)}", "")
     model, key = change.model, change.row
     if model == "restriction":
         model, key = "restrictionlist", (change.after or {}).get("list_id", 0)
-    return RowLink(f"{change.model} {label_of(change)}", row_link(f"{model}:{key}").url)
+    return RowLink(f"{noun(change.model)} {label_of(change)}", row_link(f"{model}:{key}").url)
 
 
 def shown(value: object) -> str:

@@ -33,10 +33,11 @@ def row_link(row: str) -> RowLink:
     model, _colon, key = row.partition(":")
     if model not in PAGES or not (key.isascii() and key.isdigit() and len(key) <= KEY_DIGITS):
         return RowLink(row, "")
-    names = {
-        "domainalias": _("domain alias"),
-        "entry": _("entry"),
-        "restrictionlist": _("restriction list"),
-    }
     url = reverse(f"admin:panel_{PAGES[model]}_change", args=[key])
-    return RowLink(f"{names.get(model, model)} {key}", url)
+    return RowLink(f"{noun(model)} {key}", url)
+
+
+def noun(model: str) -> str:
+    """What people call the rows that change records call so."""
+    names = {"domainalias": _("domain alias"), "restrictionlist": _("restriction list")}
+    return names.get(model, model)

@@ -5,9 +5,10 @@ SOURCE       ADDRESS_CLASS_README
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -44,6 +45,10 @@ class DomainForm(NamedForm):
 
 class DomainAliasForm(NamedForm):
     """One other name of a domain."""
+
+    helps: ClassVar[dict[str, str | Promise]] = {
+        "name": _("example.org; names in other scripts may be written as they are."),
+    }
 
     class Meta:
         model = DomainAlias

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='domainalias',
             name='domain',
-            field=models.ForeignKey(help_text='The domain that it is another name of. Its addresses are valid under both names, and mail for them goes to the same places; nobody else is.', on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='panel.domain', verbose_name='domain'),
+            field=models.ForeignKey(help_text='The domain that it is another name of. Its mailboxes and virtual entries are valid under both names; mail for other addresses is refused.', on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='panel.domain', verbose_name='domain'),
         ),
         migrations.AddIndex(
             model_name='domainalias',

@@ -55,8 +55,8 @@ class DomainAlias(models.Model):
         on_delete=models.CASCADE,
         related_name="aliases",
         help_text=_(
-            "The domain that it is another name of. Its addresses are valid under both names, and "
-            "mail for them goes to the same places; nobody else is."
+            "The domain that it is another name of. Its mailboxes and virtual entries are valid "
+            "under both names; mail for other addresses is refused."
         ),
     )
     enabled = models.BooleanField(

@@ -9,6 +9,7 @@ ERRORS       MachineError becomes that line
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import sys
 from dataclasses import replace
@@ -28,6 +29,7 @@ from machine.supervisor import Supervisor
 
 SERVERS_LIMIT_S = 120.0  # recovery after a crash may have much to read
 PROGRAMS_LIMIT_S = 40.0
+ROOMS = ("privilege", "tables", "delivery", "panel")
 DESCRIPTION = """\
 Run Waypost: panel, worker, scheduler, engine, and, where DATABASE_URL and
 CELERY_BROKER_URL do not name others, a Postgres and a task broker of its own.
@@ -75,6 +77,8 @@ def _parts(text: str) -> tuple[str, ...]:
 
 def serve(arguments: argparse.Namespace, root: Path) -> int:
     """Run the parts asked for until a stop is asked for."""
+    if os.geteuid() == 0:
+        _compile(root)
     os.umask(0o077)  # everything below WAYPOST_HOME is private
     console = for_terminal(None)
     try:
@@ -105,6 +109,12 @@ def serve(arguments: argparse.Namespace, root: Path) -> int:
         return 1
     finally:
         console.close()
+
+
+def _compile(root: Path) -> None:
+    """Keep the bytecode of the clone, as the account that programs run as could not."""
+    for room in ROOMS:
+        compileall.compile_dir(root / room, quiet=2)
 
 
 def _check_listeners(machine: Machine, parts: tuple[str, ...]) -> None:
