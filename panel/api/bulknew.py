@@ -18,7 +18,7 @@ from rest_framework import serializers
 
 from panel.constants import VALUE_LENGTH
 from panel.models import Entry, Table
-from tables.writing.plain import encode_plain
+from tables.writing.plain import are_plain
 
 BLOCK = 4096
 COMMENT_LENGTH = Entry._meta.get_field("comment").max_length or 0
@@ -137,5 +137,5 @@ def _plain(kind: str, rows: Sequence[Row | None]) -> list[Row | None]:
 
 
 def _are_plain(kind: str, rows: Sequence[Row]) -> bool:
-    keys = [row.lookup_key for row in rows]
-    return encode_plain(kind, keys, [row.value.lower() for row in rows]) is not None
+    keys = [row.lookup_key.encode() for row in rows]
+    return are_plain(kind, keys, [row.value.lower().encode() for row in rows])

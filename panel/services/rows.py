@@ -98,7 +98,7 @@ def _stream(query: LiteralString, *params: object) -> Iterator[tuple[Any, ...]]:
     """The rows of a query as they come, a chunk of them in memory."""
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        rows = cursor.stream(query, params, size=CHUNK)
+        rows = cursor.stream(query, params, size=CHUNK, binary=True)
         try:
             # Not `yield from`: dropped half-way, it would cancel the query and the transaction.
             for row in rows:  # noqa: UP028
@@ -108,9 +108,9 @@ def _stream(query: LiteralString, *params: object) -> Iterator[tuple[Any, ...]]:
                 pass
 
 
-ENTRY = (
-    "SELECT key, value, 'entry:' || id, position, lookup_key FROM panel_entry "
-    "WHERE enabled AND table_id = %s"
+ENTRY = (  # as bytes, which is what is written
+    "SELECT convert_to(key, 'UTF8'), convert_to(value, 'UTF8'), 'entry:' || id, position, "
+    "convert_to(lookup_key, 'UTF8') FROM panel_entry WHERE enabled AND table_id = %s"
 )
 
 

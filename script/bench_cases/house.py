@@ -82,12 +82,16 @@ class House:
         return self.command("-m", "bench_cases.rows", *arguments)
 
     def api(self, method: str, path: str, body: Any) -> Any:
-        """One REST call; raises HTTPError, with the answer in the text."""
+        """One REST call; stops the benchmark when it is refused."""
+        return self.send(method, path, json.dumps(body).encode(), "application/json")
+
+    def send(self, method: str, path: str, body: bytes, content_type: str) -> Any:
+        """The same with a body of any type."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.http}/api/v1/{path}",
-            data=json.dumps(body).encode(),
+            data=body,
             method=method,
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type},
         )
         try:
             with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310

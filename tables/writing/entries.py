@@ -48,7 +48,7 @@ from tables.writing.layers import (
     write_table,
 )
 from tables.writing.notes import TableNotes
-from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS, PLAIN_VALUES, encode_plain
+from tables.writing.plain import ADDRESS_KEYS, PLAIN_ADDRESS, PLAIN_VALUES, are_plain
 from tables.writing.report import Report
 from tables.writing.rows import Edits, EntryKey, EntryTuple, TableRecord
 from tables.writing.sorting import Sorter
@@ -159,11 +159,10 @@ def _read(
     left = iter(entries)
     while some := list(islice(left, BLOCK)):
         keys, values, rows, _positions, lookup_keys = zip(*some, strict=True)
-        encoded = encode_plain(kind.name, keys, values)
-        if encoded and not any(map(eq, keys, values)):
+        if are_plain(kind.name, keys, values) and not any(map(eq, keys, values)):
             if keys != lookup_keys:
                 notes.irregular = True
-            yield *encoded, rows
+            yield keys, values, rows
         elif items := list(_read_each(record, kind, some, notes)):
             yield columns(items)
 
@@ -172,8 +171,8 @@ def _read_each(
     record: TableRecord, kind: Kind, entries: Iterable[EntryTuple], notes: TableNotes
 ) -> Iterator[Item]:
     """The same, one by one; what is left out or doubtful is noted."""
-    for key, value, row, _position, lookup_key in entries:
-        text, value = key.strip(), value.strip()
+    for written, meant, row, _position, lookup_key in entries:
+        text, value = written.decode().strip(), meant.decode().strip()
         if not _is_line(record, text, value, row, notes.findings):
             continue
         try:
@@ -184,7 +183,7 @@ def _read_each(
             continue
         _check_value(record, kind, text, value, row, notes.findings)
         notes.look_at(kind, key, value, row)
-        if key != lookup_key:
+        if lookup_key is None or key != lookup_key.decode():
             notes.irregular = True
         yield key, value, row
 
@@ -202,8 +201,8 @@ def _compile_ordered(
     """One source text."""
     notes, report = TableNotes(), Report()
     lines, rows = [], []
-    for key, value, row, *_ in record.entries():
-        key, value = key.strip(), value.strip()
+    for written, meant, row, *_ in record.entries():
+        key, value = written.decode().strip(), meant.decode().strip()
         if not _is_line(record, key, value, row, report):
             continue
         if key.startswith("#"):

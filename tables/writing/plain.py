@@ -1,6 +1,6 @@
 """plain - entries in plain form, nearly all of a large table, which need no parser.
 
-SUMMARY      PLAIN_ADDRESS, PLAIN_VALUES for one text; encode_plain(kind, keys, values) for many
+SUMMARY      PLAIN_ADDRESS, PLAIN_VALUES for one text; are_plain(kind, keys, values) for many
 RULES        an address here is in the form in which it is stored: every parser gives it back as it
              is. What is not plain is not wrong, it is read by the parser (entries.py).
              A block is matched as one text by RE2, in time linear in its length: a tenth of what
@@ -51,21 +51,14 @@ _ADDRESS_LINES = _lines(_ADDRESS)
 _VALUE_LINES = {_ADDRESS: _ADDRESS_LINES, _LIST: _lines(_LIST)}
 
 
-def encode_plain(
-    kind: str, keys: Sequence[str], values: Sequence[str]
-) -> tuple[list[bytes], list[bytes]] | None:
-    """The two sides in UTF-8; None unless all keys and values are plain for this kind."""
+def are_plain(kind: str, keys: Sequence[bytes], values: Sequence[bytes]) -> bool:
+    """True when every key is a plain address and every value plain for this kind; in UTF-8."""
     if kind not in ADDRESS_KEYS or kind not in _VALUES:
-        return None
-    encoded_keys = _encode(_ADDRESS_LINES, keys)
-    encoded_values = encoded_keys and _encode(_VALUE_LINES[_VALUES[kind]], values)
-    return (encoded_keys, encoded_values) if encoded_keys and encoded_values else None
+        return False
+    return _are_of(_ADDRESS_LINES, keys) and _are_of(_VALUE_LINES[_VALUES[kind]], values)
 
 
-def _encode(lines: re2._Regexp, texts: Sequence[str]) -> list[bytes] | None:
-    text = ("\n".join(texts) + "\n").encode()
-    if lines.fullmatch(text) is None:
-        return None
-    encoded = text.splitlines()
+def _are_of(lines: re2._Regexp, texts: Sequence[bytes]) -> bool:
+    text = b"\n".join(texts) + b"\n"
     # A text with a line break in it would pass for two.
-    return encoded if len(encoded) == len(texts) else None
+    return text.count(b"\n") == len(texts) and lines.fullmatch(text) is not None

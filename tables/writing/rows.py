@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from tables.addresses import Address
 from tables.services import Service
@@ -56,24 +56,31 @@ class ServiceRecord:
     row: str
 
 
-# EntryRecord as it may come: a tuple of the same fields, for a record costs more than its reading
-EntryTuple = tuple[str, str, str, int, str | None]
-
-
 class EntryRecord(NamedTuple):
-    """One entry: both sides as table text.
+    """One entry: both sides as table text, in UTF-8 as maps have it.
 
     `lookup_key` is the key under which the database lets it stand once in its table, None where it
     does not. In ordered tables `key` holds the pattern with its delimiters and flags ("/^x/i",
     "!10.0.0.0/8"), and the lines "if /x/" and "endif" are entries with an empty value.
     """
 
-    key: str
-    value: str
+    key: bytes
+    value: bytes
     row: str
     position: int = 0
-    lookup_key: str | None = None
+    lookup_key: bytes | None = None
 
+    @classmethod
+    def of(
+        cls, key: str, value: str, row: str, position: int = 0, lookup_key: str | None = None
+    ) -> Self:
+        """One out of texts."""
+        folded = None if lookup_key is None else lookup_key.encode()
+        return cls(key.encode(), value.encode(), row, position, folded)
+
+
+# An EntryRecord as it may come: making a million records costs as much as reading them does
+EntryTuple = tuple[bytes, bytes, str, int, bytes | None]
 
 Record = TypeVar("Record")
 Key = TypeVar("Key")

@@ -48,7 +48,7 @@ def test_it_works() -> None:
         ]
         tables = {record.name: record for record in rows.tables}
         assert list(tables["aliases"].entries()) == [
-            EntryRecord(key="Root", value="joe", row=f"entry:{alias.pk}", lookup_key="root")
+            EntryRecord.of(key="Root", value="joe", row=f"entry:{alias.pk}", lookup_key="root")
         ]
     assert {record.name for record in rows.parameters} >= {"alias_maps", "transport_maps"}
     assert rows.restriction_lists[0].members[0].text == "check_recipient_access hash:protected"
@@ -95,15 +95,21 @@ def test_without_a_row_the_engine_knows_its_services() -> None:
 
 def test_patterns_come_by_position_and_keys_by_id() -> None:
     patterns = Table.objects.create(name="patterns", type="regexp", kind="access")
-    keys = Table.objects.create(name="keys", type="hash", kind="text")
+    exact = Table.objects.create(name="keys", type="hash", kind="text")
     for position, key in ((3, "/a/"), (1, "/b/"), (2, "/a/")):
         Entry.objects.create(table=patterns, key=key, value="OK", position=position)
     for key in ("b", "a_", "a.", "ä", "Z"):
-        Entry.objects.create(table=keys, key=key, value="x")
+        Entry.objects.create(table=exact, key=key, value="x")
     with consistent_read():
         tables = {record.name: record for record in read_rows().tables}
-        assert [key for key, *_ in tables["patterns"].entries()] == ["/b/", "/a/", "/a/"]
-        assert [key for key, *_ in tables["keys"].entries()] == ["b", "a_", "a.", "ä", "Z"]
+        assert [key for key, *_ in tables["patterns"].entries()] == [b"/b/", b"/a/", b"/a/"]
+        assert [key for key, *_ in tables["keys"].entries()] == [
+            b"b",
+            b"a_",
+            b"a.",
+            "ä".encode(),
+            b"Z",
+        ]
 
 
 def test_all_passes_see_the_same_rows() -> None:

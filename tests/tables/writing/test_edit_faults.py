@@ -24,7 +24,7 @@ NOW = BASE | {KEY: "new@example.net"}
 
 
 def record(key: str, value: str) -> EntryRecord:
-    return EntryRecord(key=key, value=value, row=f"entry:{key}", lookup_key=key)
+    return EntryRecord.of(key=key, value=value, row=f"entry:{key}", lookup_key=key)
 
 
 def source(entries: dict[str, str], *, edited: bool = False) -> Rows:

@@ -98,7 +98,7 @@ def test_it_means_what_a_whole_compile_means(build: Build, seed: int) -> None:
 
 def records(entries: dict[str, str], first: int = 1) -> list[EntryRecord]:
     return [
-        EntryRecord(key=key, value=value, row=f"entry:{n}", lookup_key=key)
+        EntryRecord.of(key=key, value=value, row=f"entry:{n}", lookup_key=key)
         for n, (key, value) in enumerate(sorted(entries.items()), first)
     ]
 
@@ -124,7 +124,7 @@ def nothing_is_read() -> list[EntryRecord]:
 
 def edit(key: str, value: str | None, row: str = "entry:9") -> Rows:
     """One row of `virtual` was edited; reading all of it fails."""
-    now = [] if value is None else [EntryRecord(key=key, value=value, row=row, lookup_key=key)]
+    now = [] if value is None else [EntryRecord.of(key=key, value=value, row=row, lookup_key=key)]
     keys: frozenset[EntryKey] = frozenset([(key, key)])
     edits = Edits(rows=frozenset([row]), keys=keys, records=lambda: now)
     record = TableRecord(
@@ -243,8 +243,8 @@ def test_a_large_layer_wants_a_new_base(build: Build) -> None:
 def test_a_table_with_keys_written_by_hand_is_compiled_whole(build: Build) -> None:
     """Two rows have one key, which the database did not see: removing one must not remove both."""
     twins = [
-        EntryRecord(key="Joe@example.com", value="x@a.example", row="entry:1", lookup_key="1"),
-        EntryRecord(key="joe@example.com", value="x@a.example", row="entry:2", lookup_key="2"),
+        EntryRecord.of(key="Joe@example.com", value="x@a.example", row="entry:1", lookup_key="1"),
+        EntryRecord.of(key="joe@example.com", value="x@a.example", row="entry:2", lookup_key="2"),
     ]
     content, _, notes = compile_with_notes(table(twins), build)
     assert notes.tables["virtual"].irregular
@@ -268,7 +268,9 @@ def test_unique_entries_may_come_in_any_order(build: Build, count: int) -> None:
 
 
 def test_keys_that_come_again_are_found_however_late(build: Build) -> None:
-    twin = EntryRecord(key="u00001@example.com", value="y@a.example", row="entry:0", lookup_key="1")
+    twin = EntryRecord.of(
+        key="u00001@example.com", value="y@a.example", row="entry:0", lookup_key="1"
+    )
     _, report = compile_rows(table([*records(LARGE)[::-1], twin]), build)
     assert [finding.check for finding in report.errors] == ["conflict"]
 
@@ -284,7 +286,9 @@ def test_a_state_in_between_that_was_written_by_hand_counts_too(build: Build) ->
 
 
 def test_a_warning_stays_until_its_row_is_edited(build: Build) -> None:
-    bad = EntryRecord(key="joe x@example.com", value="x@a.example", row="entry:7", lookup_key="joe")
+    bad = EntryRecord.of(
+        key="joe x@example.com", value="x@a.example", row="entry:7", lookup_key="joe"
+    )
     content, report, notes = compile_with_notes(table([bad]), build)
     assert [finding.row for finding in report.warnings] == ["entry:7"]
     content, report, notes = compile_with_notes(

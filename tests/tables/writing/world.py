@@ -233,7 +233,7 @@ class World:
 
     def _entry_records(self, pks: list[int]) -> Callable[[], list[EntryRecord]]:
         records = [
-            EntryRecord(
+            EntryRecord.of(
                 key=entry.key, value=entry.value, row=f"entry:{pk}", lookup_key=entry.lookup_key
             )
             for pk in pks
