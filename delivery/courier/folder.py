@@ -4,6 +4,8 @@ SUMMARY      store(order, parts, accounts) -> Answer; becomes the user on the wa
 DURABLE      2.0.0 means: written to tmp/, fsynced, linked into new/, new/ fsynced, and the
              directories above it when they were made for this message
 RULES        missing directories are made, 0700; the file is 0600
+             root's rights are used in a directory of root's alone: a spool directory may be open to
+             everybody, who could put a link there
              names are time.VdeviceIinodeMmicroseconds.host, as Postfix makes them
 ERRORS       an Answer; nothing is left in tmp/
 SOURCE       https://cr.yp.to/proto/maildir.html; Postfix local/maildir.c
@@ -14,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 from collections.abc import Sequence
 
@@ -28,8 +31,11 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
     """Carry out the order. Raises NoAccount."""
-    accounts.become(accounts.mailbox_user(order.user, order.group, order.path))
+    account = accounts.mailbox_user(order.user, order.group, order.path)
+    accounts.become(account)
     box = order.path.rstrip("/") or "/"
+    if account.uid == 0 and accounts.switches and not _is_roots(box):
+        return Answer(dsn="4.2.0", reason=f"{box} is no directory of root's")
     now = time.time_ns()
     temporary = os.path.join(box, "tmp", f"{now // 10**9}.P{os.getpid()}.{order.hostname}")
     made: list[str] = []
@@ -59,6 +65,15 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
         os.close(descriptor)
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _is_roots(box: str) -> bool:
+    """True for a directory of root's, or when there is none yet."""
+    try:
+        state = os.lstat(box)
+    except FileNotFoundError:
+        return True
+    return stat.S_ISDIR(state.st_mode) and state.st_uid == 0
 
 
 def _create(path: str, made: list[str]) -> int:

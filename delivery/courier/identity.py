@@ -76,7 +76,7 @@ class Accounts:
             raise NoAccount(f"unknown user: {name[:64]!r}") from error
         if entry.pw_uid != 0:
             return self.user(name, group)
-        names = path.split("/")
+        names = path.rstrip("/").split("/")
         home = entry.pw_dir.rstrip("/")
         is_hidden = any(part.startswith(".") for part in names)
         in_home = bool(home) and path.startswith(f"{home}/") and not is_hidden

@@ -240,8 +240,10 @@ class Resolver:
         if not maps or sender is None:
             return ""
         if sender:
-            keys = self._keyring.find(self._rewriter.complete(sender))
-            found = maps.find(keys, trace)
+            found = maps.find(self._keyring.find(self._rewriter.complete(sender)), trace)
+        elif "@" in empty_key:  # looked up like any address
+            local, _, domain = empty_key.rpartition("@")
+            found = maps.find(self._keyring.find(Address(local, domain)), trace)
         else:
             found = maps.find((empty_key,), trace)
         if found is None or found.value.upper() == "DUNNO":

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from delivery.courier.folder import store as carry_out
+from delivery.courier.identity import Accounts
 from delivery.courier.wire import Answer, Store
 from tests.delivery.courier.orders import HERE, PREFIX, parts, store
 
@@ -43,3 +48,33 @@ def test_a_path_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     answer = do(store(tmp_path / "file"))
     assert answer.dsn == "5.2.0"
     assert answer.reason.startswith(f"create maildir file {tmp_path}/file/tmp/")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_roots_own_maildir_in_a_spool_directory(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    accounts = Accounts(spools=[str(tmp_path)])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    box = tmp_path / "root"
+
+    def deliver() -> str:
+        process = os.fork()
+        if process == 0:  # it becomes root for good
+            order = replace(store(f"{box}/"), user="root")
+            with parts() as opened:
+                answer = carry_out(order, opened, accounts)
+            os._exit(0 if answer.dsn == "2.0.0" else 1)
+        _, status = os.waitpid(process, 0)
+        return "sent" if status == 0 else "refused"
+
+    assert deliver() == "sent"
+    assert len(os.listdir(box / "new")) == 1
+    shutil.rmtree(box)
+    box.symlink_to(elsewhere)
+    assert deliver() == "refused"
+    assert os.listdir(elsewhere) == []
+    box.unlink()
+    box.mkdir()
+    os.chown(box, 65534, 65534)
+    assert deliver() == "refused"
