@@ -86,6 +86,8 @@ def described(seen: list[dict[str, Any]], normal: Normal) -> list[dict[str, Any]
                 name == "size" and state == "END-OF-MESSAGE"
             ):
                 value = "{N}"
+            elif name == "queue_id" and value:  # of a message that was refused perhaps
+                normal.queue_ids.add(value)
             attributes[name] = normal.text(value)
         found.append({"port": each["port"], "attributes": attributes})
     return found
