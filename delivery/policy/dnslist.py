@@ -14,7 +14,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 
-from delivery.policy import names
+from delivery.policy import macros, names
 from delivery.policy.case import CLIENT, HELO, RECIPIENT, REVERSE_CLIENT, SENDER, Case, Subject
 from delivery.policy.client import NAMELESS
 from delivery.policy.facts import DnsUnavailable, Stage
@@ -158,10 +158,6 @@ def _reply(case: Case, dns_list: DnsList, subject: Subject, reason: str) -> Verd
 
 def _values(case: Case, dns_list: DnsList, subject: Subject, reason: str) -> dict[str, str]:
     """What $name stands for in a reply, made harmless. postconf(5) smtpd_expansion_filter."""
-    facts = case.facts
-    helo = facts.helo or ""
-    sender = facts.sender.internal if facts.sender is not None else ""
-    recipient = facts.recipient.internal if facts.recipient is not None else ""
     values = {
         "rbl_code": str(case.settings.maps_rbl_reject_code),
         "rbl_domain": dns_list.domain,
@@ -169,28 +165,9 @@ def _values(case: Case, dns_list: DnsList, subject: Subject, reason: str) -> dic
         "rbl_txt": reason,
         "rbl_what": subject.name,
         "rbl_class": subject.kind,
-        "client": facts.client_text,
-        "client_address": facts.client.address,
-        "client_name": facts.client.name,
-        "reverse_client_name": facts.client.reverse_name,
-        "helo_name": helo,
-        "sender": sender,
-        "sender_name": sender.rpartition("@")[0] or sender,
-        "sender_domain": sender.rpartition("@")[2] if "@" in sender else "",
-        "recipient": recipient,
-        "recipient_name": recipient.rpartition("@")[0] or recipient,
-        "recipient_domain": recipient.rpartition("@")[2] if "@" in recipient else "",
     }
-    return {name: _harmless(value) for name, value in values.items()}
-
-
-def _harmless(text: str) -> str:
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isascii() and (letter.isprintable() or letter == "\t") else "_"
-        for letter in text
-    )
+    own = {name: macros.harmless(value) for name, value in values.items()}
+    return macros.of(case.facts) | own
 
 
 def _list_name(domain: str) -> str | None:

@@ -117,11 +117,11 @@ class Dialogue:
             self._cleanup.count("refused_connections")
             self._blame(Blame.POLICY)
             address = self._known["client"].address
-            return replies.too_many_connections(self._settings.myhostname, address)
+            return self.shown(replies.too_many_connections(self._settings.myhostname, address))
         facts = self._facts(Stage.CONNECT)
         decision = await self._checks.client(facts)
         if decision.refused:
-            return self._softened(self._refuse(decision, facts))
+            return self.shown(self._refuse(decision, facts))
         self._note(decision, facts)
         return replies.greeting(self._settings.smtpd_banner)
 
@@ -150,7 +150,7 @@ class Dialogue:
             if self._junk > self._settings.smtpd_junk_command_limit:
                 self._errors += 1
             self._junk += 1
-        return self._softened(reply)
+        return self.shown(reply)
 
     async def pause(self) -> None:
         """Before a reply: clients that make errors wait. postconf(5) smtpd_error_sleep_time."""
@@ -404,8 +404,13 @@ class Dialogue:
         self._cleanup.refused(self.rules, facts, decision, recipient)
         return replies.reply(decision.code, decision.enhanced, decision.text)
 
-    def _softened(self, reply: Reply) -> Reply:
-        return replies.softened(reply) if self._settings.soft_bounce else reply
+    def shown(self, reply: Reply) -> Reply:
+        """A refusal as the client sees it: softened by soft_bounce, with the footer."""
+        if reply.is_positive:
+            return reply
+        if self._settings.soft_bounce:
+            reply = replies.softened(reply)
+        return self.rules.footer.added(reply, self._facts(Stage.CONNECT))
 
     def _blame(self, blame: Blame) -> None:
         self.transcript.blamed.add(blame)

@@ -24,6 +24,7 @@ from delivery.runtime.cleanuprules import (
     handling,
     notice,
 )
+from delivery.runtime.footer import Footer
 from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.smtp.settings import ServerSettings
 from delivery.spool.active import TransportLimits
@@ -87,6 +88,8 @@ class SessionSettings:
     smtpd_authorized_xforward_hosts: tuple[str, ...]
     smtpd_discard_ehlo_keyword_address_maps: str
     smtpd_command_filter: str
+    smtpd_reject_footer: str
+    smtpd_reject_footer_maps: str
     anvil_rate_time_unit: float
     smtpd_client_connection_count_limit: int
     smtpd_client_connection_rate_limit: int
@@ -157,6 +160,11 @@ class ServiceRules(MailRules):
         )
         self.discarded_keywords = maps(settings.smtpd_discard_ehlo_keyword_address_maps)
         self.command_filter = maps(settings.smtpd_command_filter)
+        self.footer = Footer(
+            settings.smtpd_reject_footer,
+            maps(settings.smtpd_reject_footer_maps),
+            settings.myhostname,
+        )
         self.flush_domains = _flush_domains(parameters, rules.snapshot)
 
 

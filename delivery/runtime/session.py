@@ -256,7 +256,7 @@ class Session(asyncio.Protocol):
             if not smtp.closed and (farewell := self._farewell()) is not None:
                 self._flush()
                 await dialogue.pause()
-                self._say(farewell)
+                self._say(dialogue.shown(farewell))
         self._flush()
 
     def _farewell(self) -> Reply | None:

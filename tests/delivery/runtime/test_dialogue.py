@@ -445,3 +445,13 @@ async def test_a_refusal_names_the_message_once_it_has_a_name(tmp_path: Path) ->
     [event] = journal_of(tmp_path)
     assert event["event"] == "rejected"
     assert event["queue_id"]
+
+
+@asynchronous
+async def test_refusals_say_whom_to_ask(tmp_path: Path) -> None:
+    async with talking(tmp_path, smtpd_reject_footer=r"\c: ask $client_address") as client:
+        replies = await client.say("EHLO x", "FOO", "NOOP")
+        assert replies[1:] == [
+            "500 5.5.2 Error: command not recognized: ask 192.0.2.7",
+            "250 2.0.0 Ok",
+        ]
