@@ -39,6 +39,10 @@ class TableUnavailable(TableError):
     """A table could not be asked: the answer is unknown, which is not the same as absent."""
 
 
+class EmptyResult(TableUnavailable):
+    """A table knows the key and has no value for it: no answer, but where keys alone count."""
+
+
 class GenerationError(TableError):
     """A generation is missing, torn, tampered with or of an unknown format."""
 

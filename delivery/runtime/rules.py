@@ -27,6 +27,7 @@ from delivery.runtime.cleanuprules import (
 from delivery.runtime.footer import Footer
 from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.smtp.settings import ServerSettings
+from delivery.smtp.words import CommandWords
 from delivery.spool.active import TransportLimits
 from delivery.spool.records import SpoolLimits
 from delivery.spool.schedule import QueueTimes
@@ -143,6 +144,7 @@ class ServiceRules(MailRules):
         self.main = rules.parameters
         self.policy = Policy(parameters, rules.snapshot, self.router)
         self.server = parameters.bind(ServerSettings)
+        self.words = CommandWords(self.server, rules.snapshot.maps)
         self.settings = settings = parameters.bind(SessionSettings)
         self.notices = parameters.bind(NoticeSettings)
         self.notified = notice("notify", parameters.items("internal_mail_filter_classes"))

@@ -70,6 +70,7 @@ class Session(asyncio.Protocol):
         self._smtp = ServerProtocol(
             rules.server,
             command_filter=self._replaced if rules.command_filter else None,
+            words=rules.words,
         )
         self._server = ("", 0)
         self._header: bytearray | None = None  # of the proxy, as far as it is here

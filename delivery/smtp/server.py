@@ -55,6 +55,7 @@ from delivery.smtp.intake import Intake, Line
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
+from delivery.smtp.words import CommandWords, words_in_place
 
 CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
 
@@ -78,9 +79,11 @@ class ServerProtocol:
         *,
         extensions: tuple[str, ...] = (),
         command_filter: Callable[[str], str | None] | None = None,
+        words: CommandWords | None = None,
     ) -> None:
         """`extensions`: EHLO lines that the session answers for: "STARTTLS", "AUTH PLAIN LOGIN".
 
+        `words`: not needed where no list of commands names a table.
         `command_filter`: what is read in place of a command line. postconf(5) smtpd_command_filter.
         """
         self.settings = settings
@@ -89,7 +92,7 @@ class ServerProtocol:
         self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
         self.command = ""  # the line of the last event, as it came; '' for content
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
-        self._noop_words = frozenset(word.upper() for word in settings.smtpd_noop_commands)
+        self._words = words or words_in_place(settings)
         self._extended = False  # EHLO, not HELO
         self._tls = False
         self._intake = Intake(settings.line_length_limit)
@@ -275,7 +278,7 @@ class ServerProtocol:
         verb = words[0].upper()
         if line.cut and verb not in _FREE_TEXT:
             return SyntaxProblem(verb, replies.LINE_TOO_LONG)
-        if verb in self._noop_words:
+        if self._words.is_noop(verb):
             return Noop()
         return self._parse_command(verb, words[1].rstrip() if len(words) == 2 else "", text)
 
@@ -284,7 +287,7 @@ class ServerProtocol:
             return SyntaxProblem(verb, replies.ACCESS_DENIED)
         known = PARSERS.get(verb)
         if known is None:
-            if _is_header(verb) or self.settings.forbids(verb):
+            if _is_header(verb) or self._words.is_forbidden(verb):
                 return SyntaxProblem(verb, replies.BREAKS_RULES)
             return Unknown(verb, text)
         kind, parse = known

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_NO_LETTER = "regexp:{{/^[^A-Z]/ Bogus}}"  # of the default value: a command begins with a letter
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
@@ -35,19 +33,15 @@ class ServerSettings:
     ] = ()  # of this client: see also the ..._address_maps
     inet_protocols: tuple[str, ...] = ("ipv4", "ipv6")
     smtpd_noop_commands: tuple[str, ...] = ()
-    smtpd_forbidden_commands: tuple[str, ...] = ("CONNECT", "GET", "POST", _NO_LETTER)
+    smtpd_forbidden_commands: tuple[str, ...] = (
+        *("CONNECT", "GET", "POST"),
+        "regexp:{{/^[^A-Z]/ Bogus}}",
+    )
 
     @property
     def families(self) -> tuple[str, ...]:
         """The address families that are spoken."""
         return ("ipv4", "ipv6") if "all" in self.inet_protocols else self.inet_protocols
-
-    def forbids(self, verb: str) -> bool:
-        """True for a word of smtpd_forbidden_commands; of tables only the default one is known."""
-        words = self.smtpd_forbidden_commands
-        if _NO_LETTER in words and not ("A" <= verb[:1].upper() <= "Z"):
-            return True
-        return verb in words or any(verb == word.upper() for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

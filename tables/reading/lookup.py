@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from tables.errors import TableUnavailable
+from tables.errors import EmptyResult, TableUnavailable
 from tables.formats.base import Map, RawMap
 
 # Receives (table as "type:name", key asked, value or None); for explain and debug logs.
@@ -88,7 +88,7 @@ class Maps:
                 if value:
                     return _new_tuple(Found, (text, value.decode(), self._name))
                 if value is not None:
-                    raise TableUnavailable(f"{self._name}: empty result for {text!r}")
+                    raise EmptyResult(f"{self._name}: empty result for {text!r}")
         except (OSError, UnicodeDecodeError) as error:
             raise TableUnavailable(f"{self._name}: {error}") from error
         return None
@@ -113,7 +113,7 @@ class Maps:
                 if value is None:
                     continue
                 if not value:
-                    raise TableUnavailable(f"{name}: empty result for {text!r}")
+                    raise EmptyResult(f"{name}: empty result for {text!r}")
                 return _new_tuple(Found, (text, value, name))
         return None
 

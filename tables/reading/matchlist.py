@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tables.domains import IPAddress, IPNetwork, parse_network
-from tables.errors import AddressSyntaxError, ParameterError
+from tables.errors import AddressSyntaxError, EmptyResult, ParameterError
 from tables.reading.lookup import LookupKey, Maps, Trace
 
 KEPT_ANSWERS = 1000  # clients for which a list without tables remembers its answer
@@ -72,7 +72,7 @@ class MatchList:
         folded = text.casefold()
         for pattern in self._patterns:
             if pattern.maps is not None:
-                if pattern.maps.find((folded,), trace) is not None:
+                if _knows(pattern.maps, (folded,), trace):
                     return pattern.wanted
             elif pattern.text == folded:
                 return pattern.wanted
@@ -110,7 +110,7 @@ class MatchList:
     def _domain_hit(self, pattern: _Pattern, folded: str, trace: Trace | None) -> bool:
         if pattern.maps is not None:
             keys: list[str | LookupKey] = [folded, *map(_Parent, self._parents(folded))]
-            return pattern.maps.find(keys, trace) is not None
+            return _knows(pattern.maps, keys, trace)
         if pattern.text == folded:
             return True
         if self._parent:
@@ -161,12 +161,20 @@ def _address(text: str) -> IPAddress | None:
         return None
 
 
+def _knows(maps: Maps, keys: Iterable[str | LookupKey], trace: Trace | None) -> bool:
+    """True for a key of a table, whatever its value is."""
+    try:
+        return maps.find(keys, trace) is not None
+    except EmptyResult:
+        return True
+
+
 def _address_hit(
     pattern: _Pattern, address: str, number: IPAddress | None, trace: Trace | None
 ) -> bool:
     if number is None:
         return False
     if pattern.maps is not None:
-        return pattern.maps.find((address,), trace) is not None
+        return _knows(pattern.maps, (address,), trace)
     network = pattern.network
     return network is not None and network.version == number.version and number in network

@@ -104,3 +104,10 @@ def test_it_rejects_patterns_that_mean_nothing(text: str) -> None:
     with pytest.raises(ParameterError) as caught:
         match_list(text)
     assert caught.value.name == "mynetworks"
+
+
+def test_of_a_table_the_keys_count_even_without_values() -> None:
+    """Postfix match_list(3) asks whether a table knows the key, and nothing more."""
+    found = match_list("regexp:{{/^here/}}")
+    assert found.matches_domain("here.example")
+    assert not found.matches_domain("there.example")
