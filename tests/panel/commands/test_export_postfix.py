@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from io import StringIO
 from pathlib import Path
 
@@ -13,10 +11,8 @@ from django.core.management import CommandError, call_command
 from panel.models import Domain, Generation, Mailbox, Node, Parameter, Table
 from panel.services.nodes import activate
 from panel.services.stores import generation_store
+from tests.panel.stockpostfix import accepts, needs_postfix, needs_root, tool, understands
 
-needs_postfix = pytest.mark.skipif(
-    shutil.which("postfix", path="/usr/sbin:/usr/bin") is None, reason="install postfix"
-)
 MAIN = """\
 compatibility_level = 3.6
 myhostname = mx.example.com
@@ -143,22 +139,18 @@ class TestStockPostfix:
         run("export_postfix", str(tmp_path / "out"), "--pending")
         return tmp_path / "out"
 
-    def tool(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )
-
     def test_postconf_understands_every_line(self, out: Path) -> None:
-        done = self.tool("postconf", "-n", "-c", str(out))
-        assert (done.returncode, done.stderr) == (0, "")
-        assert f"config_directory = {out}" in done.stdout
-        services = self.tool("postconf", "-M", "-c", str(out))
+        understands(out)
+        services = tool("postconf", "-M", "-c", str(out))
         assert services.stderr == ""
         assert services.stdout.startswith("smtp       inet  n       y       n       -       20")
+
+    @needs_root
+    def test_postfix_would_start_with_it(self, etc: Path, out: Path) -> None:
+        accepts(out)
+        main = out / "main.cf"
+        main.write_text(f"{main.read_text()}no setting\n")
+        assert tool("postfix", "-c", str(out), "check").returncode == 1
 
     @pytest.mark.parametrize(
         ("table", "key", "value"),
@@ -172,16 +164,16 @@ class TestStockPostfix:
         ],
     )
     def test_postmap_answers_the_same(self, out: Path, table: str, key: str, value: str) -> None:
-        done = self.tool("postmap", "-q", key, table.format(out))
+        done = tool("postmap", "-q", key, table.format(out))
         assert (done.stdout.rstrip("\n"), done.stderr) == (value, "")
 
     def test_postmap_reads_our_lmdb(self, out: Path, tmp_path: Path) -> None:
         run("export_postfix", str(tmp_path / "lmdb"), "--pending", "--type", "lmdb")
-        done = self.tool("postmap", "-q", "@example.org", f"lmdb:{tmp_path}/lmdb/virtual")
+        done = tool("postmap", "-q", "@example.org", f"lmdb:{tmp_path}/lmdb/virtual")
         assert (done.stdout, done.stderr) == ("joe\n", "")
 
     def test_postmap_builds_the_same_from_our_sources(self, out: Path) -> None:
-        assert self.tool("postmap", f"lmdb:{out}/virtual").stderr == ""
-        assert self.tool("postalias", f"lmdb:{out}/aliases").stderr == ""
-        done = self.tool("postmap", "-q", "jane doe", f"lmdb:{out}/aliases")
+        assert tool("postmap", f"lmdb:{out}/virtual").stderr == ""
+        assert tool("postalias", f"lmdb:{out}/aliases").stderr == ""
+        done = tool("postmap", "-q", "jane doe", f"lmdb:{out}/aliases")
         assert done.stdout.rstrip("\n") == 'jane, "|/bin/cat x y"'

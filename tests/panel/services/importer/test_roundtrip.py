@@ -5,8 +5,7 @@ Every recorded configuration is tried, where recordings are at hand: tests/recor
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import os
 from collections.abc import Iterator
 from functools import partial
 from io import StringIO
@@ -20,9 +19,8 @@ from panel.models import Entry, Parameter, Restriction, RestrictionList, Service
 from panel.services.changes import acting
 from panel.services.importer import import_directory
 from panel.services.stores import lint_rows
+from tests.panel.stockpostfix import HAS_POSTFIX, accepts, understands
 from tests.recordings import SCENARIOS, Scenario, load, needs_recordings, write_configuration
-
-POSTCONF = shutil.which("postconf", path="/usr/sbin:/usr/bin")
 
 
 def rows() -> Iterator[tuple[Any, ...]]:
@@ -71,10 +69,7 @@ def test_every_recorded_configuration_comes_back(scenario: Scenario, tmp_path: P
             export()
         return
     export()
-    if POSTCONF is not None:
-        done = subprocess.run(
-            [POSTCONF, "-n", "-c", str(out)], capture_output=True, text=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
     after = bring_in(out)
     assert sorted(map(str, before - after)) == sorted(map(str, after - before))
+    if HAS_POSTFIX:
+        (accepts if os.geteuid() == 0 else understands)(out)
