@@ -121,6 +121,7 @@ class Outcome:
     reply: str = ""
     delivered_to: str = ""  # where a local delivery went, for the journal
     is_expanded: bool = False  # others took the recipient's place
+    noted: float = field(default=0.0, compare=False)  # when the queue manager took note of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

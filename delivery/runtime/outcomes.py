@@ -91,7 +91,7 @@ class Outcomes:
         for given in _complete(lease, result.outcomes, recipients):
             parts = result.parts.get(given.recipient)
             judged = _softened(given, parts or ()) if is_soft else given
-            outcome = _aged(judged, expired=expired)
+            outcome = replace(_aged(judged, expired=expired), noted=now)
             outcomes.append(outcome)
             if parts is None:
                 self._note(lease, rules, route, outcome, now, given.status)

@@ -10,6 +10,7 @@ ERRORS       RowError: the entry is damaged and is to be set aside
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -161,7 +162,7 @@ def listing(
                 attempts=int(attempts),
                 reason=str(reason),
                 expired=bool(expired),
-                recipients=tuple(_listed(address, outcome) for address, outcome in recipients),
+                recipients=tuple(sorted(map(_listed, recipients), key=_when)),
                 recipient_count=int(count),
             )
         )
@@ -175,14 +176,18 @@ def _shown(column: str) -> str:
         return column
 
 
-def _listed(address: str, outcome: str | None) -> ListedRecipient:
+def _listed(row: tuple[str, str | None]) -> ListedRecipient:
+    address, outcome = row
     shown = _shown(address)
     if outcome is None:
         return ListedRecipient(address=shown)
     try:
-        words = rowform.read_words(outcome)
+        words, noted = rowform.read_words(outcome)
     except RowError as error:
         return ListedRecipient(address=shown, reason=str(error))
-    return ListedRecipient(
-        address=shown, status=words["status"], dsn=words["dsn"], reason=words["reason"]
-    )
+    return ListedRecipient(address=shown, noted=noted, **words)
+
+
+def _when(listed: ListedRecipient) -> float:
+    """What was not tried yet comes last."""
+    return listed.noted if listed.status else math.inf

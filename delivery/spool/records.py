@@ -80,11 +80,15 @@ class ListedRecipient:
     status: str = ""
     dsn: str = ""
     reason: str = ""
+    noted: float = 0.0  # when it said so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One message as mailq(1) shows it; at most a bounded number of recipients."""
+    """One message as mailq(1) shows it; at most a bounded number of recipients.
+
+    Those that were tried come first, in the order in which that ended.
+    """
 
     queue_id: str
     state: QueueState

@@ -160,6 +160,7 @@ def outcome_column(outcome: Outcome) -> str:
             "reply": outcome.reply,
             "delivered_to": outcome.delivered_to,
             "is_expanded": outcome.is_expanded,
+            "noted": outcome.noted,
         },
         separators=(",", ":"),
     )
@@ -183,10 +184,12 @@ def read_outcome(column: str, recipient: Recipient) -> Outcome:
         raise RowError(f"outcome: {error}") from error
 
 
-def read_words(column: str) -> dict[str, str]:
-    """status, dsn and reason of an outcome column, as text."""
+def read_words(column: str) -> tuple[dict[str, str], float]:
+    """status, dsn and reason of an outcome column, as text, and when it was noted."""
     value = _object(column)
-    return {name: str(value.get(name, "")) for name in ("status", "dsn", "reason")}
+    noted = value.get("noted")
+    words = {name: str(value.get(name, "")) for name in ("status", "dsn", "reason")}
+    return words, float(noted) if isinstance(noted, int | float) else 0.0
 
 
 def _object(column: object) -> dict[str, Any]:

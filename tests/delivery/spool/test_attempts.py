@@ -48,6 +48,23 @@ async def test_it_works(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_what_failed_first_is_listed_first(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        given = envelope(*(f"{name}@x.example" for name in "abcd"))
+        lease = await leased(opened, await opened.enter(given, small(), now=NOW))
+        a, _, c, d = outcomes(lease, Status.DEFERRED, "4.0.0")
+        ended = [replace(each, noted=NOW + at) for each, at in ((a, 2.5), (c, 1), (d, 2))]
+        await opened.finish(lease, ended, next_attempt=NOW + 300)
+        (listed,) = await opened.listing()
+        assert [(each.address[0], each.noted) for each in listed.recipients] == [
+            ("c", NOW + 1),
+            ("d", NOW + 2),
+            ("a", NOW + 2.5),
+            ("b", 0.0),
+        ]
+
+
+@asynchronous
 async def test_the_next_attempt_is_on_disk_before_the_attempt(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         queue_id = await opened.enter(envelope(), small(), now=NOW)
