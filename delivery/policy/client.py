@@ -32,8 +32,8 @@ def permit_inet_interfaces(case: Case, _: None) -> Verdict:
 
 @restriction("permit_sasl_authenticated")
 def permit_sasl_authenticated(case: Case, _: None) -> Verdict:
-    """The client has logged in (RFC 4954)."""
-    return PERMIT if case.facts.login else DUNNO
+    """The client has logged in (RFC 4954), where that is offered (XCLIENT may say LOGIN too)."""
+    return PERMIT if case.facts.login and case.settings.smtpd_sasl_auth_enable else DUNNO
 
 
 @restriction("permit_tls_all_clientcerts")

@@ -1,12 +1,15 @@
 """delegate - check_policy_service: another program decides; its answer is an access(5) action.
 
-ARGUMENT     inet:host:port, unix:path, or { endpoint, timeout=10s, default_action=DUNNO, ... }
+ARGUMENT     inet:host:port, unix:path (relative to queue_directory), or
+             { endpoint, timeout=10s, default_action=DUNNO, ... }
 INPUT        the attributes of SMTPD_POLICY_README, in Postfix's order
 ERRORS       no answer: the default action (smtpd_policy_service_default_action, 451 4.3.5)
 SOURCE       SMTPD_POLICY_README; Postfix smtpd_check(3) check_policy_service
 """
 
 from __future__ import annotations
+
+import posixpath
 
 from delivery.policy.access import interpret
 from delivery.policy.case import Case
@@ -83,6 +86,8 @@ def parse_service(text: str, settings: PolicySettings) -> PolicyService:
         endpoint, options = text, []
     if ":" not in endpoint:
         raise EntryError(f"check_policy_service: {endpoint!r} is not inet:host:port or unix:path.")
+    if endpoint.startswith("unix:"):
+        endpoint = f"unix:{posixpath.join(settings.queue_directory, endpoint[len('unix:') :])}"
     given = dict(_option(item) for item in options)
 
     def seconds(name: str, default: float) -> float:

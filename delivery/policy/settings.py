@@ -57,6 +57,7 @@ class PolicySettings:
     # the rest
     allow_untrusted_routing: bool
     default_rbl_reply: str
+    queue_directory: str
     maps_rbl_domains: tuple[str, ...]
     smtpd_null_access_lookup_key: str
     smtpd_policy_service_default_action: str

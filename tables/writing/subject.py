@@ -16,7 +16,7 @@ from tables.errors import EntryError, TableError
 from tables.itemtext import split_items
 from tables.manifest import Content, TableContent
 from tables.parameters import Parameters, ParameterType, find
-from tables.restrictions import RestrictionCall, parse_restrictions
+from tables.restrictions import RESTRICTIONS, Argument, RestrictionCall, parse_restrictions
 from tables.writing.classes import Classes
 from tables.writing.notes import TableNotes
 from tables.writing.rows import Rows
@@ -151,7 +151,9 @@ class Subject:
             if name in self.classes or (
                 parameter is not None and parameter.type is ParameterType.RESTRICTIONS
             ):
-                items = tuple(call.argument for call in self.known_calls(place, name))
+                items = tuple(
+                    call.argument for call in self.known_calls(place, name) if not _is_service(call)
+                )
             elif parameter is not None and parameter.type is ParameterType.TABLES:
                 items = tuple(item for item in self.items(place, name) if self._is_readable(item))
             elif parameter is not None and parameter.type is ParameterType.LIST:
@@ -168,6 +170,12 @@ class Subject:
                     named[text] = min(row, named.get(text, row))
         for text, row in sorted(named.items()):
             yield text, "An access rule", row
+
+
+def _is_service(call: RestrictionCall) -> bool:
+    """unix:private/policy names a socket here, not a table of the type unix."""
+    known = RESTRICTIONS.get(call.name)
+    return known is not None and known.argument is Argument.SERVICE
 
 
 def _nested(item: str) -> Iterator[str]:

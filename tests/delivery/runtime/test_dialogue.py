@@ -455,3 +455,30 @@ async def test_refusals_say_whom_to_ask(tmp_path: Path) -> None:
             "500 5.5.2 Error: command not recognized: ask 192.0.2.7",
             "250 2.0.0 Ok",
         ]
+
+
+@asynchronous
+async def test_a_login_that_a_proxy_tells_counts_where_logins_do(tmp_path: Path) -> None:
+    for enabled, code in (("no", "554"), ("yes", "250")):
+        async with talking(
+            tmp_path / enabled,
+            smtpd_authorized_xclient_hosts="192.0.2.7",
+            smtpd_relay_restrictions="permit_sasl_authenticated, reject_unauth_destination",
+            smtpd_sasl_auth_enable=enabled,
+        ) as client:
+            mail = ("MAIL FROM:<>", "RCPT TO:<joe@elsewhere.example>")
+            replies = await client.say("XCLIENT LOGIN=joe", "EHLO x", *mail)
+            assert replies[-1][:3] == code
+
+
+@asynchronous
+async def test_a_socket_of_a_policy_service_may_lie_in_the_queue(tmp_path: Path) -> None:
+    async with talking(
+        tmp_path,
+        queue_directory="/var/queue",
+        smtpd_recipient_restrictions="check_policy_service unix:private/policy",
+    ) as client:
+        await client.say("EHLO x", "MAIL FROM:<>", "RCPT TO:<joe@example.com>")
+        assert [endpoint for endpoint, _ in client.ask.requests] == [
+            "unix:/var/queue/private/policy"
+        ]

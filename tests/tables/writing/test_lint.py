@@ -39,6 +39,7 @@ def test_it_works(tmp_path: Path) -> None:
                 restrictions(
                     "smtpd_recipient_restrictions",
                     "check_client_access hash:clients",
+                    "check_policy_service unix:private/policy",
                     "reject_rbl_client list.example",
                     "known",
                     *GUARDED,
