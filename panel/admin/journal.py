@@ -63,6 +63,7 @@ class JournalEventAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("A queue id, or an address or how it begins")
     ordering = ("-at", "-id")
     sortable_by = ()
+    rows_named = gettext_lazy("message events")  # "3 message log" is no English
     change_form_template = "panel/journal.html"
     empty_help = gettext_lazy(
         "Every message that the engine accepts, delivers, defers or refuses appears here, a few "
@@ -102,7 +103,11 @@ class JournalEventAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("what happened"))
     def told(self, event: JournalEvent) -> str:
-        """The reason, or whatever else tells most."""
+        """Whom it was for and became, the reason, or whatever else tells most."""
+        if given := event.details.get("original_recipients"):
+            queued = event.details.get("queued_recipients") or given
+            became = "" if queued == given else f" → {_told(queued)}"
+            return Truncator(_told(given) + became).chars(SHOWN)
         for name in TELLING:
             if text := event.details.get(name):
                 return Truncator(shown(text)).chars(SHOWN)

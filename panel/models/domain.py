@@ -44,7 +44,7 @@ CARRY_MAILBOXES = """
 """
 
 CHECK_NAME = """
-    PERFORM pg_advisory_xact_lock(hashtextextended('domain ' || NEW.name, 0));
+    PERFORM pg_advisory_xact_lock_shared(hashtextextended('names of domains', 0));
     IF EXISTS (SELECT FROM panel_domainalias WHERE name = NEW.name) THEN
         RAISE EXCEPTION '% is another name of a domain', NEW.name
             USING ERRCODE = 'check_violation', CONSTRAINT = 'domain_alias_name';

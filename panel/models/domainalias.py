@@ -5,7 +5,8 @@ RULES        every address of the domain that is known when a generation is comp
              the address in the domain; every other one is refused there as here. So it is no
              "@other @domain" entry, which would make every address valid.
              A relay domain has no such names: its addresses are not known here.
-             No name is that of a domain and of another name of one (trigger on both sides).
+             No name is that of a domain and of another name of one (trigger on both sides; one lock
+             for all names, which domains share: a lock for each name would be too many in bulk).
 SOURCE       virtual(5), ADDRESS_CLASS_README
 """
 
@@ -27,7 +28,7 @@ from panel.validators import as_domain
 from tables import domains
 
 CHECK_NAME = """
-    PERFORM pg_advisory_xact_lock(hashtextextended('domain ' || NEW.name, 0));
+    PERFORM pg_advisory_xact_lock(hashtextextended('names of domains', 0));
     IF EXISTS (SELECT FROM panel_domain WHERE name = NEW.name) THEN
         RAISE EXCEPTION '% is a domain of its own', NEW.name
             USING ERRCODE = 'check_violation', CONSTRAINT = 'domain_alias_name';

@@ -35,6 +35,16 @@ def test_it_works(admin_client: Client, node: Node) -> None:
     assert "delivered to maildir" in page
 
 
+def test_the_list_says_whom_a_message_was_for(admin_client: Client, node: Node) -> None:
+    names = {"original_recipients": ["sales@ex.test"], "queued_recipients": ["joe@ex.test"]}
+    event(node, "accepted", recipient="", details=names)
+    event(node, "accepted", recipient="", details={"original_recipients": ["ann@ex.test"]})
+    page = admin_client.get(LIST).content.decode()
+    assert "sales@ex.test → joe@ex.test" in page
+    assert "ann@ex.test →" not in page
+    assert "2\n    message events" in page
+
+
 @pytest.mark.parametrize("words", ["4jX", "joe@", "joe@ex.test"])
 def test_it_finds_by_queue_id_and_address(admin_client: Client, node: Node, words: str) -> None:
     event(node, "delivered")

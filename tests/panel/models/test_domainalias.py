@@ -65,3 +65,12 @@ def test_a_relay_domain_has_none() -> None:
     assert "relay domain of its own" in caught.value.message_dict["domain"][0]
     with pytest.raises(IntegrityError, match="relay"), transaction.atomic():
         DomainAlias.objects.create(name="example.org", domain=relay)
+
+
+def test_many_at_once_need_one_lock(domain: Domain) -> None:
+    names = [f"n{number}.example" for number in range(9000)]  # more than a server has locks
+    Domain.objects.bulk_create([Domain(name=name) for name in names])
+    DomainAlias.objects.bulk_create(
+        [DomainAlias(name=f"also-{name}", domain=domain) for name in names]
+    )
+    assert DomainAlias.objects.count() == len(names)
