@@ -56,3 +56,8 @@ def test_items_of_parameter_lists() -> None:  # mystrtokq(3)
     assert split_items("a {b, c") == ("a", "{b, c")
     assert split_items("a} b") == ("a}", "b")
     assert split_items("") == ()
+
+
+@pytest.mark.parametrize("text", ['joe+"q u"', 'joe+ "q u"', '"joe+""q u"', 'joe+,"q u"'])
+def test_words_side_by_side_are_two_addresses(text: str) -> None:  # Postfix tok822_parse(3)
+    assert internal_items(text) == ["joe+", "q u"]
