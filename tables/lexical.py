@@ -3,7 +3,7 @@
 SUMMARY      tokens(text) -> Token, ...; internal_items(text) -> the addresses of a list, unquoted
 RULES        comments are dropped; `gap` says that blanks or a comment stood before a token
              an atom may hold dots and quoted-pairs (RFC 5322 4.1)
-             in a list a missing comma is put between words side by side (joe+"q u"), of "Joe <joe@x>"
+             in a list a missing comma is put between words side by side, of "Joe <joe@x>"
              and "group: a, b;" only the addresses remain
 ERRORS       AddressSyntaxError
 SOURCE       RFC 5322 3.2, 3.4, 4.4; Postfix tok822(3)

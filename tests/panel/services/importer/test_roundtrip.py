@@ -72,4 +72,5 @@ def test_every_recorded_configuration_comes_back(scenario: Scenario, tmp_path: P
     after = bring_in(out)
     assert sorted(map(str, before - after)) == sorted(map(str, after - before))
     if HAS_POSTFIX:
-        (accepts if os.geteuid() == 0 else understands)(out)
+        is_asked = scenario.legacy and os.geteuid() == 0  # postfix check takes its time
+        (accepts if is_asked else understands)(out)
