@@ -72,6 +72,8 @@ def may_be_apart(left: Token, right: Token) -> bool:
     return left.text.endswith(".") or right.text.startswith(".")
 
 
+_OPERATORS = ".%!|"  # beside those that are separators
+
 # anything that makes a list more than plain words and commas
 _SPECIAL = re.compile(r'[()<>;:\\"\[\]\x00-\x1f\x7f]')
 
@@ -87,13 +89,22 @@ def internal_items(text: str) -> list[str]:
         part = _address_of(part)
         item = ""
         for number, token in enumerate(part):
-            if number and not may_be_apart(part[number - 1], token):
+            if number and not _belongs(part[number - 1], token):
                 items.append(item)
                 item = ""
             item += token.text
         if item:
             items.append(item)
     return items
+
+
+def _belongs(left: Token, right: Token) -> bool:
+    """One address goes on: words in a row are two, unless an operator of Postfix is between."""
+    if right.gap or "separator" in (left.kind, right.kind):
+        return may_be_apart(left, right)
+    return (left.kind == "atom" and left.text[-1] in _OPERATORS) or (
+        right.kind == "atom" and right.text[0] in _OPERATORS
+    )
 
 
 def _split_at_commas(found: list[Token]) -> list[list[Token]]:

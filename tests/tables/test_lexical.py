@@ -37,6 +37,7 @@ def test_lists_in_all_their_forms() -> None:
     assert internal_items("a, b@x.test ,, c") == ["a", "b@x.test", "c"]
     assert internal_items("a b") == ["a", "b"]
     assert internal_items("a . b @ x.test c") == ["a.b@x.test", "c"]
+    assert internal_items('joe."q u"@x.test, |"cmd arg"') == ["joe.q u@x.test", "|cmd arg"]
     assert internal_items("list: a, b;, c") == ["a", "b", "c"]
     assert internal_items("The List <a@x.test>, :include:/x") == ["a@x.test", ":include:/x"]
     assert internal_items("") == []
