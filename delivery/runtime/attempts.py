@@ -140,16 +140,20 @@ class Attempts:
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
+    def look(self) -> None:
+        """Something that waits on the disk may be due now: it was changed there."""
+        self._look = True
+        self.wake()
+
     def flush(self) -> asyncio.Future[None]:
         """Try what is due now, and forget that destinations were dead and transports deferred.
 
         The result is done when it is being tried.
         """
         self._active.revive(self._clock())
-        self._look = True
         if self._flush is None:
             self._flush = self._loop.create_future()
-        self.wake()
+        self.look()
         return self._flush
 
     async def stop(self, grace_s: float) -> None:

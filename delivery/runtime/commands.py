@@ -165,8 +165,8 @@ class Commands:
 
     async def _release(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        found = await self._ready.spool.release(ids, time.time(), states=states)
-        self._ready.attempts.flush()
+        found = await self._ready.spool.release(ids, states=states)
+        self._ready.attempts.look()
         return {"ids": found}
 
     async def _expire(self, request: Mapping[str, Any]) -> Answer:

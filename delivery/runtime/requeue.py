@@ -56,7 +56,7 @@ async def _all(spool: Spool, states: Collection[QueueState]) -> AsyncIterator[st
 
 async def _again(spool: Spool, reporter: Reporter, rules: Rules, queue_id: str) -> bool:
     now = time.time()
-    await spool.release([queue_id], now)
+    await spool.release([queue_id])
     lease = await spool.lease(queue_id, next_attempt=now + rules.queue_times.minimal_backoff_time)
     if lease is None:
         return False

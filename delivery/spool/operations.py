@@ -118,10 +118,9 @@ def hold(work: Work, chosen: Chosen, reason: object) -> list[int]:
     return _update(work, change, "state IN (:active, :deferred)", chosen, reason)
 
 
-def release(work: Work, chosen: Chosen, now: object) -> list[int]:
-    """End a hold."""
-    change = "state = :deferred, reason = '', due = :value"
-    return _update(work, change, "state = :hold", chosen, now)
+def release(work: Work, chosen: Chosen, _: object) -> list[int]:
+    """End a hold; a message that was deferred before is due when it was to be."""
+    return _update(work, "state = :deferred, reason = ''", "state = :hold", chosen, 0)
 
 
 def expire(work: Work, chosen: Chosen, _: object) -> list[int]:

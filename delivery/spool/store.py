@@ -344,10 +344,10 @@ class Spool:
         return _texts(found)
 
     async def release(
-        self, ids: Iterable[str] | None, now: float, *, states: Collection[QueueState] | None = None
+        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
     ) -> list[str]:
-        """End a hold: due now. postsuper -H."""
-        return _texts(await self._change(operations.release, ids, states, now))
+        """End a hold. What was held on arrival is due now. postsuper -H."""
+        return _texts(await self._change(operations.release, ids, states, None))
 
     async def expire(
         self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None

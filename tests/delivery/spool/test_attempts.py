@@ -225,7 +225,7 @@ async def test_operators_reach_messages_that_were_not_tried_yet(tmp_path: Path) 
         lease = await leased(opened, expired)
         assert lease.expired
         assert await opened.lease(held, next_attempt=NOW) is None
-        await opened.release(None, NOW)
+        await opened.release(None)
         released = await leased(opened, held)
         assert await whole(await opened.content(released)) == small().data
 
@@ -246,10 +246,20 @@ async def test_operators_change_everything_or_what_they_name(tmp_path: Path) -> 
         assert sorted(await opened.due(NOW)) == sorted(ids)
         assert len(await opened.hold(None)) == 3
         assert await opened.due(NOW) == []
-        assert len(await opened.release(None, NOW)) == 3
+        assert len(await opened.release(None)) == 3
         assert len(await opened.remove([ids[0]])) == 1
         assert len(await opened.remove(None)) == 2
         assert await opened.listing() == []
+
+
+@asynchronous
+async def test_a_release_changes_no_time(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope(), small(), now=NOW)
+        await opened.defer(await leased(opened, queue_id), NOW + 900)
+        assert await opened.hold([queue_id]) == await opened.release([queue_id]) == [queue_id]
+        assert await opened.due(NOW + 899) == []
+        assert await opened.due(NOW + 900) == [queue_id]
 
 
 @asynchronous

@@ -91,6 +91,8 @@ def test_expired_mail_is_returned(ids: list[str], engine: Running, capsys: Out) 
     main(["postsuper", "-h", "ALL"])
     assert main(["postsuper", "-f", ids[0]]) == 0
     assert "Force-expired: 1 message" in capsys.readouterr().err
+    assert states(capsys)[ids[0]] == "deferred"
+    main(["postqueue", "-f"])
     eventually(lambda: ids[0] not in states(capsys))
 
 
