@@ -90,7 +90,7 @@ class ServerProtocol:
         self._command_filter = command_filter
         self.state = State.CONNECT
         self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
-        self.command = ""  # the line of the last event, as it came; '' for content
+        self.command = ""  # the line of the last event; '' for content and secrets
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
         self._words = words or words_in_place(settings)
         self._extended = False  # EHLO, not HELO
