@@ -1,7 +1,6 @@
 """Every recorded scenario that belongs to the suite, each a test: at level exact.
 
-The recordings are not a part of this repository: WAYPOST_CONFORMANCE names their directory, as for
-script/conformance. .ci/run sets it where they lie beside the clone.
+The recordings are not a part of this repository: tests/recordings.py says where they are.
 """
 
 from __future__ import annotations

@@ -102,8 +102,7 @@ def _checked(
         if table.kind == "access" and ":/" in value:
             value = rewriter.rewritten(value, "access", Where(file, line, key))
         elif table.kind == "aliases" and ":include:" in value.lower():
-            text = f"{key}: the engine reads the :include: file at each delivery, from its path."
-            report.add(Level.APPROXIMATED, file, line, text)
+            rewriter.note_includes(value, Where(file, line, key))
         yield line, key, folded, value
 
 

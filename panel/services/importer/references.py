@@ -34,6 +34,7 @@ _REFERENCE = re.compile(
     rf"(?<![\w./$:-])(?P<proxy>(?:proxy:|proxywrite:)*)(?P<type>{'|'.join(_OF_FILES)})"
     rf":(?P<path>{_PART}+)"
 )
+_INCLUDE = re.compile(r":include:([^\s,\"]+)", re.IGNORECASE)
 _COMPILED = (".db", ".cdb", ".lmdb", ".dir")
 _FILES = 1000  # that the lists of one import name, over and over or not
 
@@ -155,6 +156,15 @@ class Rewriter:
         if not negated:
             return list(found)
         return [item[1:] if item.startswith("!") else f"!{item}" for item in found]
+
+    def note_includes(self, value: str, where: Where) -> None:
+        """Say of the :include: files of an alias that they stay files, and which are missing."""
+        for path in _INCLUDE.findall(value):
+            text = f"the engine reads {path} at each delivery, from there"
+            level = Level.APPROXIMATED
+            if self._tree.locate(path) is None:
+                text, level = f"{path} is not there: what it should hold bounces", Level.LEFT_OUT
+            self._say(level, where, text)
 
     def _say(self, level: Level, where: Where, text: str) -> None:
         self._report.add(level, where.file, where.line, f"{where.name}: {text}.")

@@ -64,7 +64,20 @@ def test_alias_files_are_read_as_postalias_does(importing: Import) -> None:
         ("joe", '"|/bin/cat x", jane'),
         ("Jane Doe", ":include:/etc/list"),
     ]
-    assert any("reads the :include: file" in text for text in said(report, "approximated"))
+    expected = "aliases:2: left out: Jane Doe: /etc/list is not there: what it should hold bounces."
+    assert any(text.endswith(expected) for text in said(report, Level.LEFT_OUT))
+
+
+def test_files_of_aliases_stay_files(importing: Import) -> None:
+    report = importing(
+        "compatibility_level = 3.6\nalias_maps = hash:/etc/aliases\n",
+        {"../aliases": "team: joe, :include:/etc/postfix/team\n", "team": "ann\n"},
+    )
+    assert entries("aliases") == [("team", "joe, :include:/etc/postfix/team")]
+    assert any(
+        "team: the engine reads /etc/postfix/team at each delivery, from there." in text
+        for text in said(report, Level.APPROXIMATED)
+    )
 
 
 def test_two_files_of_one_name_are_two_tables(importing: Import) -> None:
