@@ -193,7 +193,7 @@ def _recipient_fields(report: Report, settings: BounceSettings, outcome: Outcome
     if recipient.orcpt:
         original = f"Original-Recipient: {_clean(recipient.orcpt, utf8=utf8)}"
         lines += [original] if len(original) < _LINE_LIMIT else _wrap(original)
-    elif recipient.original:
+    elif recipient.original != recipient.address:
         original = header_address(recipient.original, smtputf8=utf8)
         lines.append(f"Original-Recipient: {_address_type(original)};{original}")
     lines += [f"Action: {_action(report.envelope, outcome)}", f"Status: {outcome.dsn}"]

@@ -11,10 +11,10 @@ SOURCE       aliases(5), local(8); Postfix local/token.c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from tables.addresses import Address
+from tables.addresses import NULL, Address
 from tables.errors import AddressSyntaxError, EntryError
 from tables.lexical import internal_items
 from tables.values import read_address
@@ -48,7 +48,18 @@ def read_destinations(text: str) -> tuple[Destination, ...]:
         items = internal_items(_plain_blanks(text))
     except AddressSyntaxError:
         return (Destination(Kind.BAD, text.strip()),)
+    if not items and text.strip() in ('""', "<>"):
+        return (Destination(Kind.ADDRESS, "", NULL),)
     return tuple(map(_read, items))
+
+
+def read_relay(text: str) -> Address | None:
+    """The one address in a text; |commands and /files are names of users here. None: no address."""
+    try:
+        items = internal_items(_plain_blanks(text))
+        return read_address(_without_route(items[0])) if items else None
+    except (AddressSyntaxError, EntryError):
+        return None
 
 
 def read_file(text: str) -> Iterator[str]:
@@ -68,10 +79,14 @@ def _read(item: str) -> Destination:
             return Destination(Kind.COMMAND, item[1:].strip())
     if item.lower().startswith(":include:"):
         return Destination(Kind.INCLUDE, item[len(":include:") :])
+    written = _without_route(item)
     try:
-        return Destination(Kind.ADDRESS, item, read_address(_without_route(item)))
+        address = read_address(written)
     except EntryError:
         return Destination(Kind.BAD, item)
+    # the domain as it is written: other servers see it
+    spelled = replace(address, domain=written.rpartition("@")[2] if address.domain else "")
+    return Destination(Kind.ADDRESS, item, spelled)
 
 
 def _without_route(item: str) -> str:

@@ -24,7 +24,13 @@ from typing import Protocol
 
 from delivery import log
 from delivery.agents.courier import CourierFailed
-from delivery.agents.destinations import Destination, Kind, read_destinations, read_file
+from delivery.agents.destinations import (
+    Destination,
+    Kind,
+    read_destinations,
+    read_file,
+    read_relay,
+)
 from delivery.agents.local_case import (
     LEVEL_LIMIT,
     NOBODY,
@@ -447,14 +453,14 @@ class Tree:
                     allowed="",
                     default=settings.recipient_delimiter[:1],
                 )
-                relay = next(iter(read_destinations(template.text or "")), None)
             except EntryError:
                 return drops.note(case, "4.3.5", MISCONFIGURED)
-            if relay is None or relay.address is None:
+            relay = read_relay(template.text or "")
+            if relay is None:
                 return drops.note(case, "5.1.3", f"bad recipient address syntax: {template.text}")
-            if self.routing.complete(relay.address).internal.casefold() == case.folded:
+            if self.routing.complete(relay).internal.casefold() == case.folded:
                 return drops.note(case, "5.1.1", unknown)
-            return await self._address(replace(case, unmatched=None), rights, relay.address)
+            return await self._address(replace(case, unmatched=None), rights, relay)
         is_reserved = case.user in ("postmaster", "mailer-daemon")  # RFC 5321 4.5.1: never refused
         if is_reserved or case.local == settings.double_bounce_sender.lower():
             self._warn(f"required alias not found: {case.user}")

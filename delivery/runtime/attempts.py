@@ -276,9 +276,18 @@ class Attempts:
                 target = work.under(address, recipient)
                 if not work.is_flushed and work.rules.is_deferred(route.transport):
                     route = Route("retry", "4.3.2 deferred transport")
+                elif self._is_missing(work.rules, route.transport):
+                    route = Route("retry", f"4.3.0 {_unavailable(route.transport)}")
             if target is not None:
                 groups.setdefault(route, []).append(target)
         return groups
+
+    def _is_missing(self, rules: Rules, transport: str) -> bool:
+        """True when there is no such service, or nobody to run it."""
+        try:
+            return self._agent(rules, transport) is None
+        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
+            return False
 
     def _judge(
         self, work: Work, route: Route, result: Result, recipients: Sequence[Recipient]
@@ -348,8 +357,7 @@ class Attempts:
         try:
             agent = self._agent(work.rules, transport)
             if agent is None:
-                reason = f"mail transport unavailable: no service named {transport}"
-                return _deferred(job, "4.3.5", reason)
+                return _deferred(job, "4.3.0", _unavailable(transport))
             content = await self._spool.content(work.lease)
             if content is None:  # the spool has set the message aside and said so
                 work.is_gone = True
@@ -483,6 +491,10 @@ class Attempts:
     def _ring(self) -> None:
         self._look = True
         self.wake()
+
+
+def _unavailable(transport: str) -> str:
+    return f"mail transport unavailable: no service named {transport}"
 
 
 def _deferred(job: Job, dsn: str, reason: str) -> Result:

@@ -133,6 +133,12 @@ def test_every_recipient_has_a_block() -> None:
     assert [block.get("Status") for block in status_blocks(status)] == [None, "5.1.1", "5.2.2"]
 
 
+def test_nobody_wrote_the_members_of_a_list() -> None:
+    """Below an alias with an owner there is no original recipient."""
+    _, [_, status, _] = parts(write(replace(FAILED, recipient=person("joe@far.example"))))
+    assert "Original-Recipient" not in status_blocks(status)[1]
+
+
 def test_an_expanded_recipient_names_what_the_sender_wrote() -> None:
     recipient = replace(person("joe@far.example"), original=Address("team", "example.net"))
     _, [text, status, _] = parts(write(replace(FAILED, recipient=recipient)))

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from delivery.agents.destinations import Kind, read_destinations, read_file
-from tables.addresses import Address
+from delivery.agents.destinations import Kind, read_destinations, read_file, read_relay
+from tables.addresses import NULL, Address
 
 
 def read(text: str) -> list[tuple[str, str]]:
@@ -63,3 +63,23 @@ def test_any_text_is_read(seed: int) -> None:
     source = random.Random(seed)
     text = "".join(source.choices('ab@.,|/~:;<>()[]"\\ \t\né\0', k=30))
     assert all(isinstance(item.kind, Kind) for item in read_destinations(text)), (seed, text)
+
+
+def test_an_empty_address_is_one() -> None:
+    for text in ('""', "<>", ' "" '):
+        [found] = read_destinations(text)
+        assert (found.kind, found.address) == (Kind.ADDRESS, NULL)
+    assert read_destinations(" ") == ()
+
+
+def test_a_domain_stays_as_it_is_written() -> None:
+    [found] = read_destinations("JANE@Far.EXAMPLE")
+    assert found.address == Address("JANE", "Far.EXAMPLE")
+
+
+def test_a_relay_for_unknown_users_is_an_address() -> None:
+    assert read_relay("joe@far.example, ann") == Address("joe", "far.example")
+    assert read_relay("/var/unknown") == Address("/var/unknown", "")
+    assert read_relay("|cmd") == Address("|cmd", "")
+    assert read_relay("joe@") is None
+    assert read_relay("") is None
