@@ -1,7 +1,7 @@
 """rows - what a benchmark does with the rows, as a program of its own: it needs Django.
 
 SUMMARY      rows.py fill FIRST COUNT    entries of the table virtual, by COPY; change records too
-             rows.py compile FOLDER      all rows into a store there; prints seconds and peak memory
+             rows.py compile FOLDER      all rows into a store there; prints times and peak memory
 RULES        compile measures from opening the read to the last fsync, as a worker that runs already
              does it: neither Python nor Django are started in that time
 """
@@ -47,15 +47,16 @@ def compile_all(folder: Path) -> None:
 
     connection.ensure_connection()
     resting = memory_kib(os.getpid(), "VmHWM")
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     with consistent_read() as snapshot, Store(folder).begin() as build:
         content, report = compile_current(build, whole=True)
         build.finish(1, snapshot.revision, content)
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - used
     if not report.is_publishable:
         raise SystemExit(f"the rows cannot be published: {report.errors[0].message}")
     peak = memory_kib(os.getpid(), "VmHWM")
-    print(json.dumps({"seconds": seconds, "peak_mib": peak / 1024, "resting_mib": resting / 1024}))
+    memory = {"peak_mib": peak / 1024, "resting_mib": resting / 1024}
+    print(json.dumps({"seconds": seconds, "cpu": cpu, **memory}))
 
 
 if __name__ == "__main__":

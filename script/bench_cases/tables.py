@@ -57,7 +57,7 @@ class Sizes:
     edits: int = 40
     bulk: int = 100_000
     runs: int = 3
-    turns: int = 7  # of look-ups, which take no time but are easily disturbed
+    turns: int = 7  # of look-ups in hash tables, which take no time but are easily disturbed
 
 
 QUICK = Sizes(
@@ -147,7 +147,12 @@ class Bench:
         self.figures.add(f"{table_type}, {count:,} rules: opening", "ms", opened_ms, opening_ms)
 
     def _by_turns(
-        self, ask: Callable[[Any], object], reference: str, keys: list[str], asked: Sequence[Any]
+        self,
+        ask: Callable[[Any], object],
+        reference: str,
+        keys: list[str],
+        asked: Sequence[Any],
+        turns: int,
     ) -> tuple[float, float | None, float | None]:
         """CPU seconds of a look-up, ours and the peer's, and of the peer's start and opening.
 
@@ -155,7 +160,7 @@ class Bench:
         """
         file = self._write("keys", "".join(f"{key}\n" for key in keys))
         ours, whole, opening = [], [], []
-        for _ in range(self.sizes.turns):
+        for _ in range(turns):
             ours.append(_cpu_seconds(ask, asked))
             if self.peer:
                 opening.append(self.peer.ask(reference, None).cpu)
@@ -181,7 +186,9 @@ class Bench:
                 keys = sample.keys(count, self.sizes.asked, hit=hit)
                 doors = {"get": (maps.get, keys), "find": (maps.find, [(key,) for key in keys])}
                 for door, (ask, asked) in doors.items():
-                    ours, theirs, _ = self._by_turns(ask, f"cdb:{source}", keys, asked)
+                    ours, theirs, _ = self._by_turns(
+                        ask, f"cdb:{source}", keys, asked, self.sizes.turns
+                    )
                     case = f"hash, {count:,} entries: in process, Maps.{door}, {what}"
                     peer = None if theirs is None else 1 / theirs
                     self.figures.add(case, "look-ups/s", 1 / ours, peer)
@@ -253,6 +260,8 @@ class Bench:
         case = f"full compile of {count:,} rows out of Postgres"
         seconds = median(run["seconds"] for run in runs)
         self.figures.add(case, "s", seconds, peer and peer.seconds)
+        cpu = median(run["cpu"] for run in runs)
+        self.figures.add(f"{case}: CPU, Postgres apart", "s", cpu, peer and peer.cpu)
         peak = max(run["peak_mib"] for run in runs)
         self.figures.add(f"{case}: peak memory", "MiB", peak, peer and peer.peak_mib)
         resting = max(run["resting_mib"] for run in runs)
