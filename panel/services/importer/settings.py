@@ -42,23 +42,17 @@ CLASSES = "smtpd_restriction_classes"
 # daemons of Postfix whose work the engine does in its own way, so that their lines say nothing
 _INSIDE = frozenset(
     {
-        *(
-            "anvil",
-            "bounce",
-            "cleanup",
-            "flush",
-            "nqmgr",
-            "oqmgr",
-            "pickup",
-            "postlogd",
-            "proxymap",
-        ),
-        *("qmgr", "scache", "showq", "tlsmgr", "trivial-rewrite", "verify"),
+        *("anvil", "bounce", "flush", "nqmgr", "oqmgr", "postlogd", "proxymap", "qmgr", "scache"),
+        *("showq", "tlsmgr", "trivial-rewrite", "verify"),
     }
 )
+# what the engine runs, or does by the settings of the line
 _RUN = frozenset(
-    {"smtpd", "smtp", "lmtp", "local", "virtual", "pipe", "error", "discard"}
-)  # what the engine runs
+    {
+        *("smtpd", "pickup", "cleanup"),
+        *("smtp", "lmtp", "local", "virtual", "pipe", "error", "discard"),
+    }
+)
 
 
 @dataclass(slots=True)
@@ -150,6 +144,8 @@ def _put_defaults(settings: Settings, tree: Tree, report: ImportReport, *, is_ol
         text = (
             f"{name} is not set: it has the default that Postfix gives it, {value or 'nothing'!r}"
         )
+        if name == "compatibility_level" and not is_old:
+            text += "; was it written about the year 2000, import it with --since-2000"
         report.add(Level.UNDERSTOOD, MAIN, 0, f"{text}.")
     for name, value in OWN_DEFAULTS.items():
         if name not in settings.parameters:
