@@ -58,6 +58,7 @@ class Timeouts:
     smtp_data_done_timeout: float = 600.0
     smtp_rset_timeout: float = 20.0
     smtp_quit_timeout: float = 300.0
+    smtp_xforward_timeout: float = 300.0
     smtp_starttls_timeout: float = 300.0
 
     def waiting_for(self, doing: str) -> float:
@@ -68,6 +69,7 @@ class Timeouts:
             Stage.HELO.value[1]: self.smtp_helo_timeout,
             Stage.LHLO.value[1]: self.smtp_helo_timeout,
             Stage.STARTTLS.value[1]: self.smtp_starttls_timeout,
+            Stage.XFORWARD.value[1]: self.smtp_xforward_timeout,
             Stage.RSET.value[1]: self.smtp_rset_timeout,
             Stage.MAIL.value[1]: self.smtp_mail_timeout,
             Stage.RCPT.value[1]: self.smtp_rcpt_timeout,

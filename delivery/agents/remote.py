@@ -18,7 +18,7 @@ RULES        what is temporary at one host (no connection, 4xx, 5xx in the greet
 ERRORS       deferred 4.4.1 no connection, 4.4.2 lost or silent, 4.4.3 DNS, 4.7.x TLS or login;
              bounced 5.4.4 no such host, 5.1.0 null MX, 5.4.6 loop, 5.6.7 no SMTPUTF8, 5.3.4 too
              large; otherwise what the other server said. Wording is that of Postfix's log lines
-NOT DONE     XFORWARD, DANE
+NOT DONE     DANE
 SOURCE       RFC 5321 5.1, 4.5.4; Postfix smtp(8): smtp_connect.c, smtp_trouble.c
 """
 
@@ -76,6 +76,7 @@ class RemoteSettings:
     disable_dns_lookups: bool = False
     ignore_mx_lookup_error: bool = False
     best_mx_transport: str = ""
+    smtp_send_xforward_command: bool = False
     relayhost: str = ""
     queue_directory: str = "/var/spool/postfix"  # sockets with a relative path are below it
     minimal_backoff_time: float = 300.0

@@ -37,6 +37,7 @@ from delivery.smtp.client import (
 from delivery.smtp.client import Result as Fate
 from delivery.smtp.exchange import FINAL_COMMAND
 from delivery.smtp.login import Login, LoginFailed, choose
+from delivery.smtp.proxies import xforward
 from delivery.values import Outcome, Recipient, Status
 from tables.reading.matchlist import MatchList
 
@@ -75,6 +76,7 @@ class Habits:
     mechanisms: MatchList  # smtp_sasl_mechanism_filter
     outgoing: Outgoing | None = None  # what is done to addresses and content
     skips_5xx_greeting: bool = True
+    tells_origin: bool = False  # XFORWARD, to servers that want to know
     soft_bounce: bool = False  # nothing is final: another host may take it
 
 
@@ -219,6 +221,8 @@ class Session:
             relay = self.connection.host.relay
             attempt.fail_all(dsn, reason, relay=relay, is_final=True)
             return
+        if self._habits.tells_origin and "XFORWARD" in client.keywords:
+            await self._tell_origin()
         envelope = delivery.envelope
         outgoing = self._habits.outgoing
         may_grow = not client.takes_8bit and outgoing is not None and outgoing.may_convert
@@ -248,6 +252,17 @@ class Session:
                     else:
                         client.end_content()
                     await self.connection.flush()
+
+    async def _tell_origin(self) -> None:
+        """XFORWARD. Refused, the mail goes all the same: it is for the server's log."""
+        delivery = self._attempt.delivery
+        offered = self._client.keywords["XFORWARD"]
+        for line in xforward(delivery.envelope, delivery.queue_id, offered):
+            answer = await self._ask(Stage.XFORWARD, line)
+            if self._client.closing:
+                shown = self.connection.host.shown
+                reason = f"host {shown} said: {answer.text} (in reply to XFORWARD command)"
+                raise SiteFailed(answer.dsn, reason, reply=answer.text)
 
     def _not_possible(self, size: int) -> tuple[str, str] | None:
         """(status code, reason) when this server cannot take the message at all."""

@@ -200,6 +200,7 @@ class Transports:
                 mechanisms=names("smtp_sasl_mechanism_filter"),
                 outgoing=Outgoing(parameters, rules.snapshot, rules.router),
                 skips_5xx_greeting=settings.smtp_skip_5xx_greeting,
+                tells_origin=settings.smtp_send_xforward_command,
                 soft_bounce=rules.bounce.soft_bounce,
             ),
             policies=TlsPolicies(tls, maps("smtp_tls_policy_maps")),

@@ -86,6 +86,7 @@ class Stage(Enum):
     LHLO = ("LHLO", "performing the LHLO handshake")
     STARTTLS = ("STARTTLS", "receiving the STARTTLS response")
     AUTH = ("AUTH", "performing the EHLO handshake")
+    XFORWARD = ("XFORWARD", "sending XFORWARD")
     RSET = ("RSET", "sending RSET")
     MAIL = ("MAIL FROM", "sending MAIL FROM")
     RCPT = ("RCPT TO", "sending RCPT TO")
@@ -101,7 +102,7 @@ class _Phase(Enum):
     HELLO = "greeting and EHLO"
     REFUSED = "refused"
     IDLE = "no transaction"
-    ASKING = "STARTTLS or AUTH"
+    ASKING = "STARTTLS, AUTH or XFORWARD"
     ENVELOPE = "MAIL to DATA"
     CONTENT = "the caller gives content"
     FINAL = "waiting for the final replies"
@@ -218,11 +219,12 @@ class ClientProtocol:
     # --- Calls of the agent ------------------------------------------------------------------
 
     def ask(self, stage: Stage, line: str) -> None:
-        """One command of STARTTLS or AUTH, after Ready or Replied; its answer comes as Replied."""
+        """One command of those stages, not in a transaction; its answer comes as Replied."""
         self._require(_Phase.IDLE)
         self._phase = _Phase.ASKING
-        self._owed.append((stage, NOBODY))
-        self._out.append(_command(line))
+        self._forget_transaction()
+        self._unsent.append((stage, NOBODY, _command(line)))
+        self._send_commands()
 
     def greet_again(self) -> None:
         """The connection is encrypted now: what was said before is forgotten (RFC 3207 4.2).
@@ -248,9 +250,7 @@ class ClientProtocol:
         self._unresolved = dict(enumerate(transaction.recipients))
         self._accepted = []
         self._chunked = self.chunking and "CHUNKING" in self.keywords
-        if self._unclean:
-            self._unclean = False
-            self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
+        self._forget_transaction()
         self._unsent.append((Stage.MAIL, NOBODY, self._mail_command(transaction)))
         for place, recipient in self._unresolved.items():
             self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
@@ -314,6 +314,12 @@ class ClientProtocol:
             self._owed.append((stage, place))
             self._out.append(command)
 
+    def _forget_transaction(self) -> None:
+        """RSET where one was given up in the middle."""
+        if self._unclean:
+            self._unclean = False
+            self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
+
     def _hello(self, stage: Stage) -> None:
         self._owed.append((stage, NOBODY))
         self._out.append(_command(f"{stage.value[0]} {self.settings.smtp_helo_name}"))
@@ -355,7 +361,7 @@ class ClientProtocol:
         match stage:
             case Stage.GREETING | Stage.EHLO | Stage.HELO | Stage.LHLO:
                 self._take_hello(stage, answer)
-            case Stage.STARTTLS | Stage.AUTH:
+            case Stage.STARTTLS | Stage.AUTH | Stage.XFORWARD:
                 self._phase = _Phase.IDLE
                 self._events.append(Replied(answer))
             case Stage.RSET:
@@ -378,6 +384,8 @@ class ClientProtocol:
                 self._events.append(Goodbye())
         if self._phase is _Phase.ENVELOPE:
             self._go_on()
+        elif self._phase is _Phase.ASKING:
+            self._send_commands()
 
     def _take_hello(self, stage: Stage, answer: Answer) -> None:
         settings = self.settings

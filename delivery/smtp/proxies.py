@@ -2,6 +2,7 @@
 
 SUMMARY      parse_xclient(text, families), parse_xforward(...) -> attribute -> value, None for one
              that the proxy does not know
+             xforward(envelope, queue_id, offered) -> the commands that tell the next server
 RULES        values are xtext (RFC 3461 4); [UNAVAILABLE] is known to be none, [TEMPUNAVAIL] none
              for now; a name is a host name, an IPv6 address has the prefix IPV6: of RFC 5321 4.1.3
              nothing is taken of a command with a mistake in it
@@ -16,8 +17,9 @@ import re
 from collections.abc import Callable, Mapping
 
 from delivery.smtp import replies
-from delivery.smtp.grammar import neuter
+from delivery.smtp.grammar import neuter, xtext_encode
 from delivery.smtp.replies import Mistake
+from delivery.values import Envelope
 from tables.domains import is_plain_host
 
 XCLIENT = "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"
@@ -27,6 +29,7 @@ TEMPORARY = "[TEMPUNAVAIL]"
 VALUE_LIMIT = 255
 SHORT_VALUE_LIMIT = 64  # of XFORWARD's PROTO and IDENT
 
+_CUT_CODE = re.compile(r"\+[0-9A-F]?\Z")
 _HEX = re.compile(r"\+([0-9A-Fa-f]{2})")
 
 Attributes = Mapping[str, str | None]
@@ -119,6 +122,40 @@ def parse_xclient(text: str, families: Families) -> tuple[Attributes, bool]:
 def parse_xforward(text: str, families: Families) -> Attributes:
     """The attributes."""
     return _parse("XFORWARD", _XFORWARD, text, families)[0]
+
+
+def xforward(envelope: Envelope, queue_id: str, offered: str) -> list[str]:
+    """XFORWARD commands with those attributes that the server offered to take.
+
+    Two of them: it is a short line that every server reads.
+    """
+    client = envelope.client
+    address = client.address if client else UNAVAILABLE
+    protocol = envelope.protocol.upper()
+    known = {
+        "NAME": client.name if client and client.name != "unknown" else UNAVAILABLE,
+        "ADDR": f"IPV6:{address}" if client and client.is_ipv6 else address,
+        "PORT": str(client.port) if client else UNAVAILABLE,
+        "PROTO": "SMTP" if protocol == "SMTP" else "ESMTP" if "SMTP" in protocol else "",
+        "HELO": envelope.helo or UNAVAILABLE,
+        "IDENT": queue_id,
+        "SOURCE": "LOCAL" if envelope.is_local else "REMOTE",
+    }
+    wanted = offered.upper().split()
+    lines = []
+    for names in (("NAME", "ADDR", "PORT"), ("PROTO", "HELO", "IDENT", "SOURCE")):
+        words = [
+            f"{name}={_coded(known[name])}" for name in names if name in wanted and known[name]
+        ]
+        if words:
+            lines.append(f"XFORWARD {' '.join(words)}")
+    return lines
+
+
+def _coded(value: str) -> str:
+    if value == UNAVAILABLE:
+        return value
+    return _CUT_CODE.sub("", xtext_encode(value)[:VALUE_LIMIT])
 
 
 def _parse(

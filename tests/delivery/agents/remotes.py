@@ -60,6 +60,7 @@ def remote_agent(
             login=login,
             mechanisms=names(*mechanisms),
             skips_5xx_greeting=own.smtp_skip_5xx_greeting,
+            tells_origin=own.smtp_send_xforward_command,
         ),
         policies=TlsPolicies(tls, maps(policies)),
         credentials=Credentials(login, maps(passwords)),

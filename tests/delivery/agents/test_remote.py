@@ -14,7 +14,7 @@ from delivery.agents.base import Delivery, Result
 from delivery.agents.connection import Timeouts
 from delivery.agents.idle import IdleConnections
 from delivery.agents.remote import RemoteAgent
-from delivery.values import Content, Envelope, Recipient, Route, Status
+from delivery.values import Client, Content, Envelope, Recipient, Route, Status
 from tables.addresses import Address
 from tests.delivery.agents.peer import Dns, Mx, Peer, serving
 from tests.delivery.agents.remotes import remote_agent
@@ -488,6 +488,38 @@ async def test_421_ends_the_use_of_a_connection() -> None:
         people = (recipient("a@far.example"), recipient("b@far.example"))
         await agent.deliver(letter(*people))
         assert len(idle) == 0
+
+
+@pytest.mark.parametrize("pipelining", [[], ["PIPELINING"]])
+def test_a_filter_is_told_where_mail_is_from(pipelining: list[str]) -> None:
+    client = Client(address="192.0.2.7", port=9, name="a.sender.example")
+    rules = [("RCPT TO:<bad", "550 5.1.1 no"), ("XFORWARD SOURCE", "501 5.5.4 what")]
+    told = ["XFORWARD NAME=a.sender.example ADDR=192.0.2.7", "XFORWARD SOURCE=LOCAL"]
+
+    @asynchronous
+    async def run() -> None:
+        async with serving(
+            Peer(rules, keywords=["XFORWARD NAME ADDR SOURCE", *pipelining])
+        ) as peer:
+            values = {"smtp_connection_cache_time_limit": 30.0, "smtp_send_xforward_command": True}
+            agent = make(peer, idle=IdleConnections(), **values)
+            await agent.deliver(letter(recipient("bad@far.example"), client=client))
+            result = await agent.deliver(letter(client=client))
+            assert summary(result) == [("sent", "2.0.0", "250 2.0.0 Ok")]
+            mail = "MAIL FROM:<ann@sender.example>"
+            lines = [line for line in peer.lines if line.startswith(("XFORWARD", "MAIL", "RSET"))]
+            assert lines == [*told, mail, "RSET", *told, mail], "the same connection"
+
+    run()
+
+
+@asynchronous
+async def test_a_filter_that_leaves_takes_no_mail() -> None:
+    rules = [("XFORWARD", "!421 4.3.2 closing")]
+    async with serving(Peer(rules, keywords=["XFORWARD NAME"])) as peer:
+        result = await make(peer, smtp_send_xforward_command=True).deliver(letter())
+        reason = said("421 4.3.2 closing", "XFORWARD")
+        assert summary(result) == [("deferred", "4.3.2", reason)]
 
 
 @asynchronous

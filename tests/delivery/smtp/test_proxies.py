@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from delivery.smtp.proxies import parse_xclient, parse_xforward
+from delivery.smtp.proxies import XFORWARD, parse_xclient, parse_xforward, xforward
 from delivery.smtp.replies import Mistake
+from delivery.values import Client, Envelope, Recipient
+from tables.addresses import NULL, Address
 
 BOTH = ("ipv4", "ipv6")
 
@@ -75,3 +77,43 @@ def test_xforward_has_attributes_of_its_own() -> None:
 
 def test_a_value_cannot_end_a_log_line() -> None:
     assert parse_xclient("LOGIN=a+0Ab+00", BOTH)[0] == {"LOGIN": "a?b?"}
+
+
+def sent(offered: str, client: Client | None, *, is_local: bool, helo: str = "") -> list[str]:
+    joe = Address("joe", "far.example")
+    envelope = Envelope(
+        sender=NULL,
+        recipients=(Recipient(address=joe, original=joe),),
+        client=client,
+        helo=helo,
+        protocol="ESMTPSA" if client else "local",
+        is_local=is_local,
+    )
+    return xforward(envelope, "4c9BsN2rG8z1", offered)
+
+
+def test_the_next_server_is_told_what_it_can_read() -> None:
+    client = Client(address="2001:db8::7", port=99, name="a.far.example")
+    lines = sent(
+        XFORWARD.removeprefix("XFORWARD "), client, is_local=False, helo="xx" + "a=b+c?" * 50
+    )
+    assert lines[0] == "XFORWARD NAME=a.far.example ADDR=IPV6:2001:db8::7 PORT=99"
+    told = parse_xforward(lines[1].removeprefix("XFORWARD "), BOTH)
+    assert told == {
+        "PROTO": "ESMTP",
+        "HELO": "xx" + "a=b+c?" * 25 + "a",  # 255 octets, as they are coded
+        "IDENT": "4c9BsN2rG8z1",
+        "SOURCE": "REMOTE",
+    }
+
+
+def test_what_is_not_known_is_said_to_be_unavailable() -> None:
+    assert sent("NAME ADDR PORT PROTO HELO SOURCE", None, is_local=True) == [
+        "XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]",
+        "XFORWARD HELO=[UNAVAILABLE] SOURCE=LOCAL",
+    ]
+    unknown = Client(address="192.0.2.7", port=1)
+    assert sent("name addr", unknown, is_local=False) == [
+        "XFORWARD NAME=[UNAVAILABLE] ADDR=192.0.2.7"
+    ]
+    assert sent("", unknown, is_local=False) == []
