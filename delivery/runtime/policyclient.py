@@ -78,6 +78,7 @@ class PolicyClient:
         now = time.monotonic()
         while kept:
             connection = kept.pop()
+            connection.wake()
             self._count -= 1
             if connection.is_usable(service, now):
                 return connection
@@ -93,17 +94,16 @@ class PolicyClient:
             return
         self._count += 1
         self._idle.setdefault(service.endpoint, []).append(connection)
-        # one timer for each rest: whoever used the connection meanwhile set `rested` anew
-        asyncio.get_running_loop().call_later(
-            service.max_idle_s, self._expire, service.endpoint, connection, now
+        connection.timer = asyncio.get_running_loop().call_later(
+            service.max_idle_s, self._expire, service.endpoint, connection
         )
 
-    def _expire(self, endpoint: str, connection: _Connection, rested: float) -> None:
+    def _expire(self, endpoint: str, connection: _Connection) -> None:
         kept = self._idle.get(endpoint, [])
-        if connection.rested == rested and connection in kept:
+        if connection in kept:
             kept.remove(connection)
             self._count -= 1
-            connection.close()
+        connection.close()
 
 
 class _Connection(asyncio.Protocol):
@@ -116,6 +116,7 @@ class _Connection(asyncio.Protocol):
         self._said = bytearray()
         self._answer: asyncio.Future[bytes] | None = None
         self.rested = 0.0
+        self.timer: asyncio.TimerHandle | None = None  # while it rests
 
     @classmethod
     async def open(cls, endpoint: str) -> _Connection:
@@ -169,8 +170,15 @@ class _Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._answer
 
+    def wake(self) -> None:
+        """Its rest is over."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
     def close(self) -> None:
         """Hang up."""
+        self.wake()
         self._leave()
 
     def _end(self, error: Exception) -> None:

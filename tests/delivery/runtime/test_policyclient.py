@@ -180,3 +180,16 @@ async def test_an_endless_answer_is_cut(tmp_path: Path) -> None:
 async def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(PolicyServiceUnavailable):
         await PolicyClient().ask(service(f"unix:{tmp_path / 'none'}"), ASKED)
+
+
+@asynchronous
+async def test_a_busy_connection_has_no_timers_left(tmp_path: Path) -> None:
+    """One for each request would stay for max_idle seconds."""
+    async with listening(tmp_path, b"action=OK\n\n") as (_, endpoint, client):
+        for _ in range(5):
+            await client.ask(service(endpoint), ASKED)
+        [connection] = client._idle[endpoint]
+        first = connection.timer
+        await client.ask(service(endpoint), ASKED)
+        assert first is not None
+        assert first.cancelled()
