@@ -14,6 +14,7 @@ SOURCE       PostgreSQL manual 13.2.2, decision 0002
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -91,6 +92,7 @@ def read_rows(edits: RowEdits | None = None) -> Rows:
         aliased=_aliased,
         domain_edits=None if edits is None else _domain_edits(edits),
         mailbox_edits=None if edits is None else _mailbox_edits(edits),
+        aliased_edits=None if edits is None else _aliased_edits(edits),
     )
 
 
@@ -237,12 +239,50 @@ def _aliased() -> Iterator[AliasedRecord]:
     """Known addresses under the other names of their domains."""
     if not DomainAlias.objects.filter(enabled=True, domain__enabled=True).exists():
         return
-    for local, alias, domain, row in _stream(ALIASED):
-        address, target = Address(local, alias), Address(local, domain)
-        yield AliasedRecord(address=address.text, target=target.text, row=row)
-    for key, alias, row, table in _stream(ALIASED_ENTRIES):
-        local = key.rpartition("@")[0]
-        yield AliasedRecord(address=f"{local}@{alias}", target=key, row=row, table=table)
+    yield from map(_aliased_mailbox, _stream(ALIASED))
+    yield from map(_aliased_entry, _stream(ALIASED_ENTRIES))
+
+
+def _aliased_mailbox(values: tuple[str, str, str, str]) -> AliasedRecord:
+    local, alias, domain, row = values
+    return AliasedRecord(Address(local, alias).text, Address(local, domain).text, row)
+
+
+def _aliased_entry(values: tuple[str, str, str, str]) -> AliasedRecord:
+    key, alias, row, table = values
+    local = key.rpartition("@")[0]
+    return AliasedRecord(f"{local}@{alias}", key, row, table)
+
+
+def _aliased_edits(edits: RowEdits) -> Edits[str, AliasedRecord] | None:
+    """Known addresses that were edited, under other names; None where names or tables were."""
+    if edits.domains.ids or edits.domain_aliases.ids or edits.tables:
+        return None
+    mailboxes = [address.rpartition("@") for address in edits.mailboxes.keys]
+    entries = [
+        lookup_key.rpartition("@")
+        for own in edits.entries.values()
+        for _, lookup_key in own.keys
+        if lookup_key is not None
+    ]
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    domains = {domain for _, _, domain in (*mailboxes, *entries)}
+    found = DomainAlias.objects.filter(domain__name__in=domains)
+    for domain, name in found.values_list("domain__name", "name"):
+        names[domain].append(name)
+    addresses = {
+        *(Address(local, name).text for local, _, domain in mailboxes for name in names[domain]),
+        *(f"{local}@{name}" for local, at, domain in entries if at for name in names[domain]),
+    }
+
+    def records() -> Iterator[AliasedRecord]:
+        if addresses:
+            own = [f"{local}@{domain}" for local, _, domain in (*mailboxes, *entries)]
+            yield from map(_aliased_mailbox, _stream(f"{ALIASED} AND m.address = ANY(%s)", own))
+            query = f"{ALIASED_ENTRIES} AND e.lookup_key = ANY(%s)"
+            yield from map(_aliased_entry, _stream(query, own))
+
+    return Edits(keys=frozenset(addresses), records=records)
 
 
 MAILBOX = (

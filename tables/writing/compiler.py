@@ -86,14 +86,14 @@ def compile_rows(
     hosting, notes[PREFIX] = compile_hosting(rows, parameters, known_hosting, build)
     report.include(notes[PREFIX].findings)
     tables.update(hosting)
-    tables.update(compile_aliased(rows, parameters, build, report))
+    before = previous.content if previous else None
+    tables.update(compile_aliased(rows, parameters, before, build, report))
     report.counts = {name: table.count for name, table in tables.items()}
     content = Content(
         parameters=parameters,
         services=_compile_services(rows, report),
         tables=tables,
     )
-    before = previous.content if previous else None
     lint.run(Subject(rows, content, origins, notes, build, before), report)
     build.notes = Notes(
         tables=notes,

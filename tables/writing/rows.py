@@ -186,3 +186,4 @@ class Rows:
     # user@domain as joined from two columns. Records include all that share the local part of an
     # edited mailbox in a domain of the kind local.
     mailbox_edits: Edits[str, MailboxRecord] | None = None
+    aliased_edits: Edits[str, AliasedRecord] | None = None  # addresses under other names
