@@ -31,7 +31,7 @@ from tables.errors import TableError
 # commands that read their arguments as the Postfix command of that name does
 AS_POSTFIX: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "postmap": (postmap.main, "ask the tables of the current generation, or files"),
-    "sendmail": (lambda words: sendmail.main(words, ask=main), "send a message, as any user"),
+    "sendmail": (sendmail.asking(lambda words: main(words)), "send a message, as any user"),
     "mailq": (postqueue.mailq, "list the queue"),
     "postqueue": (postqueue.postqueue, "list the queue, or try it again"),
     "postsuper": (postsuper.postsuper, "delete, hold, release, expire or requeue messages"),

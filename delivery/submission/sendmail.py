@@ -1,6 +1,11 @@
 """sendmail - the command by which programs of this machine send mail. sendmail(1)
 
-SUMMARY      main(words) -> exit status
+SUMMARY      sendmail [options] [recipient ...] <message; asking(...) -> that command
+OPTIONS      -t recipients are in To, Cc, Bcc too    -i (-oi) "." does not end the message
+             -f (-r) sender    -F full name    -N success,failure,delay | never    -R full | hdrs
+             -V envelope id    -B 8bitmime    -G relayed, headers are not ours    -v report
+             -bm (nothing else said) send    -bs SMTP session    -bv report what would come of it
+             -bp (mailq) list    -q -qIid -qRsite try again    -bi (-I) newaliases
 RULES        the message goes into the drop directory, whether an engine runs or not; status 0 means
              that it is durable there. It is the caller's: nobody sends as somebody else
              the name in the envelope is the caller's login name, unless -f says another
@@ -34,6 +39,19 @@ Ask = Callable[[list[str]], int]
 
 class Refused(Exception):
     """The message is not taken."""
+
+    status = os.EX_TEMPFAIL
+
+
+class NoName(Refused):
+    """Who calls has no name."""
+
+    status = os.EX_OSERR
+
+
+def asking(ask: Ask) -> Callable[[Sequence[str]], int]:
+    """The command; `ask` runs another command of ours."""
+    return lambda words: main(words, ask=ask)
 
 
 def main(
@@ -69,7 +87,7 @@ def main(
         for line in lines:
             _say(line)
         _say(f"fatal: {last}")
-        return os.EX_TEMPFAIL
+        return error.status if isinstance(error, Refused) else os.EX_TEMPFAIL
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _say(f"fatal: {error.strerror or error}{where}")
@@ -124,7 +142,7 @@ class _Caller:
         try:
             account = pwd.getpwuid(self.uid)
         except KeyError:
-            raise Refused("unable to find out your login name") from None
+            raise NoName("unable to find out your login name") from None
         self.name = account.pw_name
         self.full_name = os.environ.get("NAME") or _full_name(account)
 

@@ -123,6 +123,14 @@ def test_what_is_not_taken_leaves_nothing(
     assert sorted(item.name for item in command.directory.iterdir()) == ["terms.json", "wake"]
 
 
+def test_without_a_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert command.run("joe") == os.EX_OSERR
+
+
 def test_without_a_drop_directory(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
