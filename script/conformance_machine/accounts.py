@@ -73,7 +73,7 @@ def make_places(
         uid = FIRST_UID + number
         accounts[user["name"]] = Account(user["name"], uid, uid)
     if not has_users:
-        accounts = {name: Account(name, 0, 0) for name in accounts}
+        accounts = {name: Account(name, os.geteuid(), os.getegid()) for name in accounts}
     _make_etc(root, accounts, hosts)
     for name in ("home", "mail", "data", "bin", "dump", "certs"):
         (MNT / name).mkdir()

@@ -22,11 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CLONE_NEWNET = 0x40000000
+ONE_UID = 5001  # of everybody, where there is only one
 _BASE = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _ROOT = (_BASE,)
 _WITH_USERS = (
     ("--user", "--map-root-user", "--map-auto", *_BASE),
-    ("--user", "--map-root-user", *_BASE),
+    ("--user", f"--map-user={ONE_UID}", f"--map-group={ONE_UID}", "--keep-caps", *_BASE),
 )
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -3,6 +3,7 @@
 SUMMARY      judge(scenario, observation, level) -> Verdict; .as_text(scenario)
 RULES        a case that cannot be observed has failed. Deviations that were decided on are listed
              with their reason in docs/deviations.json, by scenario and case, and counted apart.
+             Where all users are one, nobody looks at owners (namespaces.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conformance_machine.compare import differences
 from conformance_machine.suite import Scenario, load
@@ -56,7 +58,10 @@ def judge(scenario: Scenario, observation: Observation, level: str) -> Verdict:
             lines = ["as before" if trouble == told else trouble]
             told = trouble
         else:
-            lines = list(differences(case["observed"], found, level))
+            expected = case["observed"]
+            if not observation.has_users:
+                expected, found = _without_owners(expected), _without_owners(found)
+            lines = list(differences(expected, found, level))
         if not lines:
             verdict.passed += 1
         elif case["id"] in deviations or "*" in deviations:
@@ -64,6 +69,14 @@ def judge(scenario: Scenario, observation: Observation, level: str) -> Verdict:
         else:
             verdict.failures.append(Failure(case["id"], case.get("note", ""), tuple(lines)))
     return verdict
+
+
+def _without_owners(observed: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        **observed,
+        "mailboxes": [{**each, "owner": ""} for each in observed.get("mailboxes", [])],
+        "commands": [{**each, "user": "", "group": ""} for each in observed.get("commands", [])],
+    }
 
 
 def deviations_of(scenario: str) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ class Observation:
     problems: tuple[str, ...]  # of the publish and of the machine
     cases: Mapping[str, Mapping[str, Any]]  # by id
     times: str
+    has_users: bool = True  # False: all users of the machine were one
 
 
 class WorkerEnded(Exception):
@@ -45,6 +46,7 @@ class Worker:
             "way": way.options,
             "migrate": migrate,
         }
+        self._has_users = way.has_users
         self._start()
 
     def _start(self) -> None:
@@ -93,7 +95,7 @@ class Worker:
         problems = (*answer["refused"], *filter(None, [answer["trouble"]]))
         cases = load(output, {"cases": []})["cases"]
         found = {case["id"]: case["observed"] for case in cases}
-        return Observation(problems, found, f"{answer['seconds']} s")
+        return Observation(problems, found, f"{answer['seconds']} s", self._has_users)
 
     def kill(self) -> None:
         """End it and the machine that it runs, when it has not ended."""
