@@ -1,15 +1,13 @@
-"""trace - the header lines that tell where a message has been, and the loops they reveal.
+"""trace - the header lines that tell where a message has been.
 
 SUMMARY      received(...) and received_locally(...) write our Received header; local_headers() the
              lines of a final delivery; HeaderScan reads the header section of a message in passing
 RULES        Received in Postfix's shape, with the "with" types of RFC 3848 and 6531; whatever a
              client said is scrubbed: no control character, no unbalanced comment, bounded length
-             a message with hopcount_limit - 1 Received headers is one too many already: ours counts
              Delivered-To is compared without regard to case
 LIMITS       HeaderScan keeps one header at a time, of at most HEADER_LIMIT octets, and at most
              DELIVERED_LIMIT Delivered-To values
-SOURCE       RFC 5321 4.4, 6.3; RFC 5322 3.6.7; postconf(5) hopcount_limit; Postfix smtpd.c,
-             mail_copy(3), delivered_hdr(3)
+SOURCE       RFC 5321 4.4; RFC 5322 3.6.7; Postfix smtpd.c, mail_copy(3), delivered_hdr(3)
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ DELIVERED_LIMIT = 1000
 _TEXT_LIMIT = 255
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f()\\<>\"@,;\ud800-\udfff]")
 _MASK = bytes(range(128)) + b"?" * 128
-_WANTED = re.compile(rb"(?im)^(received|delivered-to)[ \t]*:((?:[^\n]|\n[ \t])*)")
+_WANTED = re.compile(rb"(?im)^delivered-to[ \t]*:((?:[^\n]|\n[ \t])*)")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
@@ -151,7 +149,6 @@ class HeaderScan:
     """Reads the header section while a message passes by, in pieces of any size."""
 
     def __init__(self) -> None:
-        self.hops = 0  # Received headers seen
         self.delivered: set[str] = set()  # Delivered-To values, folded
         self.is_over = False  # the header section has ended
         self._rest = b""
@@ -178,19 +175,13 @@ class HeaderScan:
             self._take(self._rest)
             self._rest = b""
 
-    def is_looping(self, hopcount_limit: int) -> bool:
-        """True when this message has gone through too many servers, this one included."""
-        return self.hops + 1 >= hopcount_limit
-
     def was_delivered_to(self, address: Address) -> bool:
         """True when a Delivered-To header names this address: it comes back to us."""
         return header_address(address, smtputf8=True).casefold() in self.delivered
 
     def _take(self, headers: bytes) -> None:
-        for name, value in _WANTED.findall(headers):
-            if name[0] in b"rR":
-                self.hops += 1
-            elif len(self.delivered) < DELIVERED_LIMIT:
+        for value in _WANTED.findall(headers):
+            if len(self.delivered) < DELIVERED_LIMIT:
                 self.delivered.add(value.decode("utf-8", "replace").strip().casefold())
 
 

@@ -177,3 +177,16 @@ def test_any_bytes_will_do(rules: Incoming, submitter: Submitter) -> None:
         assert isinstance(out, bytes)
         if out:
             assert out.endswith(b"\n")
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_message_that_goes_in_circles_is_refused(size: int) -> None:
+    """hopcount_limit; our own Received counts, one in the body or in a part does not."""
+    rules = incoming(hopcount_limit="3")
+    once = b"Received: from a\r\n\tby b\r\n"
+    for hops, is_refused in ((1, False), (2, True)):
+        cleaner = begin(rules, prologue=RECEIVED)
+        _, cleaned = run(cleaner, once * hops + b"\r\n" + once, size)
+        assert (cleaned.refusal is not None) is is_refused
+    assert cleaned.refusal is not None
+    assert str(cleaned.refusal) == "554 5.4.0 Error: too many hops"
