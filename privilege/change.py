@@ -32,6 +32,8 @@ def become(account: Account, *, file_access: bool = False, ambient: bool = False
     wish = linux.death_signal()
     linux.set_file_user(os.geteuid(), os.getegid())
     linux.prctl(linux.PR_SET_KEEPCAPS, 1)
+    if file_access:  # else access(2), which asks for the user alone, would say no
+        linux.prctl(linux.PR_SET_SECUREBITS, linux.SECBIT_NO_SETUID_FIXUP)
     os.setgroups(account.groups or (account.gid,))
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)

@@ -31,6 +31,8 @@ from privilege import (
 )
 from privilege.change import be_root_again
 
+MOUNTS = "/proc/self/ns/mnt"
+
 
 @dataclass(slots=True)
 class Privilege:
@@ -39,7 +41,8 @@ class Privilege:
     account: Account | None
     paths: tuple[Path, ...]
     warning: str = ""
-    _mounts: int | None = None
+    _is_settled: bool = False
+    _mounts: int | None = None  # of the system, when this process has others
 
     def enter(self) -> None:
         """Be the account. Raises OSError."""
@@ -49,7 +52,7 @@ class Privilege:
 
     def enter_as_root(self) -> None:
         """Be root, with the mounts of the system: for what gives up root by itself."""
-        if self._mounts is not None:
+        if self._is_settled:
             be_root_again(self._mounts)
 
     def settle(self) -> None:
@@ -58,9 +61,12 @@ class Privilege:
         if account is None:
             return
         try:
-            self._mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            mounts = os.open(MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
             reached = reach(account, self.paths)
+            if not os.path.samestat(os.fstat(mounts), os.stat(MOUNTS)):
+                self._mounts = mounts
             keep_files_as(account, file_access=not reached)
+            self._is_settled = True
         except OSError as error:
             raise MachineError(
                 f"this root may not become {account.name} ({error}): run this as an ordinary user"

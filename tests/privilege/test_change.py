@@ -100,6 +100,7 @@ def test_where_no_mounts_are_allowed(here: Path) -> None:
 reached = reach(account, paths)
 become(account, file_access=not reached, ambient=True)
 print(json.dumps({"reached": reached, "caps": status()["CapEff"], "uid": os.getuid(),
+                  "access": os.access(here / "closed" / "code" / "program", os.R_OK),
                   "read": (here / "closed" / "code" / "program").read_text()}))
 """,
         "setpriv",
@@ -108,7 +109,7 @@ print(json.dumps({"reached": reached, "caps": status()["CapEff"], "uid": os.getu
     )
     assert found["reached"] is False
     assert int(found["caps"], 16) == NET_BIND_SERVICE | DAC_OVERRIDE
-    assert (found["uid"], found["read"]) == (65534, "read me")
+    assert (found["uid"], found["read"], found["access"]) == (65534, "read me", True)
 
 
 def test_what_the_mode_forbids_stays_forbidden(here: Path) -> None:
