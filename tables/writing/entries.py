@@ -159,12 +159,25 @@ def _read(
     left = iter(entries)
     while some := list(islice(left, BLOCK)):
         keys, values, rows, _positions, lookup_keys = zip(*some, strict=True)
-        if are_plain(kind.name, keys, values) and not any(map(eq, keys, values)):
-            if keys != lookup_keys:
+        folded = _fold_plain(kind.name, keys, values)
+        if folded is not None:
+            if folded != lookup_keys:
                 notes.irregular = True
-            yield keys, values, rows
+            yield folded, values, rows
         elif items := list(_read_each(record, kind, some, notes)):
             yield columns(items)
+
+
+def _fold_plain(
+    kind: str, keys: tuple[bytes, ...], values: tuple[bytes, ...]
+) -> tuple[bytes, ...] | None:
+    """The keys as they stand in the map, when all entries are plain, capitals apart."""
+    meant = values
+    if not are_plain(kind, keys, values):
+        keys, meant = tuple(map(bytes.lower, keys)), tuple(map(bytes.lower, values))
+        if not are_plain(kind, keys, meant):
+            return None
+    return None if any(map(eq, keys, meant)) else keys  # lint asks for those of themselves
 
 
 def _read_each(

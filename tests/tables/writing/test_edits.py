@@ -267,6 +267,24 @@ def test_unique_entries_may_come_in_any_order(build: Build, count: int) -> None:
     assert (turned.tables == content.tables) == (count <= SMALL)
 
 
+def test_capitals_do_not_matter_to_a_block(build: Build) -> None:
+    """Entries with capitals are read together, as they would be one by one."""
+    pairs = [("Joe@Example.com", "Ann@Example.net, b@c.test"), ("amy@example.com", "X@y.test")]
+    some = [EntryRecord.of(k, v, f"entry:{n}", 0, k.lower()) for n, (k, v) in enumerate(pairs)]
+    own = EntryRecord.of("Own@example.com", "own@Example.com", "entry:9", 0, "own@example.com")
+    content, report, notes = compile_with_notes(table([*some, own]), build)
+    assert report.warnings == []
+    assert not notes.tables["virtual"].irregular
+    assert notes.tables["virtual"].own_aliases == {"entry:9": "own@example.com"}
+    wanted = {key.lower(): value for key, value in pairs}
+    assert entries_of(content.tables["virtual"], build) == wanted | {
+        "own@example.com": "own@Example.com"
+    }
+    content, _, notes = compile_with_notes(table(some), build)
+    assert not notes.tables["virtual"].irregular
+    assert entries_of(content.tables["virtual"], build) == wanted
+
+
 def test_keys_that_come_again_are_found_however_late(build: Build) -> None:
     twin = EntryRecord.of(
         key="u00001@example.com", value="y@a.example", row="entry:0", lookup_key="1"

@@ -84,7 +84,7 @@ def encoded(texts: list[str]) -> list[bytes]:
 
 @given(st.from_regex(PLAIN_ADDRESS, fullmatch=True), st.from_regex(PLAIN_LIST, fullmatch=True))
 def test_capitals_change_only_the_stored_key(key: str, value: str) -> None:
-    """What panel/api/bulknew.py relies on."""
+    """What entries.py and panel/api/bulknew.py rely on."""
     for name in ADDRESS_KEYS:
         assert fold_key(KINDS[name].parse_key(key.upper())) == key
     for name, form in PLAIN_VALUES.items():
