@@ -183,14 +183,14 @@ def test_nothing_of_root_s_faces_the_network(tmp_path: Path, started: list[Serve
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     serve = Serve(
-        tmp_path / "home", "--only", "broker,scheduler,engine", WAYPOST_SMTP=f"127.0.0.1:{port}"
+        tmp_path / "home", "--only", "postgres,broker,engine", WAYPOST_SMTP=f"127.0.0.1:{port}"
     )
     started.append(serve)
     facts = serve.until_running()
     owner = (tmp_path / "home").stat().st_uid
     assert owner != 0
     users = {name: psutil.Process(pid).uids().real for name, pid in facts["pids"].items()}
-    assert users == dict.fromkeys(("postgres", "broker", "scheduler", "engine"), owner)
+    assert users == dict.fromkeys(("postgres", "broker", "engine"), owner)
     couriers = psutil.Process(facts["pids"]["engine"]).children()
     assert [each.cmdline()[2] for each in couriers] == ["delivery.courier"]
     assert couriers[0].uids().effective == 0
