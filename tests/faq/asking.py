@@ -24,19 +24,16 @@ from delivery.config import Config
 from delivery.journal import Journal
 from delivery.postmap import run as postmap
 from delivery.runtime.cleanup import Cleanup, Counters
-from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.rules import Rules
-from delivery.smtp.events import NEED_DATA, ContentChunk
-from delivery.smtp.server import ServerProtocol
 from delivery.spool import Spool
 from delivery.values import Client, Content, Envelope, Recipient, Route
 from tables.addresses import Address
 from tables.reading.snapshot import Snapshot
 from tests.delivery.agents.helper import Accounts, Helper
+from tests.delivery.runtime.talker import Talker
 from tests.delivery.spool.messages import leased
-from tests.delivery.twins_policy import MemoryAsk
 
-LETTER = b"From: <%s>\r\nSubject: x\r\n\r\ny\r\n.\r\n"
+LETTER = "From: <{}>\r\nSubject: x\r\n\r\ny\r\n.\r\n"
 HERE = "mx.example.com"
 _KEPT: list[Rules] = []  # their tables are open files, which complain when the collector ends them
 
@@ -73,7 +70,7 @@ class Engine:
         journal = Journal(self._home / "asked-journal")
         try:
             cleanup = Cleanup(spool, journal, Counters())
-            refusal = await self._said(cleanup, client, sender, recipient)
+            refusal = await self._said(cleanup, spool, client, sender, recipient)
             if refusal:
                 return refusal
             [queue_id] = spool.fresh()
@@ -82,26 +79,19 @@ class Engine:
             await spool.close()
             journal.close()
 
-    async def _said(self, cleanup: Cleanup, client: str, sender: str, recipient: str) -> str:
+    async def _said(
+        self, cleanup: Cleanup, spool: Spool, client: str, sender: str, recipient: str
+    ) -> str:
         """Say a whole message; the code and status of what was refused."""
-        service = self._rules.services["smtp"]
         address, _, name = client.partition("=")
-        protocol = ServerProtocol(service.server)
         peer = Client(address=address, port=4000, name=name or "unknown", reverse_name=name)
-        server = ("192.0.2.1", 25)
-        dialogue = Dialogue(service, cleanup, MemoryAsk(), peer, server, lambda: protocol.keywords)
-        protocol.send(await dialogue.greet())
+        service = self._rules.services["smtp"]
+        talker = Talker(self._rules, service, cleanup, spool, peer)
         lines = ("EHLO there", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>", "DATA")
-        for line in (*(f"{line}\r\n".encode() for line in lines), LETTER % sender.encode()):
-            protocol.receive_data(line)
-            while (event := protocol.next_event()) is not NEED_DATA:
-                if isinstance(event, ContentChunk):
-                    dialogue.take(event.data)
-                    continue
-                reply = await dialogue.answer(event)  # type: ignore[arg-type]
-                protocol.send(reply)
-                if reply.code >= 400:
-                    return " ".join(str(reply).split()[:2])
+        for line in (*lines, LETTER.format(sender)):
+            [reply] = await talker.say(line)
+            if reply[0] not in "23":
+                return " ".join(reply.split()[:2])
         return ""
 
     def _queued(self, envelope: Envelope) -> str:

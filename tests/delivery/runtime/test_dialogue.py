@@ -14,63 +14,14 @@ import pytest
 from delivery.journal import Journal
 from delivery.policy.facts import Stage
 from delivery.runtime.cleanup import Cleanup, Counters
-from delivery.runtime.dialogue import Dialogue
-from delivery.runtime.rates import Rates
-from delivery.runtime.rules import Rules, ServiceRules
-from delivery.smtp.events import NEED_DATA, ContentChunk
-from delivery.smtp.server import ServerProtocol
-from delivery.spool import Lease, Spool
-from delivery.values import Client
+from delivery.spool import Spool
 from tables.writing.rows import TableRecord
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.rig import rules
-from tests.delivery.spool.messages import NOW, leased, whole
-from tests.delivery.twins_policy import MemoryAsk
+from tests.delivery.runtime.talker import Talker
+from tests.delivery.spool.messages import NOW, whole
 
 LETTER = "Subject: x\r\n\r\ny\r\n.\r\n"
-
-
-class Talker:
-    """A protocol and its dialogue, without a socket between them."""
-
-    def __init__(self, given: Rules, service: ServiceRules, cleanup: Cleanup, spool: Spool) -> None:
-        self.rules = given
-        self.ask = MemoryAsk()
-        self.spool = spool
-        self.protocol = ServerProtocol(service.server)
-        self.dialogue = Dialogue(
-            service,
-            cleanup,
-            self.ask,
-            Client(address="192.0.2.7", port=4000),
-            ("192.0.2.1", 25),
-            self.protocol,
-            Rates(),
-        )
-        self.service = service
-
-    async def say(self, *lines: str) -> list[str]:
-        """The replies to these lines, in order; the greeting first."""
-        replies: list[str] = []
-        if self.protocol.state.value == "connect":
-            self.protocol.send(await self.dialogue.greet())
-        for line in lines:
-            text = line if line.endswith("\n") else f"{line}\r\n"
-            self.protocol.receive_data(text.encode("utf-8", "surrogateescape"))
-            while (event := self.protocol.next_event()) is not NEED_DATA:
-                if isinstance(event, ContentChunk):
-                    self.dialogue.take(event.data)
-                    continue
-                reply = await self.dialogue.answer(event)  # type: ignore[arg-type]
-                self.protocol.send(reply)
-                replies.append(str(reply))
-                if self.protocol.closed:
-                    return replies
-        return replies
-
-    async def queued(self) -> list[Lease]:
-        """What came into the queue."""
-        return [await leased(self.spool, queue_id) for queue_id in self.spool.fresh()]
 
 
 @asynccontextmanager
