@@ -62,7 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DeliveryError, TableError) as error:
         print(f"waypost: {error}", file=sys.stderr)
         return os.EX_SOFTWARE
+    return status
+
+
+def run() -> int:
+    """main() for a shell, where who reads may have enough early: `| head -1`."""
+    try:
+        status = main()
+        sys.stdout.flush()
     except BrokenPipeError:
+        # what is left would be written at the very end, for the same error; signal(7) SIGPIPE
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 
@@ -133,7 +143,7 @@ def _ask(config: Config, request: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(run())
     except KeyboardInterrupt:
         log.event("engine", state="interrupted")
         sys.exit(130)
