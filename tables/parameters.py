@@ -28,6 +28,7 @@ from tables.registry import (
     cleanup,
     elsewhere,
     general,
+    idle,
     queue,
     security,
     smtp,
@@ -62,7 +63,9 @@ _MODULES = (
 )
 GROUPS: tuple[str, ...] = tuple(module.GROUP for module in _MODULES)
 REGISTRY: dict[str, Parameter] = {
-    parameter.name: dataclasses.replace(parameter, group=module.GROUP)
+    parameter.name: dataclasses.replace(
+        parameter, group=module.GROUP, idle=idle.why_idle(parameter.name)
+    )
     for module in _MODULES
     for parameter in module.PARAMETERS
 }

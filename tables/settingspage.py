@@ -71,6 +71,8 @@ def _kind(parameter: Parameter) -> str:
 
 def _notes(parameter: Parameter) -> Iterator[str]:
     yield parameter.help
+    if parameter.idle:
+        yield parameter.idle
     if parameter.machine:
         yield "Where it is not set, the engine takes what this machine says."
     if parameter.postfix_default is not None and parameter.why:

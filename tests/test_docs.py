@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from delivery.runtime.rules import OF_PROBES
+from delivery.runtime.transports import LMTP_TWINS
 from tables import keys
 from tables.parameters import REGISTRY, ParameterType
+from tables.registry.queue import PER_TRANSPORT
 from tables.restrictions import RESTRICTIONS
 from tables.specs import KINDS, TYPES, UNSUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+NAMES = re.compile(r"`(\w+)`")
 CITED = re.compile(r"\bRFC ((?:[0-9]{3,5})(?: [0-9.]+)?(?:(?:,| and) [0-9]{3,5}(?: [0-9.]+)?)*)")
 NUMBER = re.compile(r"(?<![0-9.])[0-9]{3,5}(?![0-9.]*\.[0-9])")
 
@@ -54,6 +59,48 @@ def test_every_parameter_of_tables_is_in_the_list() -> None:
     listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]+)\|", text, re.MULTILINE)))
     known = [name for name, each in REGISTRY.items() if each.type is ParameterType.TABLES]
     assert sorted(listed) == sorted(known)
+
+
+def test_parameters_of_tables_without_effect_are_marked() -> None:
+    text = chapter("TABLES.md", "Parameters that name tables")
+    rows = re.findall(r"^\| (`[^|]+)\|(.*)$", text, re.MULTILINE)
+    marked = {name: "no effect" in rest for first, rest in rows for name in NAMES.findall(first)}
+    assert marked == {name: bool(REGISTRY[name].idle) for name in marked}
+    assert "not yet" not in (DOCS / "TABLES.md").read_text()
+
+
+def test_parameters_have_an_effect_or_say_that_they_have_none() -> None:
+    """One that no code names, by itself or through another one's default, must say so."""
+    named = set(LMTP_TWINS.values()) | {f"address_verify_{name}" for name in OF_PROBES}
+    for room in ("tables", "delivery"):
+        for path in (ROOT / room).rglob("*.py"):
+            if "registry" not in path.parts:
+                named |= words_of(path)
+    for suffix, default in PER_TRANSPORT.items():
+        if suffix.removeprefix("_") in {name.removeprefix("_") for name in named}:
+            named |= {default, *(name for name in REGISTRY if name.endswith(suffix))}
+    named |= {name for name, each in REGISTRY.items() if each.stage}
+    reached, rest = set[str](), list(named & set(REGISTRY))
+    while rest:
+        reached.add(name := rest.pop())
+        others = re.findall(r"\$[({]*(\w+)", REGISTRY[name].default)
+        rest += [each for each in others if each in REGISTRY and each not in reached]
+    silent = {name for name, each in REGISTRY.items() if not each.idle}
+    assert (silent - reached, reached - silent) == (set(), set())
+
+
+def words_of(path: Path) -> set[str]:
+    """The names and the words of texts in a file of code, comments and docstrings left out."""
+    tree = ast.parse(path.read_text())
+    texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                found.add(name)
+            case ast.Constant(value=str(text)) if id(node) not in texts:
+                found |= set(re.findall(r"\w+", text))
+    return found
 
 
 def test_every_search_order_is_explained() -> None:

@@ -63,7 +63,7 @@ _CLIENT_SETTINGS = (
     LoginSettings,
     OutgoingSettings,
 )
-_LMTP_TWINS = {
+LMTP_TWINS = {
     field.name: field.name.replace("smtp_", "lmtp_", 1)
     for settings in _CLIENT_SETTINGS
     for field in fields(settings)
@@ -170,7 +170,7 @@ class Transports:
     def _lmtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
         port = parameters.text("lmtp_tcp_port")
         twins = {
-            name: parameters.text(twin) for name, twin in _LMTP_TWINS.items() if twin in REGISTRY
+            name: parameters.text(twin) for name, twin in LMTP_TWINS.items() if twin in REGISTRY
         }
         if not parameters.seconds("lmtp_connect_timeout"):  # 0: as long as the system tries
             twins["smtp_connect_timeout"] = SYSTEM_CONNECT_TIMEOUT

@@ -47,7 +47,7 @@ class ParameterForm(RowForm):
     def get_help(self, row: Parameter) -> str:
         """One sentence."""
         known = parameters.find(row.name)
-        return known.help if known else ""
+        return f"{known.help} {known.idle}".rstrip() if known else ""
 
 
 class ParameterFilter(FilterSet):

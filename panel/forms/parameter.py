@@ -92,7 +92,7 @@ def described(name: str) -> dict[str, Any]:
             "why": parameter.why or _("it is safer"),
         }
     return {
-        "help": parameter.help,
+        "help": f"{parameter.help} {parameter.idle}".rstrip(),
         "type": type_name,
         "default": parameter.default,
         "words": [word for word in words if word],

@@ -43,6 +43,7 @@ class Parameter:
     postfix_default: str | None = None  # where ours differs
     why: str = ""  # why it differs
     template: bool = False  # its $names are filled in at each use, not when it is read
+    idle: str = ""  # why setting it changes nothing
     machine: bool = False  # the engine puts in what this machine says, where it is not set
 
 

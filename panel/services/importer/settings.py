@@ -189,6 +189,8 @@ def check_settings(settings: Settings, listed: Mapping[str, object], report: Imp
         elif (old := settings.old_names.get(name)) is not None:
             text = f"{old} is called {name} now: {setting.value or 'nothing'}"
             report.add(Level.APPROXIMATED, MAIN, setting.line, text)
+        elif idle := _idle(name, setting.value):
+            report.add(Level.APPROXIMATED, MAIN, setting.line, f"{name} = {setting.value}: {idle}")
         else:
             report.add(Level.UNDERSTOOD, MAIN, setting.line, f"{name} = {setting.value}".rstrip())
     for planned in settings.services:
@@ -207,6 +209,9 @@ def _check_service(
             report.add(Level.LEFT_OUT, MASTER, planned.line, f"{label}: -o {_unknown(name)}")
         elif problem := _problem(name, value, settings):
             report.add(Level.WRONG, MASTER, planned.line, f"{label}: -o {name}: {problem}")
+        elif idle := _idle(name, value):
+            text = f"{label}: -o {name}={value}: {idle}"
+            report.add(Level.APPROXIMATED, MASTER, planned.line, text)
     planned.service = replace(service, overrides=kept)
     if service.daemon in _INSIDE:
         text = (
@@ -244,6 +249,12 @@ def _problem(name: str, value: str, settings: Settings) -> str:
     except ParameterError as error:
         return str(error)
     return ""
+
+
+def _idle(name: str, value: str) -> str:
+    """Why a parameter that asks for something else than usual does not get it; '' when it does."""
+    known = find(name)
+    return "" if known is None or value == known.default else known.idle
 
 
 def _unknown(name: str) -> str:

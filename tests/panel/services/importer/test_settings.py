@@ -117,3 +117,15 @@ def test_without_replace_other_rows_stay(importing: Import) -> None:
     importing(MODERN + "myhostname = b.example\n", replace=False)
     assert parameters()["myorigin"] == "a.example"
     assert parameters()["myhostname"] == "b.example"
+
+
+def test_what_has_no_effect_here_is_said(importing: Import) -> None:
+    report = importing(
+        MODERN + "smtpd_milters = inet:127.0.0.1:8891\nbiff = yes\nbody_checks_size_limit = 9\n",
+        {"master.cf": "smtp inet n - n - - smtpd\n  -o smtpd_proxy_filter=127.0.0.1:10025\n"},
+    )
+    text = "\n".join(said(report, Level.APPROXIMATED))
+    assert "main.cf:2: approximated: smtpd_milters = inet:127.0.0.1:8891: No effect: the " in text
+    assert "-o smtpd_proxy_filter=127.0.0.1:10025: No effect: there is no filter before" in text
+    assert "biff" not in text, "it asks for nothing but the default"
+    assert parameters()["smtpd_milters"] == "inet:127.0.0.1:8891"

@@ -1,0 +1,81 @@
+"""idle - parameters that are known, checked, kept and exported, and that nothing acts on.
+
+SUMMARY      why_idle(name) -> a sentence; '' for a parameter that has an effect
+RULES        forms, docs/SETTINGS.md and the report of an import say the sentence; who builds what
+             a parameter is for takes its name out here (tests/test_docs.py compares with the code)
+SOURCE       postconf(5) of Postfix 3.7
+"""
+
+from __future__ import annotations
+
+import re
+
+_NOT_YET = "it is not done yet"
+_REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"mail_version|mail_owner|syslog_name|multi_instance_name|config_directory|"
+        r"command_directory",
+        "it is kept for references to it",
+    ),
+    (r"default_database_type|alias_database", "tables here have a type, and need no building"),
+    (
+        r"default_(extra_)?recipient_limit|default_recipient_refill_\w+|default_delivery_slot_\w+|"
+        r"default_minimum_delivery_slots|qmgr_message_recipient_minimum|qmgr_clog_warn_time|"
+        r"default_destination_concurrency_(positive|negative)_feedback|"
+        r"default_transport_rate_delay|transport_retry_time|in_flow_delay",
+        "the queue takes turns in a way of its own, see docs/QUEUE.md",
+    ),
+    (
+        r"hash_queue_\w+|queue_file_attribute_count_limit|fast_flush_(purge|refresh)_time|"
+        r"backwards_bounce_logfile_compatibility",
+        "the queue has another form here",
+    ),
+    (r"debug_peer_(list|level)|helpful_warnings", "the engine writes its own log and journal"),
+    (r"biff", "the engine tells nobody, as with no"),
+    (r"sun_mailtool_compatibility", "mailboxes are locked as with no"),
+    (r"disable_verp_bounces", "Waypost has no VERP"),
+    (r"known_tcp_ports", "the engine knows the usual names of ports"),
+    (r"smtpd_delay_open_until_valid_rcpt", "nothing is on disk before the content comes"),
+    (r"(smtp|lmtp)_dns_support_level", "the DNS is always asked, and Waypost has no DANE"),
+    (
+        r"smtpd_tls_\w+|smtpd_use_tls|smtpd_starttls_timeout|tls_preempt_cipherlist|"
+        r"tls_server_sni_maps|smtpd_client_new_tls_session_rate_limit",
+        "the engine offers no TLS to clients yet",
+    ),
+    (
+        r"smtpd_sasl_\w+|broken_sasl_auth_clients|cyrus_sasl_config_path|"
+        r"smtpd_client_auth_rate_limit",
+        "the engine offers no AUTH to clients yet",
+    ),
+    (r"(non_)?smtpd_milters|smtpd_milter_maps|milter_\w+", "the engine asks no milters yet"),
+    (r"smtpd_proxy_\w+", "there is no filter before the queue yet; content_filter comes behind it"),
+    (
+        r"smtpd_(min_data_rate|forbid_bare_newline_exclusions|client_port_logging|"
+        r"log_access_permit_actions)|confirm_delay_cleared|bounce_template_file|"
+        r"enable_threaded_bounces|tcp_windowsize|local_login_sender_maps|"
+        r"sendmail_fix_line_endings|authorized_submit_users|"
+        r"(default|local|virtual|pipe)_delivery_status_filter",
+        _NOT_YET,
+    ),
+    (
+        r"(smtp|lmtp)_(min_data_rate|bind_address_enforce|dns_resolver_options|dns_reply_filter|"
+        r"cname_overrides_servername|skip_quit_response|quote_rfc821_envelope|"
+        r"send_dummy_mail_auth|address_verify_target|delivery_status_filter|pix_workaround\w+|"
+        r"tls_note_starttls_offer|tls_loglevel)|smtp_tcp_port|lmtp_assume_final|"
+        r"smtp_discard_ehlo_keyword_address_maps|lmtp_discard_lhlo_keyword_address_maps",
+        _NOT_YET,
+    ),
+)
+_ALL = tuple((re.compile(pattern), reason) for pattern, reason in _REASONS)
+# members of families above that do have an effect
+_ACTIVE = frozenset({"smtpd_tls_security_level", "smtpd_tls_wrappermode", "smtpd_sasl_auth_enable"})
+
+
+def why_idle(name: str) -> str:
+    """Why setting this parameter changes nothing; '' when it does."""
+    if name in _ACTIVE:
+        return ""
+    for pattern, reason in _ALL:
+        if pattern.fullmatch(name):
+            return f"No effect: {reason}."
+    return ""
