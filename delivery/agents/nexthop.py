@@ -48,7 +48,7 @@ def parse_nexthop(text: str, default_port: int) -> NextHop:
         host = host[5:]
     if not is_literal and not host.isascii():
         host = to_ascii(host)
-    return NextHop(host.rstrip("."), _port(match[2], default_port), is_literal)
+    return NextHop(host.rstrip("."), parse_port(match[2], default_port), is_literal)
 
 
 def parse_lmtp_nexthop(text: str, default_port: int) -> NextHop:
@@ -71,7 +71,8 @@ def is_ip_address(text: str) -> bool:
     return True
 
 
-def _port(text: str | None, default_port: int) -> int:
+def parse_port(text: str | None, default_port: int) -> int:
+    """A number, or the name of a service; nothing and "smtp" are the default. Else ValueError."""
     if text is None or text == "smtp":
         return default_port
     if text.isascii() and text.isdecimal():

@@ -111,6 +111,7 @@ class Remote:
     cached: MatchList  # smtp_connection_cache_destinations
     fragmented: MatchList  # smtp_path_mtu_discovery_exceptions
     replies: Maps | None = None  # smtp_reply_filter
+    discarded: Maps | None = None  # smtp_discard_ehlo_keyword_address_maps
     own_addresses: Collection[str] = ()  # other servers reach this machine at them
     default_port: int = 25
     lmtp: bool = False
@@ -282,7 +283,7 @@ class RemoteAgent:
         try:
             connection = await connect(
                 host,
-                self.remote.protocol,
+                self.protocol(host),
                 self.remote.timeouts,
                 lmtp=self.remote.lmtp,
                 bind_address=bind if host.port else "",
@@ -295,6 +296,14 @@ class RemoteAgent:
             attempt.unreachable = reason
             return _Ending.UNCOUNTED
         return await self._use(connection, attempt, terms) or _Ending.COUNTED
+
+    def protocol(self, host: Host) -> ClientSettings:
+        """How to speak with this one. Raises TableError."""
+        remote = self.remote
+        words = remote.discarded.get(host.address) if remote.discarded else None
+        if words is None:
+            return remote.protocol
+        return replace(remote.protocol, smtp_discard_ehlo_keywords=split_items(words))
 
     def fragments(self, host: Host, terms: Terms) -> bool:
         """True when packets may be cut up on the way there."""

@@ -287,7 +287,7 @@ class Session:
             relay=host.relay,
             reply=answer.text,
         )
-        if answer.is_success and attempt.delivery.envelope.is_probe:
+        if attempt.delivery.envelope.is_probe and _is_yes(fate):
             attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
         elif answer.is_success and fate.command == FINAL_COMMAND:
             attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
@@ -302,6 +302,12 @@ class Session:
             attempt.fail([outcome])
         else:
             attempt.end(outcome)
+
+
+def _is_yes(fate: Fate) -> bool:
+    """True when the answer lets a transaction go on."""
+    wanted = 3 if fate.command == Stage.DATA.value[0] else 2
+    return fate.answer.code // 100 == wanted
 
 
 def is_lost(error: PeerError | TimedOut) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from weakref import WeakKeyDictionary, ref
 
+from delivery import log
 from delivery.agents.base import Agent
 from delivery.agents.connection import Timeouts
 from delivery.agents.courier import Courier
@@ -27,6 +28,7 @@ from delivery.agents.idle import IdleConnections
 from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
 from delivery.agents.maildir import MaildirWriter
+from delivery.agents.nexthop import parse_port
 from delivery.agents.pipe import PipeAgent, PipeSettings
 from delivery.agents.remote import Remote, RemoteAgent, RemoteSettings
 from delivery.agents.session import Habits
@@ -73,6 +75,7 @@ LMTP_TWINS = {
     "smtp_helo_name": "lmtp_lhlo_name",
     "smtp_helo_timeout": "lmtp_lhlo_timeout",
     "smtp_discard_ehlo_keywords": "lmtp_discard_lhlo_keywords",
+    "smtp_discard_ehlo_keyword_address_maps": "lmtp_discard_lhlo_keyword_address_maps",
 }
 
 
@@ -165,17 +168,18 @@ class Transports:
         )
 
     def _smtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
-        return self._remote(rules, parameters, self._config.smtp_client_port)
+        usual = self._config.smtp_client_port
+        return self._remote(rules, parameters, _port(parameters, "smtp_tcp_port", usual))
 
     def _lmtp(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
-        port = parameters.text("lmtp_tcp_port")
         twins = {
             name: parameters.text(twin) for name, twin in LMTP_TWINS.items() if twin in REGISTRY
         }
         if not parameters.seconds("lmtp_connect_timeout"):  # 0: as long as the system tries
             twins["smtp_connect_timeout"] = SYSTEM_CONNECT_TIMEOUT
         of_lmtp = parameters.with_overrides(twins)
-        return self._remote(rules, of_lmtp, int(port) if port.isdecimal() else 24, lmtp=True)
+        port = _port(parameters, "lmtp_tcp_port", 24)
+        return self._remote(rules, of_lmtp, port, lmtp=True)
 
     def _remote(
         self, rules: Rules, parameters: Parameters, port: int, *, lmtp: bool = False
@@ -210,6 +214,7 @@ class Transports:
             cached=names("smtp_connection_cache_destinations"),
             fragmented=names("smtp_path_mtu_discovery_exceptions"),
             replies=maps("smtp_reply_filter"),
+            discarded=maps("smtp_discard_ehlo_keyword_address_maps"),
             own_addresses=rules.own_addresses,
             default_port=port,
             lmtp=lmtp,
@@ -237,3 +242,12 @@ class Transports:
 
     def _discard(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
         return DiscardAgent()
+
+
+def _port(parameters: Parameters, name: str, usual: int) -> int:
+    """The port of servers that are named without one; a bad name is said, and is not used."""
+    try:
+        return parse_port(parameters.text(name), usual)
+    except ValueError as error:
+        log.event("smtp", problem=f"{name}: {error}")
+        return usual

@@ -21,6 +21,7 @@ RULES        MAIL, RCPT and DATA go in one piece where PIPELINING is offered, el
              SIZE, BODY, SMTPUTF8, RET, ENVID, NOTIFY, ORCPT only where offered; HELO when EHLO
              fails; LMTP: LHLO, and one final reply for each accepted recipient (RFC 2033 4.2); 421
              counts as a reply like others, and `closing` is True from then on: do not reuse
+             a probe ends with the answer to RCPT, or to DATA (smtp_address_verify_target)
 ERRORS       PeerError: no SMTP reply, bounds exceeded, connection lost; `doing` says in what,
              `unresolved` which recipients have no Result; OurError: called out of turn, or SMTPUTF8
              needed and not offered
@@ -54,6 +55,7 @@ from delivery.smtp.exchange import (
 from delivery.smtp.grammar import xtext_encode
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Recipient
+from tables.addresses import Address
 
 __all__ = [
     "Answer",
@@ -142,6 +144,7 @@ class ClientProtocol:
         self._unclean = False  # an abandoned transaction: RSET before the next one
         self._chunked = False  # this transaction uses BDAT
         self._probes = False  # this transaction sends nothing
+        self._asks_data = True  # it says DATA
         self._encoder = ContentEncoder()
         self._cleaner = ContentDecoder(dots=False)
 
@@ -255,7 +258,9 @@ class ClientProtocol:
         for place, recipient in self._unresolved.items():
             self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
         self._probes = transaction.is_probe
-        if not self._chunked and not self._probes:
+        ends_early = self._probes and self.settings.smtp_address_verify_target == "rcpt"
+        self._asks_data = not (self._chunked or ends_early)
+        if self._asks_data:
             self._unsent.append((Stage.DATA, NOBODY, b"DATA\r\n"))
         if not self._reader.has_unread:  # else a stray reply would be taken for the one to MAIL
             self._send_commands()
@@ -325,7 +330,7 @@ class ClientProtocol:
         self._out.append(_command(f"{stage.value[0]} {self.settings.smtp_helo_name}"))
 
     def _mail_command(self, transaction: Transaction) -> bytes:
-        words = [f"MAIL FROM:<{transaction.sender.text}>"]
+        words = [f"MAIL FROM:<{self._path(transaction.sender)}>"]
         offered = self.keywords
         if "SIZE" in offered and transaction.size:
             words.append(f"SIZE={transaction.size}")
@@ -338,16 +343,22 @@ class ClientProtocol:
                 words.append(f"ENVID={xtext_encode(transaction.envid)}")
             if transaction.ret:
                 words.append(f"RET={transaction.ret}")
+        may_log_in = self.settings.smtp_sasl_auth_enable and "AUTH" in offered
+        if may_log_in and self.settings.smtp_send_dummy_mail_auth:
+            words.append("AUTH=<>")  # RFC 4954 5: nobody says who sent it
         return _command(" ".join(words))
 
     def _rcpt_command(self, recipient: Recipient) -> bytes:
-        words = [f"RCPT TO:<{recipient.address.text}>"]
+        words = [f"RCPT TO:<{self._path(recipient.address)}>"]
         if "DSN" in self.keywords:
             kind, _, address = _original(recipient).partition(";")
             words.append(f"ORCPT={kind};{xtext_encode(address)}")
             if recipient.notify:
                 words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
         return _command(" ".join(words))
+
+    def _path(self, address: Address) -> str:
+        return address.text if self.settings.smtp_quote_rfc821_envelope else address.internal
 
     # --- Answers -----------------------------------------------------------------------------
 
@@ -428,7 +439,7 @@ class ClientProtocol:
     def _take_rcpt(self, place: int, answer: Answer) -> None:
         if place not in self._unresolved:
             return  # MAIL was refused, this is only its echo
-        if answer.is_success and not self._probes:
+        if answer.is_success and (self._asks_data or not self._probes):
             self._accepted.append(place)
         else:
             self._resolve(place, answer, Stage.RCPT)
@@ -438,6 +449,10 @@ class ClientProtocol:
         if not goes_on:
             self._resolve_all(answer, Stage.DATA)
             self._finish(unclean=True)
+        elif self._accepted and self._probes:
+            # it would take the message, and can only be kept from it by hanging up
+            self._resolve_all(answer, Stage.DATA)
+            self._hang_up()
         elif self._accepted:
             self._begin_content()
         else:
@@ -481,10 +496,15 @@ class ClientProtocol:
         if answer.code < 400 or self._phase is _Phase.ENVELOPE:
             raise PeerError(f"a reply out of turn: {answer.text}")
         if self._phase is _Phase.CONTENT:
-            # It will not take the message. The connection is in the middle of it: hang up.
+            # It will not take the message. The connection is in the middle of it.
             self._resolve_all(answer, Stage.FINAL)
-            self._phase = _Phase.DEAD
-            self._events.append(Finished())
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End in the middle of a message, where no command can be said."""
+        self.closing = True
+        self._phase = _Phase.DEAD
+        self._events.append(Finished())
 
     def _resolve(self, place: int, answer: Answer, stage: Stage) -> None:
         recipient = self._unresolved.pop(place)

@@ -28,7 +28,7 @@ class Transaction:
     size: int = 0
     body: str = ""  # RFC 6152: 8BITMIME, 7BIT or '' for none
     smtputf8: bool = False  # RFC 6531: must be offered, see Ready.keywords
-    is_probe: bool = False  # ends with the answers to RCPT: nothing is sent
+    is_probe: bool = False  # ends with the answers to RCPT or DATA: nothing is sent
     ret: str = ""  # RFC 3461: FULL, HDRS or ''
     envid: str = ""
 

@@ -56,3 +56,7 @@ class ClientSettings:
     smtp_discard_ehlo_keywords: tuple[
         str, ...
     ] = ()  # of this server: see also the ..._address_maps
+    smtp_quote_rfc821_envelope: bool = True
+    smtp_sasl_auth_enable: bool = False
+    smtp_send_dummy_mail_auth: bool = False
+    smtp_address_verify_target: str = "rcpt"  # or data

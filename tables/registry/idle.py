@@ -48,9 +48,10 @@ _REASONS: tuple[tuple[str, str], ...] = (
         "the engine offers no AUTH to clients yet",
     ),
     (r"(non_)?smtpd_milters|smtpd_milter_maps|milter_\w+", "the engine asks no milters yet"),
+    (r"smtpd_forbid_bare_newline_exclusions", "no client may smuggle, however near it is"),
     (r"smtpd_proxy_\w+", "there is no filter before the queue yet; content_filter comes behind it"),
     (
-        r"smtpd_(min_data_rate|forbid_bare_newline_exclusions|client_port_logging|"
+        r"smtpd_(min_data_rate|client_port_logging|"
         r"log_access_permit_actions)|confirm_delay_cleared|bounce_template_file|"
         r"enable_threaded_bounces|tcp_windowsize|local_login_sender_maps|"
         r"sendmail_fix_line_endings|authorized_submit_users|"
@@ -59,10 +60,8 @@ _REASONS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(smtp|lmtp)_(min_data_rate|bind_address_enforce|dns_resolver_options|dns_reply_filter|"
-        r"cname_overrides_servername|skip_quit_response|quote_rfc821_envelope|"
-        r"send_dummy_mail_auth|address_verify_target|delivery_status_filter|pix_workaround\w+|"
-        r"tls_note_starttls_offer|tls_loglevel)|smtp_tcp_port|lmtp_assume_final|"
-        r"smtp_discard_ehlo_keyword_address_maps|lmtp_discard_lhlo_keyword_address_maps",
+        r"cname_overrides_servername|skip_quit_response|delivery_status_filter|pix_workaround\w+|"
+        r"tls_note_starttls_offer|tls_loglevel)|lmtp_assume_final",
         _NOT_YET,
     ),
 )

@@ -127,7 +127,11 @@ SMTP: tuple[Parameter, ...] = (
     size("smtp_line_length_limit", "998", "Longer lines of a message are broken; 0 means never."),
     boolean("smtp_quote_rfc821_envelope", "yes", "Quote addresses as RFC 5321 wants them."),
     boolean("smtp_send_xforward_command", "no", "Tell the server about the client, by XFORWARD."),
-    boolean("smtp_send_dummy_mail_auth", "no", "Say AUTH=<> in MAIL after logging in."),
+    boolean(
+        "smtp_send_dummy_mail_auth",
+        "no",
+        "With smtp_sasl_auth_enable, say AUTH=<> in MAIL to servers that offer AUTH.",
+    ),
     text("smtp_tcp_port", "smtp", "Port of servers that are named without one."),
     choice(
         "smtp_address_verify_target",

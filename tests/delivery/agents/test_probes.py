@@ -42,6 +42,22 @@ async def test_each_recipient_has_its_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "status"),
+    [("354 go on", Status.SENT), ("550 5.7.1 no", Status.BOUNCED), ("250 what?", Status.BOUNCED)],
+)
+def test_a_server_may_be_asked_up_to_data(answer: str, status: Status) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with serving(Peer([("DATA", answer)])) as peer:
+            agent = make(peer, smtp_address_verify_target="data")
+            [found] = (await agent.deliver(probe(letter()))).outcomes
+            assert (found.status, peer.taken) == (status, [])
+            assert peer.lines.count("DATA") == 1
+
+    run()
+
+
+@pytest.mark.parametrize(
     ("aliases", "settings", "name", "told"),
     [
         ({}, {}, "joe", "sent 2.0.0 delivers to mailbox"),

@@ -11,6 +11,7 @@ import pytest
 from delivery.agents.courier import Courier
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
+from delivery.agents.hosts import Host
 from delivery.agents.local import LocalAgent
 from delivery.agents.mailbox import MailboxAgent
 from delivery.agents.pipe import PipeAgent
@@ -143,4 +144,36 @@ async def test_a_service_that_cannot_be_says_why(tmp_path: Path) -> None:
     given = rules(tmp_path, values={"virtual_mailbox_base": "relative"})
     with pytest.raises(ValueError, match="absolute"):
         made.agent(given, "virtual")
+    await made.close()
+
+
+@asynchronous
+async def test_ports_and_keywords_of_servers(tmp_path: Path) -> None:
+    values = {
+        "smtp_tcp_port": "submission",
+        "lmtp_tcp_port": "2424",
+        "smtp_discard_ehlo_keyword_address_maps": "inline:{192.0.2.1=dsn}",
+        "lmtp_discard_lhlo_keyword_address_maps": "inline:{{192.0.2.1=dsn, size}}",
+    }
+    made, given = transports(tmp_path), rules(tmp_path, values=values)
+    smtp, lmtp = made.agent(given, "smtp"), made.agent(given, "lmtp")
+    assert isinstance(smtp, RemoteAgent)
+    assert isinstance(lmtp, RemoteAgent)
+    assert (smtp.remote.default_port, lmtp.remote.default_port) == (587, 2424)
+    near, far = Host("near.example", "192.0.2.1", 25), Host("far.example", "192.0.2.2", 25)
+    assert smtp.protocol(near).smtp_discard_ehlo_keywords == ("dsn",)
+    assert lmtp.protocol(near).smtp_discard_ehlo_keywords == ("dsn", "size")
+    assert smtp.protocol(far) is smtp.remote.protocol
+    await made.close()
+
+
+@asynchronous
+async def test_a_port_that_is_none_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = transports(tmp_path)
+    smtp = made.agent(rules(tmp_path, values={"smtp_tcp_port": "no-such-service"}), "smtp")
+    assert isinstance(smtp, RemoteAgent)
+    assert smtp.remote.default_port == 2626
+    assert "smtp_tcp_port: unknown service" in "".join(capfd.readouterr())
     await made.close()

@@ -498,3 +498,52 @@ def test_a_probe_ends_with_the_answers_to_rcpt() -> None:
         ]
         assert peer.commands.count("DATA") == 1
         assert "RSET" in peer.commands
+
+
+TO_DATA = ClientSettings(smtp_helo_name="me.test", smtp_address_verify_target="data")
+
+
+@pytest.mark.parametrize("ehlo", [EHLO, SIMPLE])
+def test_a_probe_may_go_as_far_as_data(ehlo: str) -> None:
+    """And then hangs up: the server would take a message."""
+    peer = Peer([("EHLO", ehlo), ("RCPT TO:<no@", "550 5.1.1 no")], settings=TO_DATA)
+    events = peer.run(replace(mail("no@far.example", "yes@far.example"), is_probe=True))
+    assert fates(events) == [
+        ("no@far.example", 550, "RCPT TO"),
+        ("yes@far.example", 354, "DATA"),
+    ]
+    assert (peer.commands[-1], peer.contents) == ("DATA", [])
+    assert peer.client.closing
+
+
+@pytest.mark.parametrize("ehlo", [EHLO, SIMPLE])
+def test_a_probe_hears_what_data_is_told(ehlo: str) -> None:
+    peer = Peer([("EHLO", ehlo), ("DATA", "550 5.7.1 not from you")], settings=TO_DATA)
+    events = peer.run(replace(mail("yes@far.example"), is_probe=True), mail("b@far.example"))
+    assert fates(events) == [
+        ("yes@far.example", 550, "DATA"),
+        ("b@far.example", 550, "DATA"),
+    ]
+    assert "RSET" in peer.commands
+
+
+@pytest.mark.parametrize(
+    ("offered", "enabled", "says"),
+    [("AUTH PLAIN", True, True), ("AUTH PLAIN", False, False), ("DSN", True, False)],
+)
+def test_dummy_auth(offered: str, enabled: bool, says: bool) -> None:
+    settings = ClientSettings(smtp_sasl_auth_enable=enabled, smtp_send_dummy_mail_auth=True)
+    peer = Peer([("EHLO", f"250-far.example\r\n250 {offered}")], settings=settings)
+    peer.run(mail("joe@far.example"))
+    [line] = [line for line in peer.commands if line.startswith("MAIL")]
+    assert line.endswith(" AUTH=<>") is says
+
+
+@pytest.mark.parametrize(
+    ("quotes", "path"), [(True, '<"joe smith"@far.example>'), (False, "<joe smith@far.example>")]
+)
+def test_addresses_may_go_unquoted(quotes: bool, path: str) -> None:
+    peer = Peer(settings=ClientSettings(smtp_quote_rfc821_envelope=quotes))
+    peer.run(mail("joe smith@far.example"))
+    [line] = [line for line in peer.commands if line.startswith("RCPT")]
+    assert line.startswith(f"RCPT TO:{path}")
