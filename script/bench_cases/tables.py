@@ -140,7 +140,9 @@ class Bench:
         opened_ms = (time.process_time() - started) * 1000
         opening_ms = None
         for what, asked in keys.items():
-            ours, theirs, opening = self._by_turns(maps.get, f"{table_type}:{path}", asked, asked)
+            ours, theirs, opening = self._by_turns(
+                maps.get, f"{table_type}:{path}", asked, asked, self.sizes.runs
+            )
             opening_ms = None if opening is None else opening * 1000
             case = f"{table_type}, {count:,} rules: a look-up, {what}"
             self.figures.add(case, "us", ours * 1e6, None if theirs is None else theirs * 1e6)
