@@ -24,6 +24,7 @@ from delivery.agents.courier import Courier
 from delivery.agents.credentials import Credentials, LoginSettings
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
+from delivery.agents.filtered import FilteredAgent
 from delivery.agents.idle import IdleConnections
 from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
@@ -78,6 +79,15 @@ LMTP_TWINS = {
     "smtp_discard_ehlo_keyword_address_maps": "lmtp_discard_lhlo_keyword_address_maps",
 }
 
+# daemon -> the parameter that puts its outcomes into other words
+_FILTERS = {
+    "virtual": "virtual_delivery_status_filter",
+    "local": "local_delivery_status_filter",
+    "pipe": "pipe_delivery_status_filter",
+    "smtp": "smtp_delivery_status_filter",
+    "lmtp": "lmtp_delivery_status_filter",
+}
+
 
 class Transports:
     """Makes agents."""
@@ -127,7 +137,12 @@ class Transports:
         else:
             daemon = None if rules.snapshot.services else STANDARD.get(transport)
         maker = self._makers.get(daemon or "")
-        return None if maker is None else maker(rules, parameters, transport)
+        if maker is None:
+            return None
+        agent = maker(rules, parameters, transport)
+        name = _FILTERS.get(daemon or "", "")
+        filters = rules.snapshot.maps(parameters.text(name)) if name else None
+        return FilteredAgent(agent, filters, name) if filters else agent
 
     def _virtual(self, rules: Rules, parameters: Parameters, transport: str) -> Agent:
         maps = rules.snapshot.maps

@@ -54,13 +54,12 @@ _REASONS: tuple[tuple[str, str], ...] = (
         r"smtpd_(min_data_rate|client_port_logging|"
         r"log_access_permit_actions)|confirm_delay_cleared|bounce_template_file|"
         r"enable_threaded_bounces|tcp_windowsize|local_login_sender_maps|"
-        r"sendmail_fix_line_endings|authorized_submit_users|"
-        r"(default|local|virtual|pipe)_delivery_status_filter",
+        r"sendmail_fix_line_endings|authorized_submit_users",
         _NOT_YET,
     ),
     (
         r"(smtp|lmtp)_(min_data_rate|bind_address_enforce|dns_resolver_options|dns_reply_filter|"
-        r"cname_overrides_servername|skip_quit_response|delivery_status_filter|pix_workaround\w+|"
+        r"cname_overrides_servername|skip_quit_response|pix_workaround\w+|"
         r"tls_note_starttls_offer|tls_loglevel)|lmtp_assume_final",
         _NOT_YET,
     ),

@@ -11,6 +11,7 @@ import pytest
 from delivery.agents.courier import Courier
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
+from delivery.agents.filtered import FilteredAgent
 from delivery.agents.hosts import Host
 from delivery.agents.local import LocalAgent
 from delivery.agents.mailbox import MailboxAgent
@@ -176,4 +177,20 @@ async def test_a_port_that_is_none_is_said(
     assert isinstance(smtp, RemoteAgent)
     assert smtp.remote.default_port == 2626
     assert "smtp_tcp_port: unknown service" in "".join(capfd.readouterr())
+    await made.close()
+
+
+@asynchronous
+async def test_outcomes_are_put_into_other_words_where_a_table_says_so(tmp_path: Path) -> None:
+    values = {
+        "default_delivery_status_filter": "inline:{{2.0.0 discarded=2.1.0 gone}}",
+        "smtp_delivery_status_filter": "",
+    }
+    made, given = transports(tmp_path), rules(tmp_path, values=values)
+    assert type(made.agent(given, "smtp")) is RemoteAgent
+    assert type(made.agent(given, "discard")) is DiscardAgent
+    for name in ("local", "virtual", "lmtp"):
+        agent = made.agent(given, name)
+        assert isinstance(agent, FilteredAgent)
+        assert type(agent.agent) is AGENTS[name]
     await made.close()
