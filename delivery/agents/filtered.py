@@ -1,6 +1,6 @@
 """filtered - an agent whose outcomes are seen by a table first, and put into other words.
 
-SUMMARY      FilteredAgent(agent, maps, name).deliver(): what the agent does, in the words of a table
+SUMMARY      FilteredAgent(agent, maps, name).deliver(): what the agent does, in words of a table
 RULES        asked with "5.1.1 what happened", it answers "4.2.1 other words"; no answer: unchanged
              success stays success, failure stays failure; 4 and 5 may take each other's place
              what another transport did for a recipient was filtered there
