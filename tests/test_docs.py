@@ -70,12 +70,10 @@ def test_parameters_of_tables_without_effect_are_marked() -> None:
 
 
 def test_parameters_have_an_effect_or_say_that_they_have_none() -> None:
-    """One that no code names, by itself or through another one's default, must say so."""
+    """What the engine does not name, itself or through the default of another, must say so."""
     named = set(LMTP_TWINS.values()) | {f"address_verify_{name}" for name in OF_PROBES}
-    for room in ("tables", "delivery"):
-        for path in (ROOT / room).rglob("*.py"):
-            if "registry" not in path.parts:
-                named |= words_of(path)
+    for path in (ROOT / "delivery").rglob("*.py"):
+        named |= words_of(path)
     for suffix, default in PER_TRANSPORT.items():
         if suffix.removeprefix("_") in {name.removeprefix("_") for name in named}:
             named |= {default, *(name for name in REGISTRY if name.endswith(suffix))}

@@ -13,8 +13,6 @@ SOURCE       pipe(8); Postfix pipe.c
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +20,7 @@ from delivery.values import Recipient
 from tables import expansion
 from tables.addresses import Address, quote_local, split_extension
 from tables.errors import EntryError
+from tables.escapes import unescape
 
 FLAGS = frozenset("BDFORX.>hqu")
 _OF_RECIPIENT = frozenset(
@@ -32,7 +31,6 @@ OF_MESSAGE = frozenset(
     | {"client_address", "client_hostname", "client_port", "client_protocol", "client_helo"}
     | {"sasl_method", "sasl_username", "sasl_sender"}
 )
-_ESCAPE = re.compile(r"\\([0-7]{1,3}|.)", re.DOTALL)
 
 
 class PipeError(ValueError):
@@ -86,7 +84,7 @@ def parse_pipe(words: Sequence[str]) -> PipeAttributes:
         flags=frozenset(values.get("flags", "")),
         directory=values.get("directory", ""),
         chroot=values.get("chroot", ""),
-        eol=_unescape(values.get("eol", "\\n")),
+        eol=unescape(values.get("eol", "\\n")),
         null_sender=values.get("null_sender", "MAILER-DAEMON"),
         size=int(size),
     )
@@ -150,17 +148,3 @@ def _fold(address: Address, flags: frozenset[str]) -> Address:
     local = address.local.casefold() if "u" in flags else address.local
     domain = address.domain.casefold() if "h" in flags else address.domain
     return Address(local, domain)
-
-
-def _unescape(text: str) -> str:
-    r"""\a \b \f \n \r \t \v \nnn and backslash anything. Postfix unescape(3)."""
-
-    def replaced(match: re.Match[str]) -> str:
-        code = match[1]
-        if code[0] in "01234567":
-            return chr(int(code, 8) & 0xFF)
-        if code in "abfnrtv":
-            return codecs.decode(f"\\{code}", "unicode_escape")
-        return code
-
-    return _ESCAPE.sub(replaced, text)

@@ -166,8 +166,9 @@ def _values(case: Case, dns_list: DnsList, subject: Subject, reason: str) -> dic
         "rbl_what": subject.name,
         "rbl_class": subject.kind,
     }
-    own = {name: macros.harmless(value) for name, value in values.items()}
-    return macros.of(case.facts) | own
+    allowed = macros.letters(case.settings.smtpd_expansion_filter)
+    own = {name: macros.harmless(value, allowed) for name, value in values.items()}
+    return macros.of(case.facts, allowed) | own
 
 
 def _list_name(domain: str) -> str | None:

@@ -1,18 +1,30 @@
 """macros - what $name stands for in texts for clients: refusals by DNS lists, reject footers.
 
-SUMMARY      of(facts) -> name -> value
-RULES        what came from outside is made harmless: what is not printable ASCII becomes "_"
+SUMMARY      of(facts, letters(settings.smtpd_expansion_filter)) -> name -> value
+RULES        what came from outside is made harmless: what smtpd_expansion_filter does not allow
+             becomes "_", and what is not printable ASCII in any case
              the null sender is <>; what is not known yet is empty
 SOURCE       Postfix smtpd_expand(3); postconf(5) smtpd_reject_footer, smtpd_expansion_filter
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from delivery.policy.facts import Facts
 from tables.addresses import Address
+from tables.escapes import unescape
+
+_PRINTABLE = frozenset("\t") | frozenset(map(chr, range(32, 127)))
 
 
-def of(facts: Facts) -> dict[str, str]:
+@lru_cache(maxsize=16)
+def letters(allowed: str) -> frozenset[str]:
+    """Those of smtpd_expansion_filter that may stand in a reply."""
+    return frozenset(unescape(allowed)) & _PRINTABLE
+
+
+def of(facts: Facts, allowed: frozenset[str]) -> dict[str, str]:
     """The macros of a session as it stands."""
     client = facts.client
     values = {
@@ -28,7 +40,7 @@ def of(facts: Facts) -> dict[str, str]:
         **_address("sender", facts.sender),
         **_address("recipient", facts.recipient),
     }
-    return {name: harmless(value) for name, value in values.items()}
+    return {name: harmless(value, allowed) for name, value in values.items()}
 
 
 def _address(name: str, address: Address | None) -> dict[str, str]:
@@ -43,11 +55,8 @@ def _address(name: str, address: Address | None) -> dict[str, str]:
     }
 
 
-def harmless(text: str) -> str:
+def harmless(text: str, allowed: frozenset[str]) -> str:
     """The text without anything that could be more than text."""
-    if text.isascii() and text.isprintable():
+    if allowed.issuperset(text):
         return text
-    return "".join(
-        letter if letter.isascii() and (letter.isprintable() or letter == "\t") else "_"
-        for letter in text
-    )
+    return "".join(letter if letter in allowed else "_" for letter in text)

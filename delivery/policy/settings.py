@@ -59,6 +59,7 @@ class PolicySettings:
     default_rbl_reply: str
     queue_directory: str
     maps_rbl_domains: tuple[str, ...]
+    smtpd_expansion_filter: str
     smtpd_null_access_lookup_key: str
     smtpd_policy_service_default_action: str
     smtpd_policy_service_max_idle: float

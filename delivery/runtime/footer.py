@@ -1,6 +1,6 @@
 r"""footer - a line of the administrator's below each refusal: whom to ask, what to tell them.
 
-SUMMARY      Footer(settings, maps).added(reply, facts) -> the reply with it
+SUMMARY      Footer(text, maps, ...).added(reply, facts) -> the reply with it
 RULES        smtpd_reject_footer_maps is asked with the reply; what it does not know gets
              smtpd_reject_footer; only replies of class 4 and 5 have one
              \c at its beginning: it goes on with the last line of the refusal; \n: the next line
@@ -29,11 +29,14 @@ NEW_LINE = r"\n"
 class Footer:
     """That of one service."""
 
-    def __init__(self, text: str, maps: Maps, hostname: str) -> None:
-        """`text`: smtpd_reject_footer; `maps`: smtpd_reject_footer_maps."""
+    def __init__(self, text: str, maps: Maps, hostname: str, allowed: str) -> None:
+        """`text`: smtpd_reject_footer; `maps`: smtpd_reject_footer_maps; `allowed`:
+        smtpd_expansion_filter.
+        """
         self._text = text
         self._maps = maps
         self._hostname = hostname
+        self._allowed = macros.letters(allowed)
 
     def added(self, reply: Reply, facts: Facts) -> Reply:
         """The reply with its footer."""
@@ -57,7 +60,7 @@ class Footer:
         found = self._maps.find((said,)) if self._maps else None
         template = self._text if found is None else found.value
         values = {
-            **macros.of(facts),
+            **macros.of(facts, self._allowed),
             "server_name": self._hostname,
             "localtime": mail_date(time.time()),
         }

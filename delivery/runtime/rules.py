@@ -89,6 +89,7 @@ class SessionSettings:
     smtpd_authorized_xforward_hosts: tuple[str, ...]
     smtpd_discard_ehlo_keyword_address_maps: str
     smtpd_command_filter: str
+    smtpd_expansion_filter: str
     smtpd_reject_footer: str
     smtpd_reject_footer_maps: str
     anvil_rate_time_unit: float
@@ -166,6 +167,7 @@ class ServiceRules(MailRules):
             settings.smtpd_reject_footer,
             maps(settings.smtpd_reject_footer_maps),
             settings.myhostname,
+            settings.smtpd_expansion_filter,
         )
         self.flush_domains = _flush_domains(parameters, rules.snapshot)
 

@@ -14,7 +14,7 @@ _NOT_YET = "it is not done yet"
 _REASONS: tuple[tuple[str, str], ...] = (
     (
         r"mail_version|mail_owner|syslog_name|multi_instance_name|config_directory|"
-        r"command_directory",
+        r"command_directory|daemon_directory",
         "it is kept for references to it",
     ),
     (r"default_database_type|alias_database", "tables here have a type, and need no building"),
@@ -51,14 +51,14 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"smtpd_forbid_bare_newline_exclusions", "no client may smuggle, however near it is"),
     (r"smtpd_proxy_\w+", "there is no filter before the queue yet; content_filter comes behind it"),
     (
-        r"smtpd_(min_data_rate|client_port_logging|"
+        r"smtpd_(min_data_rate|per_request_deadline|client_port_logging|"
         r"log_access_permit_actions)|confirm_delay_cleared|bounce_template_file|"
         r"enable_threaded_bounces|tcp_windowsize|local_login_sender_maps|"
         r"sendmail_fix_line_endings|authorized_submit_users",
         _NOT_YET,
     ),
     (
-        r"(smtp|lmtp)_(min_data_rate|bind_address_enforce|dns_resolver_options|dns_reply_filter|"
+        r"(smtp|lmtp)_(min_data_rate|per_request_deadline|bind_address_enforce|dns_resolver_options|dns_reply_filter|"
         r"cname_overrides_servername|skip_quit_response|pix_workaround\w+|"
         r"tls_note_starttls_offer|tls_loglevel)|lmtp_assume_final",
         _NOT_YET,

@@ -11,6 +11,7 @@ from delivery.smtp.replies import Reply
 from delivery.values import Client
 from tables.addresses import NULL
 from tables.formats.memory import MemoryMap
+from tables.parameters import REGISTRY
 from tables.reading.lookup import Maps
 
 FACTS = Facts(
@@ -25,7 +26,15 @@ UNKNOWN = replies.reply(550, "5.1.1", "<joe@example.com>: User unknown")
 def footer(text: str = "", **entries: str) -> Footer:
     keys = {key.replace("_", " "): value for key, value in entries.items()}
     maps = Maps([("memory:test", MemoryMap(keys))] if entries else [])
-    return Footer(text, maps, "mx.example.com")
+    return Footer(text, maps, "mx.example.com", REGISTRY["smtpd_expansion_filter"].default)
+
+
+def test_the_filter_says_which_letters_macros_bring_in() -> None:
+    for allowed, expected in (("heo", "he__o"), (r"\150\145", "he___"), ("", "_____")):
+        given = Footer("Hello $helo_name", Maps([]), "mx.example.com", allowed)
+        assert lines(UNKNOWN, given)[-1] == f"Hello {expected}", allowed
+    beyond = Footer("Hello $helo_name", Maps([]), "mx.example.com", "he\u00e9lo\r\n")
+    assert lines(UNKNOWN, beyond)[-1] == "Hello he_lo", "a reply is ASCII"
 
 
 def lines(reply: Reply, given: Footer) -> tuple[str, ...]:
