@@ -75,6 +75,8 @@ class SessionSettings:
     myhostname: str
     smtpd_banner: str
     smtpd_timeout: float
+    smtpd_per_request_deadline: bool
+    smtpd_min_data_rate: int
     smtpd_recipient_limit: int
     smtpd_recipient_overshoot_limit: int
     smtpd_soft_error_limit: int

@@ -30,6 +30,7 @@ from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.notices import Notices
+from delivery.runtime.patience import Patience
 from delivery.runtime.rates import Rates
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
@@ -86,7 +87,7 @@ class Session(asyncio.Protocol):
         self._half_closed = False  # it will not say any more
         self._hung_up = False  # we will not
         self._draining = False
-        self._deadline = 0.0
+        self._patience = Patience(rules.settings)
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -102,7 +103,7 @@ class Session(asyncio.Protocol):
             return
         self.client = Client(address=_plain(peer[0]), port=int(peer[1]))
         self._server = (_plain(own[0]), int(own[1]))
-        self._extend_deadline()
+        self._patience.answered(self._loop.time())
         self._tick()
         refusal = self._admit(self)
         if refusal is not None:
@@ -127,7 +128,7 @@ class Session(asyncio.Protocol):
                 self._transport.pause_reading()
             if self._choked:
                 return  # whoever only talks and never listens is not waited for
-        self._extend_deadline()
+        self._patience.heard(self._loop.time())
         if not self._busy:
             self._start(self._serve())
 
@@ -235,6 +236,7 @@ class Session(asyncio.Protocol):
         )
         self._dialogue = dialogue
         self._say(await dialogue.greet())
+        self._patience.answered(self._loop.time())
         await self._serve()
 
     async def _serve(self) -> None:
@@ -248,12 +250,14 @@ class Session(asyncio.Protocol):
                 break
             if type(event) is ContentChunk:
                 dialogue.take(event.data)
+                self._patience.took(len(event.data), self._loop.time())
                 continue
             dialogue.bad_pipelining = smtp.improper_pipelining
             if dialogue.is_slowed:
                 self._flush()  # those that are due do not wait for the slow one
             command = smtp.command
             self._say(await dialogue.answer(event), command)  # type: ignore[arg-type]
+            self._patience.answered(self._loop.time())
             if not smtp.closed and (farewell := self._farewell()) is not None:
                 self._flush()
                 await dialogue.pause()
@@ -288,7 +292,7 @@ class Session(asyncio.Protocol):
             return
         if self._hung_up:
             return
-        self._extend_deadline()
+        self._patience.heard(self._loop.time())
         self._read_on()
         self._go_on()
 
@@ -368,12 +372,9 @@ class Session(asyncio.Protocol):
 
     # the clock
 
-    def _extend_deadline(self) -> None:
-        self._deadline = self._loop.time() + self.rules.settings.smtpd_timeout
-
     def _tick(self) -> None:
         """One timer for the whole session, moved only when it rings."""
-        left = self._deadline - self._loop.time()
+        left = self._patience.deadline - self._loop.time()
         if left > 0 or (self._busy and not self._hung_up):
             self._timer = self._loop.call_later(max(left, 1.0), self._tick)
         elif self._hung_up or self._choked:
@@ -382,7 +383,7 @@ class Session(asyncio.Protocol):
         else:
             log.event("smtpd", problem="timeout", client=self._client)
             self._say_and_close(replies.timeout(self.rules.settings.myhostname))
-            self._extend_deadline()
+            self._patience.answered(self._loop.time())
             self._tick()
 
 

@@ -292,3 +292,19 @@ async def test_one_client_has_so_many_connections(tmp_path: Path) -> None:
         await until(lambda: first in made.gone)
         made.connect(again := Wire(), rates)
         assert again.codes == ["220"]
+
+
+@asynchronous
+async def test_a_client_that_trickles_is_hung_up_on(tmp_path: Path) -> None:
+    limits = {"smtpd_timeout": "1s", "smtpd_per_request_deadline": "yes"}
+    async with house(tmp_path, **limits) as made:
+        wire = Wire()
+        session = made.connect(wire)
+
+        def trickled() -> bool:
+            if not wire.closing:
+                session.data_received(b"x")
+            return bool(made.gone)
+
+        await until(trickled)
+        assert wire.codes == ["220", "421"]

@@ -1,0 +1,53 @@
+"""patience - until when a client is waited for.
+
+SUMMARY      Patience(settings); .heard(now), .took(octets, now), .answered(now) -> .deadline moves
+RULES        each read gives the client smtpd_timeout anew; with smtpd_per_request_deadline only an
+             answer does, so a client that trickles bytes does not stay for ever. While it sends a
+             message, N octets give it N / smtpd_min_data_rate seconds more, up to smtpd_timeout
+             what the engine itself takes does not count: an answer comes after its work
+SOURCE       postconf(5) smtpd_timeout, smtpd_per_request_deadline, smtpd_min_data_rate
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Limits(Protocol):
+    """The settings that count."""
+
+    @property
+    def smtpd_timeout(self) -> float:
+        """Seconds."""
+
+    @property
+    def smtpd_per_request_deadline(self) -> bool:
+        """For a whole command."""
+
+    @property
+    def smtpd_min_data_rate(self) -> int:
+        """Octets a second."""
+
+
+class Patience:
+    """With one client. `now` is always the loop's time."""
+
+    __slots__ = ("_limits", "deadline")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.deadline = 0.0
+
+    def answered(self, now: float) -> None:
+        """A command is done with, or the session begins: the next one may take its time."""
+        self.deadline = now + self._limits.smtpd_timeout
+
+    def heard(self, now: float) -> None:
+        """Something came, whatever it is."""
+        if not self._limits.smtpd_per_request_deadline:
+            self.answered(now)
+
+    def took(self, octets: int, now: float) -> None:
+        """A piece of a message came."""
+        earned = octets / self._limits.smtpd_min_data_rate
+        self.deadline = min(self.deadline + earned, now + self._limits.smtpd_timeout)
