@@ -8,6 +8,7 @@ RULES        {"command": "status"} -> {"ok": true, ...}
              the socket is mode 0600 in a directory of mode 0700: who may open it may use it
              an engine that died leaves its socket; the next one takes its place, once it has the
              lock of the home (EngineLock): only one engine can be at work in a home
+             the public socket is where all may make files: nothing of theirs keeps it from its name
 LIMITS       REQUEST_BYTES a request; IDLE_S between requests, and for an answer to be taken;
              CONNECTIONS at once
 ERRORS       ControlError, for both sides
@@ -21,6 +22,7 @@ import fcntl
 import json
 import os
 import pwd
+import secrets
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -33,6 +35,7 @@ from delivery.errors import DeliveryError
 REQUEST_BYTES = 64 * 1024
 IDLE_S = 60.0
 CONNECTIONS = 32
+RENAMES = 100  # tries, when another user takes the name again and again
 
 SOCKET_PATH_BYTES = 107  # unix(7) sun_path
 
@@ -75,15 +78,16 @@ class ControlServer:
 
     async def start(self) -> None:
         """Listen, in place of whatever is there; the caller holds the EngineLock."""
-        self._path.unlink(missing_ok=True)
+        made = self._path.with_name(f".{secrets.token_hex(8)}.sock")  # others cannot know it
         before = os.umask(0o111 if self._is_public else 0o177)
         try:
-            with reachable(self._path) as path:
+            with reachable(made) as path:
                 self._server = await asyncio.start_unix_server(
                     self._serve, path=path, limit=REQUEST_BYTES
                 )
         finally:
             os.umask(before)
+        _take_place(made, self._path)
 
     async def stop(self) -> None:
         """Stop listening and remove the socket; harmless a second time."""
@@ -157,6 +161,18 @@ def reachable(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{directory}/{path.name}"
     finally:
         os.close(directory)
+
+
+def _take_place(made: Path, path: Path) -> None:
+    """Give a new socket its name. What has it, be it a directory of another user's, has to go."""
+    for _ in range(RENAMES):
+        try:
+            made.rename(path)
+            return
+        except OSError:  # EISDIR; a file of whatever kind is replaced
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_name(f"{path.name}.{secrets.token_hex(8)}.bad"))
+    made.rename(path)
 
 
 def _encoded(answer: Answer) -> bytes:

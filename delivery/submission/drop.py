@@ -37,6 +37,8 @@ FILE_MODE = 0o640
 FIFO_MODE = 0o622
 SLIP_LIMIT = 16 * 1024 * 1024  # octets: a message may have many recipients
 _TRAILER = 16
+_NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})  # RFC 3461 4.1
+_RET = ("", "FULL", "HDRS")  # RFC 3461 4.3
 _NAME = re.compile(r"[0-9a-f]{32}\.mail")
 _WAKE = "wake"
 _TERMS = "terms.json"
@@ -89,8 +91,7 @@ def make_drop(directory: Path) -> None:
 
 def publish(directory: Path, terms: Terms) -> None:
     """Let users know the rules. Raises OSError."""
-    made = directory / f"{_TERMS}.part"
-    made.unlink(missing_ok=True)
+    made = directory / f"{_TERMS}.{secrets.token_hex(16)}.part"  # no name that others can take
     with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
         json.dump(asdict(terms), file)
     made.chmod(0o644)
@@ -268,11 +269,14 @@ def _encode_slip(slip: Slip) -> bytes:
 def _read_slip(line: bytes) -> Slip:
     try:
         told = json.loads(line)
+        recipients, ret = tuple(map(_recipient, told["recipients"])), told["ret"]
+        if not recipients or ret not in _RET:
+            raise ValueError("nobody, or a wish that nobody can have")
         return Slip(
             sender=_address(told["sender"]),
-            recipients=tuple(map(_recipient, told["recipients"])),
+            recipients=recipients,
             full_name=_text(told["full_name"]),
-            ret=_text(told["ret"]),
+            ret=ret,
             envid=_text(told["envid"]),
             eightbit=told["eightbit"] is True,
             is_traced=told["is_traced"] is True,
@@ -295,10 +299,12 @@ def _address(value: Iterable[Any]) -> Address:
 def _recipient(value: Sequence[Any]) -> Recipient:
     local, domain, notify, orcpt = value
     address = _address((local, domain))
+    if not _NOTIFY.issuperset(notify):
+        raise ValueError("an unknown NOTIFY")
     return Recipient(
         address=address,
         original=address,
-        notify=frozenset(map(_text, notify)),
+        notify=frozenset(notify),
         orcpt=_text(orcpt),
     )
 
@@ -307,4 +313,5 @@ def _text(value: object) -> str:
     """Text without what could end a line or a word further on."""
     if not isinstance(value, str) or any(ord(sign) < 32 or sign == "\x7f" for sign in value):
         raise ValueError("no text")
+    value.encode("utf-8", "surrogateescape")  # half of a surrogate pair is none either
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -58,6 +59,21 @@ async def test_it_works(tmp_path: Path) -> None:
     await server.stop()
     assert not path.exists()
     await server.stop()
+
+
+@asynchronous
+async def test_nobody_takes_the_name_of_the_public_socket(tmp_path: Path) -> None:
+    path = tmp_path / "queue.sock"
+    path.mkdir()
+    (path / "kept").write_text("x")
+    server = ControlServer(path, COMMANDS, is_public=True)
+    await server.start()
+    assert path.stat().st_mode & 0o777 == 0o666
+    answer = await asyncio.to_thread(ask, path, {"command": "echo", "say": "x"})
+    assert answer["ok"]
+    await server.stop()
+    [bad] = os.listdir(tmp_path)
+    assert bad.endswith(".bad")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,12 @@ def test_terms_are_known_to_all(directory: Path) -> None:
     assert drop.read_terms(directory) == Terms()
 
 
+def test_no_user_keeps_the_terms_from_others(directory: Path) -> None:
+    (directory / "terms.json.part").mkdir()
+    drop.publish(directory, Terms(message_size_limit=5))
+    assert drop.read_terms(directory) == Terms(message_size_limit=5)
+
+
 GOOD = b'{"sender":["joe",""],"recipients":[["ann","x",[],""]],"full_name":"","ret":"",'
 GOOD += b'"envid":"","eightbit":false,"is_relayed":false,"is_traced":false,"is_probe":false}\n'
 
@@ -127,6 +133,10 @@ GOOD += b'"envid":"","eightbit":false,"is_relayed":false,"is_traced":false,"is_p
         GOOD.replace(b"joe", b"joe\\r\\nRCPT") + b"%15d\n" % (len(GOOD) + 8),
         GOOD.replace(b'["ann","x",[],""]', b'"ann"') + b"%15d\n" % (len(GOOD) - 12),
         GOOD.replace(b'["joe",""]', b'["joe"]') + b"%15d\n" % (len(GOOD) - 3),
+        GOOD.replace(b"joe", b"\\ud800") + b"%15d\n" % (len(GOOD) + 3),
+        GOOD.replace(b"[],", b'["ALL"],') + b"%15d\n" % (len(GOOD) + 5),
+        GOOD.replace(b'"ret":""', b'"ret":"HDRS SIZE=1"') + b"%15d\n" % (len(GOOD) + 11),
+        GOOD.replace(b'["ann","x",[],""]', b"") + b"%15d\n" % (len(GOOD) - 17),
     ],
 )
 def test_files_of_a_wrong_form_are_refused(directory: Path, data: bytes) -> None:
