@@ -1,12 +1,12 @@
 """services - the lines of master.cf: which services run, with which settings of their own.
 
-SUMMARY      parse_service(line) -> Service; parse_services(text) -> (line number, Service), ...;
-             print_service(service) -> text of one entry
+SUMMARY      parse_service(line) -> Service; print_service(service) -> text of one entry; the whole
+             file: masterfile.py
              STANDARD: what runs where nobody says otherwise
 RULES        name type private unprivileged chroot wakeup maxproc command + args
              "-" is the default: private y, unprivileged y, chroot n, wakeup never, maxproc
              $default_process_limit; -o name=value and -o { name = value } become `overrides`
-ERRORS       EntryError with the line where the entry begins
+ERRORS       EntryError
 NOT DONE     starting processes: delivery.runtime
 SOURCE       master(5), Postfix 3.7
 """
@@ -71,35 +71,9 @@ STANDARD: tuple[Service, ...] = (
 )
 
 
-def parse_service(line: str, *, number: int | None = None) -> Service:
+def parse_service(line: str) -> Service:
     """One entry of master.cf; continuation lines already joined. Raises EntryError. master(5)."""
-    try:
-        return _parse(_words(line))
-    except EntryError as error:
-        raise EntryError(str(error), line=number) from None
-
-
-def parse_services(text: str) -> tuple[tuple[int, Service], ...]:
-    """All entries with the number of their first line. Raises EntryError for the first bad one."""
-    entries: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line[0].isspace():
-            if not entries:
-                raise EntryError("The first entry must not begin with a blank.", line=number)
-            entries[-1] = (entries[-1][0], f"{entries[-1][1]} {line.strip()}")
-        else:
-            entries.append((number, line.rstrip()))
-    services = tuple((number, parse_service(line, number=number)) for number, line in entries)
-    seen: dict[tuple[str, str], int] = {}
-    for number, service in services:
-        first = seen.setdefault((service.name, service.type), number)
-        if first != number:
-            raise EntryError(
-                f"{service.name} {service.type} is there already, in line {first}.", line=number
-            )
-    return services
+    return _parse(_words(line))
 
 
 def print_service(service: Service) -> str:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from tables.masterfile import parse_master, print_master
+from tables.services import DEFAULT_MAXPROC
 
 MASTER = """\
 # service type  private unpriv  chroot  wakeup  maxproc command + args
-smtp      inet  n       -       n       -       -       smtpd
-587       inet  n       -       n       -       -       smtpd
+smtp      inet  n       -       y       -       -       smtpd
+587       inet  n       -       n       -       10      smtpd
   -o smtpd_tls_security_level=encrypt
+  # a remark
   -o { smtpd_relay_restrictions = permit_sasl_authenticated, reject }
-uucp      unix  -       n       n       -       -       pipe
-  flags=F user=nobody argv=/usr/bin/uux -r -n -z -a$sender - $nexthop!rmail ($recipient)
+  -v
+
+pickup    unix  n       -       n       60?     1       pickup
+filter    unix  -       n       n       -       0       pipe
+  flags=Rq user=filter null_sender=
+  argv=/usr/bin/filter -f ${sender} -- ${recipient}
 """
 
 
-def test_it_works() -> None:
+def test_it_works() -> None:  # master(5)
     found = parse_master(MASTER)
-    assert [(entry.line, entry.service.name) for entry in found.entries] == [
-        (2, "smtp"),
-        (3, "587"),
-        (6, "uucp"),
-    ]
     assert found.problems == ()
-    assert found.entries[1].service.overrides["smtpd_relay_restrictions"].endswith("reject")
-    assert found.entries[2].service.command.endswith("$nexthop!rmail ($recipient)")
+    services = {entry.line: entry.service for entry in found.entries}
+    assert list(services) == [2, 3, 9, 10]
+    assert services[3].overrides == {
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
+    }
+    assert (services[3].command, services[3].maxproc) == ("smtpd -v", 10)
+    assert services[2].chroot
+    assert services[2].maxproc == DEFAULT_MAXPROC
+    assert services[9].wakeup == "60?"
+    assert services[10].daemon == "pipe"
+    assert not services[10].unprivileged
+    assert services[10].arguments[-2:] == ("--", "${recipient}")
 
 
 def test_a_line_that_is_no_service_is_a_problem() -> None:
