@@ -12,7 +12,7 @@ SOURCE       RFC 1035 2.3.1, RFC 5321 4.1.2 and 4.1.3, RFC 5891, postconf(5) myn
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import idna
@@ -157,11 +157,3 @@ def parse_network(text: str) -> NetworkItem:
     except ValueError as error:
         raise AddressSyntaxError(f"{text!r} is not a network: {error}.") from error
     return NetworkItem(network, excluded)
-
-
-def network_contains(items: Iterable[NetworkItem], address: IPAddress) -> bool:
-    """The first item that holds the address decides. postconf(5) mynetworks."""
-    for item in items:
-        if item.network.version == address.version and address in item.network:
-            return not item.excluded
-    return False

@@ -306,15 +306,6 @@ def parse_restrictions(
     return tuple(calls)
 
 
-def check_argument(name: str, argument: str) -> None:
-    """Raise EntryError when `argument` does not fit the restriction `name`, which must be known."""
-    known = RESTRICTIONS[SYNONYMS.get(name, name)]
-    words = list(reversed(split_items(argument)))
-    _argument(known, words)
-    if words:
-        raise EntryError(f"{name} takes only one word, {words[-1]!r} is too much.")
-
-
 def _argument(restriction: Restriction, words: list[str]) -> str:
     """Take the argument off the reversed `words`."""
     if restriction.argument is Argument.NONE:

@@ -151,11 +151,6 @@ def parse_alias_destinations(text: str) -> tuple[Destination, ...]:
     return tuple(found)
 
 
-def print_alias_destinations(found: Iterable[Destination]) -> str:
-    """The value of an alias."""
-    return ", ".join(destination.written for destination in found)
-
-
 _NEEDS_QUOTES = re.compile(r'[\x00-\x20"(),:;<>@\[\\\]]')
 
 
@@ -295,12 +290,3 @@ def _split_enhanced(text: str) -> tuple[str, str]:
     """(enhanced status code or '', the rest). RFC 3463 2."""
     match = _ENHANCED.match(text)
     return (match[1], text[match.end() :]) if match else ("", text)
-
-
-def print_action(action: Action) -> str:
-    """As it stands in a table."""
-    if action.verb == "RESTRICTIONS":
-        return action.argument
-    first = str(action.code) if action.verb == "CODE" else action.verb
-    words = (first, action.enhanced, action.argument, action.text)
-    return " ".join(word for word in words if word)

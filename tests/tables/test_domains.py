@@ -11,7 +11,6 @@ from tables.domains import (
     display,
     is_address_literal,
     is_plain_host,
-    network_contains,
     parents,
     parse_domain,
     parse_literal,
@@ -107,11 +106,3 @@ def test_it_reads_networks(text: str, network: str, excluded: bool) -> None:
 def test_it_rejects_wrong_networks(text: str) -> None:
     with pytest.raises(AddressSyntaxError):
         parse_network(text)
-
-
-def test_the_first_network_that_holds_the_address_decides() -> None:
-    items = [parse_network(text) for text in ("!10.1.0.0/16", "10.0.0.0/8", "[::1]/128")]
-    assert network_contains(items, ipaddress.ip_address("10.2.0.1"))
-    assert not network_contains(items, ipaddress.ip_address("10.1.0.1"))
-    assert not network_contains(items, ipaddress.ip_address("192.0.2.1"))
-    assert network_contains(items, ipaddress.ip_address("::1"))

@@ -12,7 +12,6 @@ from tables.restrictions import (
     Argument,
     RestrictionCall,
     bare_name,
-    check_argument,
     parse_restrictions,
 )
 
@@ -99,12 +98,3 @@ def test_a_bare_table_is_asked_for_what_the_list_is_about() -> None:  # smtpd_ch
     assert bare_name("relay") == "check_recipient_access"
     with pytest.raises(EntryError, match="needs a restriction"):
         parse_restrictions("hash:x", stage="data")
-
-
-def test_arguments_are_checked_alone() -> None:
-    check_argument("check_client_access", "hash:x")
-    check_argument("permit", "")
-    with pytest.raises(EntryError, match="too much"):
-        check_argument("permit", "hash:x")
-    with pytest.raises(EntryError, match="must follow"):
-        check_argument("sleep", "")
