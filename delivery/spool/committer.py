@@ -36,7 +36,7 @@ BATCH_LIMIT = 1000
 
 @dataclass(slots=True)
 class EntryRows:
-    """One message as rows; `link_from` is a content file to share, under the new message's name."""
+    """One message as rows; `link_from` is its content file in the shard that it comes from."""
 
     message: tuple[Any, ...]
     content: tuple[int, bytes, bytes | None]

@@ -62,7 +62,7 @@ class ContentFiles:
             os.close(handle)
 
     def link(self, source: str, name: str) -> None:
-        """Give the file `source` (a path) a second name, that of another message."""
+        """Take the file `source` (a path) of another shard under this one's roof as well."""
         os.link(source, self.path(name), follow_symlinks=False)
 
     def remove(self, name: str) -> None:

@@ -2,8 +2,9 @@
 
 SUMMARY      make_entry(number, submission, state, now) -> (EntryRows, Lease)
 RULES        recipients that are equal in everything are one; an exact copy would be delivered twice
-             content that already belongs to another message is shared by a hard link
+             content in a file has the name of its message already: that of its writer
 ERRORS       SmtpFailure 553 5.6.7: an address that is not valid Unicode
+             OurError: the content is in the file of another message
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from delivery.errors import OurError
 from delivery.spool import queueid, rowform
 from delivery.spool.committer import EntryRows
 from delivery.spool.content import checksum
@@ -25,7 +27,8 @@ def make_entry(
     queue_id = queueid.to_text(number)
     recipients = tuple(dict.fromkeys(envelope.recipients))
     in_file = bool(content.path)
-    is_shared = in_file and os.path.basename(content.path) != queue_id
+    if in_file and os.path.basename(content.path) != queue_id:
+        raise OurError(f"{queue_id} entered with the content file {content.path}")
     row = (
         number,
         int(state),
@@ -53,7 +56,6 @@ def make_entry(
             ),
         ],
         file_name=queue_id if in_file else "",
-        link_from=content.path if is_shared else "",
     )
     lease = Lease(
         queue_id=queue_id,

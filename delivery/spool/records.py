@@ -36,15 +36,14 @@ class SpoolLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A message to enter together with the end of another one: a bounce, a forward.
+    """A message to enter, perhaps together with the end of another one: a bounce, a forward.
 
-    `content` comes from a ContentWriter (then `queue_id` is the writer's) or is the content of the
-    leased message itself, which is shared, not copied through memory.
+    `content` comes from a ContentWriter, and `queue_id` is the writer's.
     """
 
     envelope: Envelope
     content: Content
-    queue_id: str = ""  # '' makes a new one
+    queue_id: str = ""  # '' makes a new one: only for content in memory
     hold: str = ""  # why it is held; '': it is not
     settled: tuple[Outcome, ...] = ()  # of recipients that are done with: reports are due
 

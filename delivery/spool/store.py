@@ -501,10 +501,7 @@ class Spool:
             return
         number = entry.message[0]
         self._fresh[number] = lease
-        if content.path:
-            path = str(self._files.path(lease.queue_id))
-            self._contents[number] = replace(content, path=path)
-        elif self._cache.take(content.size):
+        if content.path or self._cache.take(content.size):
             self._contents[number] = content
 
     def _is_busy(self, recipients: int) -> bool:

@@ -109,26 +109,11 @@ async def test_reports_enter_with_the_end_of_the_message(tmp_path: Path) -> None
 
 
 @asynchronous
-async def test_a_forward_shares_the_content_and_outlives_the_original(tmp_path: Path) -> None:
-    for size in (100, 100_000):
-        async with spool(tmp_path) as opened:
-            queue_id, content = await written(opened, b"y" * size, b"Received: a\r\n")
-            lease = await leased(
-                opened, await opened.enter(envelope(), content, queue_id=queue_id, now=NOW)
-            )
-            held = await opened.content(lease)
-            assert held is not None
-            shared = replace(held, headers=b"Delivered-To: joe@example.com\r\n" + held.headers)
-            forward = Submission(envelope=envelope("new@far.example"), content=shared)
-            [new_id] = await opened.finish(
-                lease, outcomes(lease), next_attempt=NOW, enter=[forward]
-            )
-        async with spool(tmp_path) as opened:
-            entered = await leased(opened, new_id)
-            text = await whole(await opened.content(entered))
-            assert text == b"Delivered-To: joe@example.com\r\nReceived: a\r\n" + b"y" * size
-            await opened.finish(entered, outcomes(entered), next_attempt=NOW)
-        assert list((tmp_path / "0" / "content").iterdir()) == []
+async def test_content_in_the_file_of_another_message_is_not_entered(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id, content = await written(opened, b"y" * 100_000)
+        with pytest.raises(OurError, match=queue_id):
+            await opened.enter(envelope(), content, now=NOW)
 
 
 @asynchronous
