@@ -92,11 +92,6 @@ class TlsPolicy:
         """True when no mail goes in the clear."""
         return self.level >= Level.ENCRYPT
 
-    @property
-    def needs_certificate(self) -> bool:
-        """True when the certificate of the server decides."""
-        return self.level >= Level.FINGERPRINT
-
 
 class _BadPolicy(ValueError):
     """An entry or a setting that means nothing."""

@@ -141,11 +141,6 @@ class Decision:
         """True when the command must be answered with this decision's code."""
         return self.code != 0
 
-    @property
-    def disconnects(self) -> bool:
-        """True for 421 and 521: the connection ends after the reply. access(5)."""
-        return self.code in (421, 521)
-
 
 GO_ON = Decision()
 

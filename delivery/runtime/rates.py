@@ -24,8 +24,6 @@ class Rate(Enum):
     CONNECTION = "connection"
     MESSAGE = "message"
     RECIPIENT = "recipient"
-    NEW_TLS_SESSION = "new_tls_session"
-    AUTH = "auth"
 
 
 class _Counts:

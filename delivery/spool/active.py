@@ -14,7 +14,7 @@ RULES        round robin over transports, then over their destinations, then ove
              a job `is_busy` when the delivery before it for the same destination has just ended: a
              connection is worth keeping then, as long as others go on or follow
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
-             qmgr_message_active_limit messages (is_full)
+             qmgr_message_active_limit messages
 NOT DONE     rate delays of whole transports, preemption by delivery slots
 SOURCE       Postfix SCHEDULER_README, qmgr_queue.c, qmgr_transport.c; postconf(5)
 """
@@ -101,21 +101,13 @@ class ActiveQueue:
     def __init__(
         self,
         limits: Callable[[str], TransportLimits] = lambda transport: TransportLimits(),
-        *,
-        message_limit: int = 20_000,
     ) -> None:
         self._limits = limits
-        self._message_limit = message_limit
         self._transports: dict[str, _Transport] = {}
         self._ring: deque[str] = deque()
         self._messages: dict[str, int] = {}  # queue id -> recipients not done
         self._dead: deque[tuple[float, str, str]] = deque()  # until, transport, destination
         self._delayed: list[tuple[float, str, str]] = []  # heap: not before, transport, destination
-
-    @property
-    def is_full(self) -> bool:
-        """True when no further message should be leased: postconf(5) qmgr_message_active_limit."""
-        return len(self._messages) >= self._message_limit
 
     @property
     def remembered_destinations(self) -> int:

@@ -91,12 +91,6 @@ def test_it_decides_the_same_with_and_without_a_listener() -> None:
     assert heard == finish(checks(smtpd_recipient_restrictions=lists).rcpt(FACTS))
 
 
-def test_421_and_521_disconnect() -> None:
-    assert Decision(421, "4.7.0", "bye").disconnects
-    assert Decision(521, "5.7.0", "bye").disconnects
-    assert not Decision(554, "5.7.1", "no").disconnects
-
-
 def test_a_long_or_strange_text_becomes_one_printable_line() -> None:
     strange = "x" * 600 + "\r\n250 OK"
     decision = finish(

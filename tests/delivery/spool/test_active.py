@@ -190,14 +190,6 @@ def test_a_removed_message_starts_nothing_more() -> None:
     assert {job.queue_id for job in start_all(active)} == {"stays"}
 
 
-def test_it_says_when_it_is_full() -> None:
-    active = ActiveQueue(message_limit=2)
-    active.add("m1", Route(SMTP, "x.example"), people(1))
-    assert not active.is_full
-    active.add("m2", Route(SMTP, "x.example"), people(1))
-    assert active.is_full
-
-
 def test_destinations_that_outsiders_name_are_forgotten() -> None:
     active = queue(initial_destination_concurrency=1, retry_after_s=300.0)
     for number in range(DEAD_LIMIT + 50):
