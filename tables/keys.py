@@ -1,7 +1,7 @@
 """keys - the lookup keys of a subject, most specific first.
 
 SUMMARY      address_keys       canonical, virtual, generic, relocated, BCC, recipients, senders
-             alias_keys         aliases, and tables of local users
+             alias_keys         aliases
              access_mail        access tables asked for a sender or recipient
              access_client, access_domain, access_address   the same for clients and names
              transport_keys     transport tables
@@ -9,7 +9,7 @@ SUMMARY      address_keys       canonical, virtual, generic, relocated, BCC, rec
              credential_keys    passwords for other servers
              docs/TABLES.md says for every parameter which of them is used
 RULES        address_keys: user+ext@dom, user@dom, [local domain: user+ext, user], @dom
-             alias_keys: user+ext, user
+             alias_keys: one name; local(8) asks for user+ext, then for user
              access_mail: user+ext@dom, user@dom, dom and its parents, user+ext@, user@
              access_client: the name and its parents, the address and its beginnings
              transport: user+ext@dom, user@dom, dom and its parents, "*"
@@ -61,15 +61,13 @@ def address_keys(
     return tuple(keys)
 
 
-def alias_keys(local: str, *, delimiter: str = "") -> tuple[Key, ...]:
-    """Keys of a table of local names: user+ext, user; unquoted. aliases(5).
+def alias_keys(local: str) -> tuple[Key, ...]:
+    """Keys of a table of local names, for one name: user+ext, or user. aliases(5).
 
-    Pattern tables see both: local(8) asks for the user as for any other name.
+    Pattern tables see both names: local(8) asks for the user as for any other one, when it found
+    nothing for all of it.
     """
-    user, extension = split_extension(local, delimiter)
-    if extension is None:
-        return (Key(local),)
-    return (Key(local), Key(user, False, local[len(user) :]))
+    return tuple(Key(form) for form in _forms(local))
 
 
 def access_mail(address: Address, *, delimiter: str = "", parent: bool = True) -> tuple[Key, ...]:

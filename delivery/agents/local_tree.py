@@ -43,9 +43,9 @@ from delivery.agents.local_drops import MISCONFIGURED, NO_TABLE, Drops
 from delivery.agents.users import LookupFailed, User, Users
 from delivery.courier.wire import Answer, ReadForward, ReadInclude
 from delivery.trace import HeaderScan
-from tables.addresses import Address, quote_local, split_extension
+from tables.addresses import Address, split_extension
 from tables.errors import EntryError, TableUnavailable
-from tables.keys import Key
+from tables.keys import Key, alias_keys
 
 TABLE_FAILURE = "table lookup failure"
 TURN = 100  # destinations before others get their turn
@@ -111,7 +111,7 @@ class AliasOwners:
         """The owner of an alias. Raises TableUnavailable."""
         if not self.is_special:
             return None
-        found = self.aliases.find(keys_of(f"owner-{name}".lower()))
+        found = self.aliases.find(alias_keys(f"owner-{name}".lower()))
         if found is None:
             return None
         owner = Address(f"owner-{name}", "")
@@ -120,12 +120,6 @@ class AliasOwners:
             if first is not None and first.address is not None:
                 owner = first.address
         return self.routing.complete(owner)
-
-
-def keys_of(name: str) -> tuple[Key, ...]:
-    """Keys of a table of local names: quoted where that is needed, then as it is."""
-    quoted = quote_local(name)
-    return (Key(name),) if quoted == name else (Key(quoted), Key(name))
 
 
 @dataclass(slots=True)
@@ -206,7 +200,7 @@ class Tree:
         if case.level > LEVEL_LIMIT:
             return drops.note(case, "5.4.6", f"alias database loop for {name}")
         try:
-            found = self.tables.alias_maps.find(keys_of(name))
+            found = self.tables.alias_maps.find(alias_keys(name))
             if found is None:
                 return None
             owner = self.owners.of_name(name)

@@ -82,9 +82,8 @@ def test_case_is_left_to_the_tables() -> None:
 
 
 def test_aliases() -> None:  # aliases(5), local(8)
-    assert texts(alias_keys("joe+work", delimiter="+")) == ["joe+work", "joe"]
     assert texts(alias_keys("joe+work")) == ["joe+work"]
-    assert texts(alias_keys("owner-list", delimiter="-")) == ["owner-list"]
+    assert texts(alias_keys("joe smith")) == ['"joe smith"', "joe smith"]
 
 
 @pytest.mark.parametrize(

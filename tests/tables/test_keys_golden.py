@@ -22,7 +22,7 @@ ASK: dict[str, Ask] = {
     "address": lambda text, site: keys.address_keys(
         address(text), delimiter=site.get("delimiter", ""), is_local="local" in site
     ),
-    "alias": lambda text, site: keys.alias_keys(text, delimiter=site.get("delimiter", "")),
+    "alias": lambda text, site: keys.alias_keys(text),
     "mail": lambda text, site: keys.access_mail(
         address(text), delimiter=site.get("delimiter", ""), parent="parent" in site
     ),
