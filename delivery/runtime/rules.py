@@ -37,10 +37,9 @@ from tables.errors import ParameterError
 from tables.parameters import Parameters
 from tables.reading.matchlist import MatchList
 from tables.reading.snapshot import Snapshot
-from tables.services import STANDARD as STANDARD_SERVICES
-from tables.services import Service
+from tables.services import STANDARD, Service
 
-DEFAULT_SERVICE = STANDARD_SERVICES[0]
+DEFAULT_SERVICE = STANDARD[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 DELIVERING = ("unix", "fifo")  # types of services that deliver
 OF_PROBES = (  # parameters of which probes have their own, named address_verify_...
@@ -53,8 +52,6 @@ OF_PROBES = (  # parameters of which probes have their own, named address_verify
     "sender_dependent_relayhost_maps",
     "sender_dependent_default_transport_maps",
 )
-# name -> daemon
-STANDARD = {item.name: item.daemon for item in STANDARD_SERVICES if item.type in DELIVERING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +177,7 @@ class Rules:
     def __init__(self, snapshot: Snapshot, config: Config) -> None:
         self.snapshot = snapshot
         self.number = snapshot.number
+        self._running = snapshot.services or STANDARD
         self.parameters: Parameters = on_this_machine(snapshot.parameters, config)
         self.own_addresses = own_addresses(self.parameters)
         self.router = Router(self.parameters, snapshot, self.own_addresses)
@@ -201,9 +199,9 @@ class Rules:
             service.name: ServiceRules(self, service) for service in self._smtpd_services()
         }
         self.pickup = MailRules(self, self._pickup_service(), "sendmail")
-        transports = [item.name for item in snapshot.services if item.type in DELIVERING]
-        for transport in transports if snapshot.services else STANDARD:
-            self.transport_limits(transport)
+        for service in self._running:
+            if service.type in DELIVERING:
+                self.transport_limits(service.name)
 
     def cleanup_rules(self, name: str, overrides: Mapping[str, str]) -> CleanupRules:
         """The cleanup service of that name, for a service that has these settings of its own."""
@@ -261,7 +259,7 @@ class Rules:
 
     def service_of(self, transport: str) -> Service | None:
         """The service that delivers for a transport."""
-        for service in self.snapshot.services:
+        for service in self._running:
             if service.name == transport and service.type in DELIVERING:
                 return service
         return None
@@ -300,7 +298,7 @@ class Rules:
 
     def _pickup_service(self) -> Service:
         """The service that takes mail from programs of this machine."""
-        for service in self.snapshot.services:
+        for service in self._running:
             if service.daemon == "pickup":
                 return service
         return PICKUP_SERVICE
@@ -309,7 +307,7 @@ class Rules:
         """The inet services that are smtpd."""
         return tuple(
             service
-            for service in self.snapshot.services or STANDARD_SERVICES
+            for service in self._running
             if service.type == "inet" and service.daemon == "smtpd"
         )
 

@@ -41,7 +41,7 @@ from delivery.content.outgoing import Outgoing
 from delivery.content.settings import OutgoingSettings
 from delivery.runtime.machine import host_name
 from delivery.runtime.resolver import Resolver
-from delivery.runtime.rules import STANDARD, Rules
+from delivery.runtime.rules import Rules
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
 from tables.parameters import REGISTRY, Parameters
@@ -130,17 +130,13 @@ class Transports:
     def _make(self, rules: Rules, transport: str) -> Agent | None:
         parameters = rules.parameters
         service = rules.service_of(transport)
-        if service is not None:
-            daemon: str | None = service.daemon
-            if service.overrides:
-                parameters = parameters.with_overrides(service.overrides)
-        else:
-            daemon = None if rules.snapshot.services else STANDARD.get(transport)
-        maker = self._makers.get(daemon or "")
-        if maker is None:
+        maker = None if service is None else self._makers.get(service.daemon)
+        if service is None or maker is None:
             return None
+        if service.overrides:
+            parameters = parameters.with_overrides(service.overrides)
         agent = maker(rules, parameters, transport)
-        name = _FILTERS.get(daemon or "", "")
+        name = _FILTERS.get(service.daemon, "")
         filters = rules.snapshot.maps(parameters.text(name)) if name else None
         return FilteredAgent(agent, filters, name) if filters else agent
 
