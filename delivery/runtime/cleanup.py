@@ -1,11 +1,10 @@
 """cleanup - the door to the queue: what comes in is cleaned as it passes, completed and queued.
 
-SUMMARY      receive(rules, arrival) -> Draft of a client's message; .take() each piece of it;
+SUMMARY      receive(rules, arrival) -> Draft of a client's message (draft.py); .take() its text;
              await enter(...) -> queue id, once it is on disk
              begin(...) -> Draft of a message made here; await complete(draft) -> Completed, for a
              caller that enters it together with something else
-RULES        the text passes the content room and goes to the spool in pieces; nothing is kept
-             sender and recipients are rewritten and expanded by the routing room, copies added
+RULES        sender and recipients are rewritten and expanded by the routing room, copies added
              DISCARD, HOLD, FILTER, REDIRECT, BCC, PREPEND of access(5) and header_checks(5) concern
              the whole message; the later one counts, that is the content's
              that a virtual alias was expanded is told to a sender who asked to hear of success
@@ -22,11 +21,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from delivery import log, trace
-from delivery.content.cleaner import Cleaned, Cleaner
+from delivery.content.cleaner import Cleaned
 from delivery.content.completion import Occasion
 from delivery.content.contexts import Submitter
 from delivery.errors import SmtpFailure
@@ -34,145 +32,18 @@ from delivery.journal import Journal
 from delivery.policy.facts import Facts
 from delivery.policy.verdict import NO_EFFECTS, Decision, Effects, Note
 from delivery.runtime.cleanuprules import CleanupRules, Handling
+from delivery.runtime.counters import Counters
+from delivery.runtime.draft import HERE, Arrival, Completed, ContentRefused, Draft, Origin
 from delivery.runtime.envelopesize import is_too_large
 from delivery.runtime.rules import MailRules
 from delivery.spool.content import ContentWriter
 from delivery.spool.records import Submission
 from delivery.spool.store import Spool
-from delivery.values import Client, Envelope, Outcome, Recipient, Status
+from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError, TableError, TableUnavailable
 
 NAMED = 100  # recipients of one message that the journal names
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Who handed a message in: a client of ours, or a user of this machine."""
-
-    client: Client | None = None
-    helo: str = ""
-    protocol: str = "ESMTP"  # the "with" type of RFC 3848
-    is_logged_in: bool = False
-    is_trusted: bool = False  # the certificate of the client
-    is_relayed: bool = False  # by a program: its headers are another's to complete
-    userid: int | None = None
-    full_name: str = ""  # of the user
-
-    @property
-    def text(self) -> str:
-        """As log lines name it."""
-        if self.client is not None:
-            return f"{self.client.name}[{self.client.address}]"
-        return "local" if self.userid is None else f"userid {self.userid}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """What is known of a message before its text."""
-
-    sender: Address
-    recipients: tuple[Recipient, ...]
-    origin: Origin
-    prepended: tuple[str, ...] = ()  # header lines that access tables asked for
-    smtputf8: bool = False
-    eightbit: bool = False
-    envid: str = ""
-    ret: str = ""
-    is_traced: bool = False
-    is_probe: bool = False
-
-
-HERE = Origin()  # mail of our own
-
-
-class ContentRefused(SmtpFailure):
-    """The text of the message was refused. `returned`: what is to go back to its sender."""
-
-    def __init__(self, refusal: SmtpFailure, returned: Submission | None) -> None:
-        super().__init__(refusal.code, refusal.enhanced, refusal.text, cause=refusal.cause)
-        self.returned = returned  # None: nothing is kept
-
-
-class Draft:
-    """A message on its way in."""
-
-    __slots__ = (
-        "_cleaner",
-        "envelope",
-        "failure",
-        "handling",
-        "headers",
-        "origin",
-        "rules",
-        "writer",
-    )
-
-    def __init__(
-        self,
-        rules: CleanupRules,
-        handling: Handling,
-        envelope: Envelope,
-        origin: Origin,
-        writer: ContentWriter,
-        cleaner: Cleaner,
-    ) -> None:
-        """`envelope`: with the recipients as they were given."""
-        self.rules = rules
-        self.handling = handling
-        self.envelope = envelope
-        self.origin = origin
-        self.writer = writer
-        self.failure: TableUnavailable | None = None  # to be told at its end
-        self._cleaner = cleaner
-        self.headers = cleaner.feed(b"")
-
-    @property
-    def queue_id(self) -> str:
-        """Its name, already."""
-        return self.writer.queue_id
-
-    @property
-    def size(self) -> int:
-        """Octets up to now, our own headers included."""
-        return self.writer.size + len(self.headers)
-
-    def take(self, data: bytes) -> None:
-        """A piece of the text, CRLF line ends; any size."""
-        if kept := self._cleaner.feed(data):
-            self.writer.write(kept)
-
-    def finish(self) -> Cleaned:
-        """After the last piece."""
-        cleaned = self._cleaner.finish()
-        if cleaned.data:
-            self.writer.write(cleaned.data)
-        return cleaned
-
-    def abandon(self) -> None:
-        """Nothing is kept; harmless when it was queued."""
-        self.writer.abandon()
-
-
-class Completed(NamedTuple):
-    """What is to be queued; with a `refusal`, what is to be returned to its sender.
-
-    None: nothing is, it is to be discarded or was refused.
-    """
-
-    submission: Submission | None
-    refusal: SmtpFailure | None = None
-
-
-class Counters:
-    """What happened since the engine started, for status."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, int] = {}
-
-    def add(self, name: str, count: int = 1) -> None:
-        """One more."""
-        self.values[name] = self.values.get(name, 0) + count
 
 
 class Cleanup:

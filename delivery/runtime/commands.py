@@ -26,8 +26,8 @@ from typing import Any
 
 from delivery import __version__
 from delivery.runtime.attempts import Attempts
-from delivery.runtime.cleanup import Counters
 from delivery.runtime.control import Answer, Command, ControlError
+from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
 from delivery.runtime.pickup import Pickup

@@ -31,7 +31,8 @@ from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
 from delivery.runtime import offers
-from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Draft, Origin
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.draft import Arrival, ContentRefused, Draft, Origin
 from delivery.runtime.notices import Transcript
 from delivery.runtime.rates import Rate, Rates
 from delivery.runtime.rules import ServiceRules

@@ -26,7 +26,8 @@ from typing import cast
 from delivery import log
 from delivery.config import Config, ConfigError, Endpoint, parse_endpoint
 from delivery.runtime.ask import Asker
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.machine import families, listening_addresses
 from delivery.runtime.notices import Notices
 from delivery.runtime.rates import Rates

@@ -21,7 +21,7 @@ from delivery import log
 from delivery.addressees import ReportKind, is_told
 from delivery.agents.base import Part, Result
 from delivery.journal import Journal
-from delivery.runtime.cleanup import Counters
+from delivery.runtime.counters import Counters
 from delivery.runtime.rules import Rules
 from delivery.spool import schedule
 from delivery.spool.records import Lease

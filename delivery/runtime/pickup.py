@@ -22,7 +22,8 @@ from pathlib import Path
 
 from delivery import log
 from delivery.errors import SmtpFailure
-from delivery.runtime.cleanup import Arrival, Cleanup, ContentRefused, Origin
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.draft import Arrival, ContentRefused, Origin
 from delivery.runtime.rules import Rules
 from delivery.smtp.content import ContentDecoder
 from delivery.submission import drop

@@ -26,8 +26,9 @@ from delivery.agents.base import Forward, Part, Result, read_content, settle
 from delivery.bounce import Report
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
-from delivery.runtime.cleanup import Cleanup, ContentRefused, Draft
+from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.cleanuprules import FORWARDED, Handling
+from delivery.runtime.draft import ContentRefused, Draft
 from delivery.runtime.outcomes import Outcomes, is_traced
 from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission

@@ -33,9 +33,10 @@ from delivery.journal import Journal
 from delivery.runtime import machine
 from delivery.runtime.ask import Asker
 from delivery.runtime.attempts import Attempts
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.commands import Commands, Parts
 from delivery.runtime.control import ControlServer, EngineLock
+from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
 from delivery.runtime.listener import Listeners
 from delivery.runtime.outcomes import Outcomes

@@ -23,7 +23,8 @@ from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.postmap import run as postmap
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool
 from delivery.values import Client, Content, Envelope, Recipient, Route

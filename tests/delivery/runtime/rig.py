@@ -13,7 +13,8 @@ from delivery.agents.error import ErrorAgent
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.runtime.attempts import Attempts
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules

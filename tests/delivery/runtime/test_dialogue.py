@@ -13,7 +13,8 @@ import pytest
 
 from delivery.journal import Journal
 from delivery.policy.facts import Stage
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.spool import Spool
 from tables.writing.rows import TableRecord
 from tests.delivery.runtime.asynchronous import asynchronous

@@ -10,7 +10,8 @@ import pytest
 
 from delivery.journal import Journal
 from delivery.policy.verdict import Blame
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.notices import KEPT, LINE, PER_HOUR, Notices, Transcript
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import replies

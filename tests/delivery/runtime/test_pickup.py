@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from delivery.journal import Journal
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.pickup import Pickup
 from delivery.runtime.reports import Reporter

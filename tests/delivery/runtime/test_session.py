@@ -10,7 +10,8 @@ from typing import Any
 
 from delivery.journal import Journal
 from delivery.runtime.ask import Asker
-from delivery.runtime.cleanup import Cleanup, Counters
+from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.notices import Notices
 from delivery.runtime.rates import Rates
 from delivery.runtime.session import READ_AHEAD, Session
