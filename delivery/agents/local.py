@@ -26,7 +26,8 @@ from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_co
 from delivery.agents.local_case import DESTINATION_LIMIT, Ledger, Rights, first_case
 from delivery.agents.local_drops import Drops, Helper, worst
 from delivery.agents.local_settings import LocalSettings
-from delivery.agents.local_tree import AliasOwners, LocalTables, Maps, Routing, Tree
+from delivery.agents.local_tables import AliasOwners, LocalTables, Maps, Routing
+from delivery.agents.local_tree import Tree
 from delivery.agents.users import SystemUsers, Users
 from delivery.routing.router import Router
 from delivery.trace import HeaderScan, delivered_to

@@ -20,7 +20,6 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from delivery import log
 from delivery.agents.courier import CourierFailed
@@ -40,86 +39,17 @@ from delivery.agents.local_case import (
     split_user,
 )
 from delivery.agents.local_drops import MISCONFIGURED, NO_TABLE, Drops
+from delivery.agents.local_tables import AliasOwners, LocalTables, Maps, Routing
 from delivery.agents.users import LookupFailed, User, Users
 from delivery.courier.wire import Answer, ReadForward, ReadInclude
 from delivery.trace import HeaderScan
-from tables.addresses import Address, split_extension
+from tables.addresses import Address
 from tables.errors import EntryError, TableUnavailable
 from tables.keys import Key, alias_keys
 
 TABLE_FAILURE = "table lookup failure"
 TURN = 100  # destinations before others get their turn
 PATTERNS = ("regexp:", "pcre:")
-
-
-class Found(Protocol):
-    """An answer of a table."""
-
-    @property
-    def value(self) -> str: ...
-
-    @property
-    def table(self) -> str: ...
-
-
-class Maps(Protocol):
-    """An ordered list of tables (tables.reading.lookup.Maps)."""
-
-    def find(self, keys: Iterable[Key]) -> Found | None: ...
-
-
-class Routing(Protocol):
-    """How addresses are completed, and who delivers to them."""
-
-    def complete(self, address: Address) -> Address:
-        """The address with a domain, as any new one would get it."""
-
-    def route(self, address: Address, sender: Address) -> tuple[Address, str]:
-        """(address, transport); the transport '' means that it is no address.
-
-        Raises TableUnavailable.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalTables:
-    """The tables of local(8), opened."""
-
-    alias_maps: Maps
-    mailbox_transport_maps: Maps
-    mailbox_command_maps: Maps | None = None
-    fallback_transport_maps: Maps | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AliasOwners:
-    """Finds owner-NAME aliases. postconf(5) owner_request_special, expand_owner_alias."""
-
-    aliases: Maps
-    routing: Routing
-    delimiter: str
-    is_special: bool
-    expands: bool
-
-    def owner_of(self, address: Address) -> Address | None:
-        """The owner of an address: with its extension, then without. Raises TableUnavailable."""
-        user, extension = split_extension(address.local, self.delimiter)
-        owner = self.of_name(address.local)
-        return self.of_name(user) if owner is None and extension is not None else owner
-
-    def of_name(self, name: str) -> Address | None:
-        """The owner of an alias. Raises TableUnavailable."""
-        if not self.is_special:
-            return None
-        found = self.aliases.find(alias_keys(f"owner-{name}".lower()))
-        if found is None:
-            return None
-        owner = Address(f"owner-{name}", "")
-        if self.expands:
-            first = next(iter(read_destinations(found.value)), None)
-            if first is not None and first.address is not None:
-                owner = first.address
-        return self.routing.complete(owner)
 
 
 @dataclass(slots=True)
