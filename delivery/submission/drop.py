@@ -12,7 +12,7 @@ RULES        the engine need not run: a message is durable when its file has its
              those of others; files are readable by the engine's group alone
              hard links, symbolic links and files of a wrong form are not taken
 ERRORS       OSError; DropError for a file that cannot be what a Writer left
-SOURCE       Postfix maildrop queue, postdrop(1), pickup(8)
+SOURCE       decision 0021; Postfix maildrop queue, postdrop(1), pickup(8)
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ RULES        what is plain (tables/writing/plain.py) every parser gives back as 
              apart. So entries are checked a block at a time, as one text; those that are not
              plain go through the forms, like any other edit. Keys that are taken are asked for all
              at once, and the rows are written by one COPY, with their change records.
+SOURCE       decision 0006
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ RULES        what is not said has the default of master(5); the overrides are pa
              values for this service alone, -o name=value
              the standard services (tables.services.STANDARD) run without a row; one that is not
              enabled switches its service off
-SOURCE       master(5)
+SOURCE       decision 0008; master(5)
 """
 
 from __future__ import annotations

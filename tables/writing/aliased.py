@@ -10,7 +10,7 @@ RULES        an address is known by its mailbox, or by an entry of a table that 
              other name wins. It is left out when it is empty.
              Of edited mailboxes and entries only the addresses are looked at that they have or had;
              when other names, their domains or tables were edited it is made anew.
-SOURCE       virtual(5), ADDRESS_CLASS_README
+SOURCE       decision 0007; virtual(5), ADDRESS_CLASS_README
 """
 
 from __future__ import annotations
