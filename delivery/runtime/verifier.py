@@ -14,7 +14,7 @@ RULES        a probe is a message without text from address_verify_sender; it is
 LIMITS       address_verify_pending_request_limit probes under way: beyond that addresses stay
              unknown; the cache: see verifycache.py
 ERRORS       ProbeUnavailable when the queue takes no probe
-SOURCE       decision 0022; Postfix verify(8); ADDRESS_VERIFICATION_README; postconf(5) address_verify_...
+SOURCE       decision 0022; Postfix verify(8), ADDRESS_VERIFICATION_README; postconf(5)
 """
 
 from __future__ import annotations
