@@ -64,9 +64,11 @@ def _operations(rows: Any, readers: Mapping[str, Any]) -> Lines:
     names = [name.strip() for name in next(rows, [])]
     if not any(names):
         raise _wrong(1, _("The first line names the fields."))
+    seen: set[str] = set()
     for name in names:
-        if not name or names.count(name) > 1:
+        if not name or name in seen:
             raise _wrong(1, _("Each column has a name of its own; %r has not.") % name[:100])
+        seen.add(name)
     found = Lines()
     columns = [(name, readers.get(name, str)) for name in names]
     for cells in _filled(rows):
