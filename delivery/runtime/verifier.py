@@ -235,7 +235,9 @@ class Verifier:
         if 0 < interval <= now - self._cleaned:
             self._cleaned = now
             self._cache.expire(lambda found: _is_old(found, settings, now))
-        if self._cache.is_changed and settings.address_verify_map:
+        if not settings.address_verify_map:
+            self._cache.keep_unsaved()
+        elif self._cache.is_changed:
             await self._cache.save()
 
 

@@ -88,6 +88,10 @@ class VerifyCache:
             if found is not None and is_old(found):
                 self.drop(address)
 
+    def keep_unsaved(self) -> None:
+        """What has changed is in memory alone: there is to be no file."""
+        self._changed.clear()
+
     async def load(self) -> None:
         """Read the file."""
         try:

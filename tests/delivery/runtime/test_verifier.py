@@ -175,6 +175,16 @@ async def test_the_cache_outlives_the_engine(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_without_a_file_nothing_waits_to_be_saved(tmp_path: Path) -> None:
+    async with desk(tmp_path, address_verify_map="") as made:
+        await made.verifier.start()
+        await made.ask()
+        await made.verifier.stop()
+        assert not made.cache.is_changed  # a set of names, that would grow for ever
+        assert (await made.ask()).status is ProbeStatus.DELIVERABLE
+
+
+@asynchronous
 async def test_a_broken_cache_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "verify.db").write_bytes(b"no database at all" * 100)
     cache = VerifyCache(tmp_path / "verify.db")
