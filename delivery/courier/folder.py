@@ -34,11 +34,11 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
     account = accounts.mailbox_user(order.user, order.group, order.path)
     accounts.become(account)
     box = order.path.rstrip("/") or "/"
-    if account.uid == 0 and accounts.switches and not _is_roots(box):
+    made: list[str] = []
+    if account.uid == 0 and accounts.switches and not _is_roots(box, made):
         return Answer(dsn="4.2.0", reason=f"{box} is no directory of root's")
     now = time.time_ns()
     temporary = os.path.join(box, "tmp", f"{now // 10**9}.P{os.getpid()}.{order.hostname}")
-    made: list[str] = []
     try:
         descriptor = _create(temporary, made)
     except OSError as error:
@@ -67,12 +67,21 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
             os.unlink(temporary)
 
 
-def _is_roots(box: str) -> bool:
-    """True for a directory of root's, or when there is none yet."""
+def _is_roots(box: str, made: list[str]) -> bool:
+    """True for a directory of root's that stays what it is; it is made when there is none yet.
+
+    Made before it is looked at: nobody can put a link there in between.
+    """
     try:
-        state = os.lstat(box)
-    except FileNotFoundError:
-        return True
+        os.mkdir(box, 0o700)
+        made.append(os.path.dirname(box))
+    except FileExistsError:
+        pass
+    except OSError:
+        return True  # nothing is there: what is in the way is said when the file is made
+    above, state = os.stat(os.path.dirname(box)), os.lstat(box)
+    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        return False  # anybody may exchange it
     return stat.S_ISDIR(state.st_mode) and state.st_uid == 0
 
 

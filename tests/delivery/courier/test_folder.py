@@ -51,7 +51,9 @@ def test_a_path_that_cannot_be_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_roots_own_maildir_in_a_spool_directory(tmp_path: Path) -> None:
+def test_roots_own_maildir_in_a_spool_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tmp_path.chmod(0o1777)
     accounts = Accounts(spools=[str(tmp_path)])
     elsewhere = tmp_path / "elsewhere"
@@ -77,4 +79,21 @@ def test_roots_own_maildir_in_a_spool_directory(tmp_path: Path) -> None:
     box.unlink()
     box.mkdir()
     os.chown(box, 65534, 65534)
+    assert deliver() == "refused"
+    shutil.rmtree(box)
+
+    def looks(path: str) -> os.stat_result:
+        """A user is quick, and puts a link there just when it is found that there is none."""
+        try:
+            return lstat(path)
+        except FileNotFoundError:
+            box.symlink_to(elsewhere)
+            raise
+
+    lstat = os.lstat
+    monkeypatch.setattr("delivery.courier.folder.os.lstat", looks)
+    deliver()
+    monkeypatch.undo()
+    assert os.listdir(elsewhere) == []
+    tmp_path.chmod(0o777)
     assert deliver() == "refused"
