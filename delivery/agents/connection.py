@@ -20,8 +20,10 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
+from delivery import log
 from delivery.agents.hosts import Host
 from delivery.errors import DeliveryError
 from delivery.smtp.client import ClientEvent, ClientProtocol, Stage
@@ -222,27 +224,20 @@ async def connect(
     *,
     lmtp: bool = False,
     bind_address: str = "",
+    must_bind: bool = False,
     rewrite: Callable[[str], str | None] | None = None,
     fragments: bool = False,
 ) -> Connection:
     """A new connection to a host. Raises ConnectFailed. `rewrite`: see smtp/answers.py.
 
+    `must_bind`: not from another address when `bind_address` cannot be used.
     `fragments`: packets may be cut up on the way, no path-MTU discovery.
     """
     loop = asyncio.get_running_loop()
     connection = Connection(host, ClientProtocol(settings, lmtp=lmtp, rewrite=rewrite), timeouts)
-    if host.port and fragments:
-        making = loop.create_task(_connect_fragmenting(connection, host, bind_address))
-    elif host.port:
-        making = loop.create_task(
-            loop.create_connection(
-                lambda: connection,
-                host.address,
-                host.port,
-                family=socket.AF_INET6 if ":" in host.address else socket.AF_INET,
-                local_addr=(bind_address, 0) if bind_address else None,
-            )
-        )
+    if host.port:
+        open_socket = partial(_socket, host, bind_address, must_bind=must_bind, fragments=fragments)
+        making = loop.create_task(_connect(connection, host, open_socket))
     else:
         making = loop.create_task(loop.create_unix_connection(lambda: connection, host.address))
     try:
@@ -258,19 +253,41 @@ async def connect(
     return connection
 
 
-async def _connect_fragmenting(connection: Connection, host: Host, bind_address: str) -> object:
-    """The same without path-MTU discovery: the option must be set before. ip(7), ipv6(7)"""
-    loop = asyncio.get_running_loop()
+def _socket(host: Host, bind_address: str, *, must_bind: bool, fragments: bool) -> socket.socket:
+    """A socket to connect from; options must be set before. Raises ConnectFailed, OSError."""
     is_ipv6 = ":" in host.address
     made = socket.socket(socket.AF_INET6 if is_ipv6 else socket.AF_INET)
     try:
         made.setblocking(False)
-        if is_ipv6:
+        if fragments and is_ipv6:  # ip(7), ipv6(7)
             made.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_DONT)
-        else:
+        elif fragments:
             made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DONT)
         if bind_address:
-            made.bind((bind_address, 0))
+            _bind(made, bind_address, must_bind=must_bind)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _bind(made: socket.socket, address: str, *, must_bind: bool) -> None:
+    """postconf(5) smtp_bind_address, smtp_bind_address_enforce."""
+    try:
+        made.bind((address, 0))
+    except OSError as error:
+        text = f"cannot connect from {address}: {error.strerror or error}"
+        if must_bind:
+            raise ConnectFailed(text) from error
+        log.event("smtp", problem=text)
+
+
+async def _connect(
+    connection: Connection, host: Host, open_socket: Callable[[], socket.socket]
+) -> object:
+    loop = asyncio.get_running_loop()
+    made = open_socket()
+    try:
         await loop.sock_connect(made, (host.address, host.port))
         return await loop.create_connection(lambda: connection, sock=made)
     except BaseException:

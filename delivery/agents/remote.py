@@ -91,6 +91,7 @@ class RemoteSettings:
     smtp_skip_5xx_greeting: bool = True
     smtp_bind_address: str = ""
     smtp_bind_address6: str = ""
+    smtp_bind_address_enforce: bool = False
     smtp_connection_cache_on_demand: bool = True
     smtp_connection_cache_destinations: tuple[str, ...] = ()
     smtp_connection_cache_time_limit: float = 2.0
@@ -287,6 +288,7 @@ class RemoteAgent:
                 self.remote.timeouts,
                 lmtp=self.remote.lmtp,
                 bind_address=bind if host.port else "",
+                must_bind=self._settings.smtp_bind_address_enforce,
                 rewrite=replies.get if replies else None,
                 fragments=self.fragments(host, terms),
             )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -619,3 +621,35 @@ async def test_content_that_cannot_be_read_is_our_trouble() -> None:
         result = await make(peer).deliver(letter(content=content))
         assert summary(result)[0][:2] == ("deferred", "4.3.0")
         assert peer.taken == []
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_an_address_that_is_not_ours(enforced: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    @asynchronous
+    async def run() -> None:
+        async with serving(Peer()) as peer:
+            bound = {"smtp_bind_address": "192.0.2.99", "smtp_bind_address_enforce": enforced}
+            [found] = (await make(peer, **bound).deliver(letter())).outcomes  # type: ignore[arg-type]
+            assert found.status is (Status.DEFERRED if enforced else Status.SENT)
+            assert len(peer.taken) == (0 if enforced else 1)
+            told = found.reason if enforced else "".join(capfd.readouterr())
+            assert "cannot connect from 192.0.2.99: Cannot assign requested address" in told
+
+    run()
+
+
+@asynchronous
+async def test_a_kind_of_address_that_the_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket(socket.socket):
+        def __init__(self, family: int = -1, *rest: int, **named: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            super().__init__(family, *rest, **named)
+
+    async with serving(Peer()) as peer:
+        monkeypatch.setattr(socket, "socket", Socket)
+        names = {"mx.far.example": ["::1", LOCAL]}
+        dns = Dns({"far.example": [Mx(10, "mx.far.example")]}, names)
+        first = {"smtp_address_preference": "ipv6"}
+        [found] = (await make(peer, dns, **first).deliver(letter())).outcomes  # type: ignore[arg-type]
+        assert (found.status, len(peer.taken)) == (Status.SENT, 1)
