@@ -57,7 +57,6 @@ class Cleaned(NamedTuple):  # a tuple, because one is made for every message
     effects: Effects
     refusal: SmtpFailure | None
     notes: tuple[Note, ...]
-    message_id: str
     says_8bit: bool  # a Content-Transfer-Encoding: 8bit was seen: convert for 7-bit servers
     has_utf8_headers: bool  # valid and not ASCII: needs SMTPUTF8 to be sent on
 
@@ -79,7 +78,6 @@ class Cleaner:
         "_last",
         "_limits",
         "_may_walk",
-        "_message_id",
         "_offset",
         "_out",
         "_pending",
@@ -135,7 +133,6 @@ class Cleaner:
         self._offset = 0  # in the body at hand
         self._hops = 0
         self._seen: set[str] = set()
-        self._message_id = ""
         self._says_8bit = False
         self._has_utf8_headers = False
         self._problem = ""  # the first of the strict kind
@@ -179,7 +176,6 @@ class Cleaner:
             effects=checker.effects,
             refusal=checker.refusal,
             notes=tuple(checker.notes),
-            message_id=self._message_id,
             says_8bit=self._says_8bit and self._trusts_encoding,
             has_utf8_headers=self._has_utf8_headers,
         )
@@ -336,7 +332,7 @@ class Cleaner:
         assert header is not None
         if header.name == "received":
             self._count_hop()
-        elif header.name in ("message-id", "content-transfer-encoding"):
+        elif header.name == "content-transfer-encoding":
             self._note_value(header, b"\n".join(lines)[len(name) + 1 :])
         if not header.mime:
             self._seen.add(header.name)
@@ -349,9 +345,7 @@ class Cleaner:
                 self._checker.fail(554, "5.4.0", "Error: too many hops", "hopcount_limit")
 
     def _note_value(self, header: Header, value: bytes) -> None:
-        if header.name == "message-id" and self._structure.section is Section.PRIMARY:
-            self._message_id = value.strip().decode("utf-8", "replace")[:1000]
-        elif header.name == "content-transfer-encoding":
+        if header.name == "content-transfer-encoding":
             self._says_8bit |= value.strip().lower() in (b"8bit", b"binary")
 
     def _flush_header(self) -> None:

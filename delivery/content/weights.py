@@ -12,7 +12,7 @@ from delivery.content.headers import Header, HeaderNames, name_length
 _KEPT_NAMES = 2000  # header names whose weight is remembered,
 _LONG_NAME = 80  # unless they are longer than this
 
-_NOTED = ("message-id", "content-transfer-encoding", "received")  # of these something is kept
+_NOTED = ("content-transfer-encoding", "received")  # of these something is kept
 
 # how much there is to do about a header
 NOTHING, NOTE, WORK = 0, 1, 2
