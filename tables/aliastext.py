@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tables.errors import EntryError
+from tables.lexical import comment_end
 
 _OPERATORS = '|%!()<>@,;:\\".[]'  # RFC 822 specials, and those that mail has besides
 _BLANKS = " \t\r\n"
@@ -51,7 +52,7 @@ def _scan(text: str) -> list[_Token]:
         if character in _BLANKS:
             place += 1
         elif character == "(":
-            end = _comment_end(text, place)
+            end = comment_end(text, place) or len(text)
             tokens.append(_Token("comment", text[place:end]))
             place = end
         elif character in '["':
@@ -84,23 +85,6 @@ def _collect(text: str, place: int, stop: str) -> tuple[str, int]:
         content.append(character)
         place += 1
     return "".join(content), place
-
-
-def _comment_end(text: str, place: int) -> int:
-    """Index after the comment that begins here; comments nest (RFC 5322 3.2.2)."""
-    depth = 0
-    while place < len(text):
-        character = text[place]
-        if character == "\\":
-            place += 1
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return place + 1
-        place += 1
-    return len(text)
 
 
 def _internal(token: _Token) -> str:

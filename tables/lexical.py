@@ -48,7 +48,9 @@ def tokens(text: str, *, comments: bool = True) -> list[Token]:
     place, gap = 0, False
     while place < len(text):
         if text[place] == "(" and comments:
-            gap, place = True, _skip_comment(text, place)
+            gap, place = True, comment_end(text, place)
+            if not place:
+                raise AddressSyntaxError('The closing ")" of a comment is missing.')
             continue
         match = _TOKEN.match(text, place)
         if match is None:
@@ -157,8 +159,8 @@ def _what_is_wrong(character: str) -> str:
             return f"The character {character!r} cannot stand there in an address."
 
 
-def _skip_comment(text: str, place: int) -> int:
-    """Index after the comment that begins at `place`; comments nest (RFC 5322 3.2.2)."""
+def comment_end(text: str, place: int) -> int:
+    """Index after the comment that begins at `place`, or 0; comments nest. RFC 5322 3.2.2."""
     depth = 0
     while place < len(text):
         character = text[place]
@@ -171,4 +173,4 @@ def _skip_comment(text: str, place: int) -> int:
             if depth == 0:
                 return place + 1
         place += 1
-    raise AddressSyntaxError('The closing ")" of a comment is missing.')
+    return 0
