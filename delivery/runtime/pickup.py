@@ -7,7 +7,7 @@ RULES        a message leaves the drop directory once it is in the queue: a cras
              its owner is who sent it: the Received header names the number of that user
              what is refused for good goes back to its sender; what cannot be taken now stays; what
              never can is set aside
-LIMITS       BATCH messages at once
+LIMITS       BATCH messages at once, of those with very many recipients one
 ERRORS       none: the log tells
 SOURCE       Postfix pickup(8); docs/QUEUE.md
 """
@@ -53,6 +53,7 @@ class Pickup:
         self._fifo = -1
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
+        self._long = asyncio.Lock()  # for messages with very many recipients
 
     def start(self) -> None:
         """Make the drop directory and look at it from now on. Raises OSError."""
@@ -123,8 +124,11 @@ class Pickup:
             self._set_aside(name, str(error))
             return
         try:
-            await self._enter(rules, dropped)
+            async with self._long if dropped.is_long else contextlib.nullcontext():
+                await self._enter(rules, dropped)
             self._drop.remove(name)
+        except DropError as error:
+            self._set_aside(name, str(error))
         except SmtpFailure as failure:
             if failure.is_temporary:
                 self._tell(name, failure.cause or str(failure))
@@ -140,7 +144,8 @@ class Pickup:
     async def _enter(self, rules: Rules, dropped: Dropped) -> None:
         """Queue it, or return it to its sender. Raises what is in the way."""
         self._cleanup.spool.check_room(dropped.size)
-        slip, decoder = dropped.slip, ContentDecoder(dots=False)
+        slip = await asyncio.to_thread(getattr, dropped, "slip")
+        decoder = ContentDecoder(dots=False)
         origin = Origin(userid=dropped.uid, full_name=slip.full_name, is_relayed=slip.is_relayed)
         arrival = Arrival(
             sender=slip.sender,

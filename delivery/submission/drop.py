@@ -11,6 +11,7 @@ RULES        the engine need not run: a message is durable when its file has its
              the directory is mode 3733: all may leave files there, none can list them or touch
              those of others; files are readable by the engine's group alone
              hard links, symbolic links and files of a wrong form are not taken
+LIMITS       SLIP_LIMIT; a slip longer than LONG_SLIP is read only when it is asked for
 ERRORS       OSError; DropError for a file that cannot be what a Writer left
 SOURCE       decision 0021; Postfix maildrop queue, postdrop(1), pickup(8)
 """
@@ -18,6 +19,7 @@ SOURCE       decision 0021; Postfix maildrop queue, postdrop(1), pickup(8)
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -25,6 +27,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,8 @@ from tables.addresses import Address
 DIRECTORY_MODE = 0o3733  # group of the directory for new files, sticky, write-only for others
 FILE_MODE = 0o640
 FIFO_MODE = 0o622
-SLIP_LIMIT = 16 * 1024 * 1024  # octets: a message may have many recipients
+SLIP_LIMIT = 4 * 1024 * 1024  # octets: a message may have many recipients
+LONG_SLIP = 64 * 1024  # and those that have are not read many at once
 _TRAILER = 16
 _NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})  # RFC 3461 4.1
 _RET = ("", "FULL", "HDRS")  # RFC 3461 4.3
@@ -118,7 +122,15 @@ class Dropped:
         self.size = state.st_size - _TRAILER - length
         if not 0 < length <= SLIP_LIMIT or self.size < 0:
             raise DropError("the end of the file is damaged")
-        self.slip = _read_slip(os.pread(descriptor, length, self.size))
+        self._length = length
+        self.is_long = length > LONG_SLIP
+        if not self.is_long:
+            _ = self.slip
+
+    @cached_property
+    def slip(self) -> Slip:
+        """The envelope. Raises OSError, DropError."""
+        return _read_slip(os.pread(self._descriptor, self._length, self.size))
 
     def pieces(self, size: int = 64 * 1024) -> Iterator[bytes]:
         """The message. Raises OSError."""
@@ -209,6 +221,8 @@ class Writer:
     def finish(self, slip: Slip) -> None:
         """On return the message is durable, and the engine's. Raises OSError."""
         line = _encode_slip(slip)
+        if len(line) > SLIP_LIMIT:
+            raise OSError(errno.E2BIG, "Too many recipients")
         self._file.write(line)
         self._file.write(b"%15d\n" % len(line))
         self._file.flush()

@@ -15,7 +15,7 @@ from delivery.runtime.pickup import Pickup
 from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool, SpoolLimits
-from delivery.submission.drop import Slip, Writer, read_terms
+from delivery.submission.drop import Dropped, Slip, Writer, make_drop, read_terms
 from delivery.values import Recipient
 from tables.addresses import NULL, Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
@@ -129,6 +129,32 @@ async def test_a_full_disk_lets_it_wait(tmp_path: Path) -> None:
         made.leave()
         await until(lambda: not made.pickup.waiting())
         assert len(await made.queued()) == 3
+
+
+@asynchronous
+async def test_messages_to_very_many_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        at_once: list[int] = []
+        entered = made.pickup._enter
+
+        async def enter(rules: Rules, dropped: Dropped) -> None:
+            at_once.append(1)
+            assert len(at_once) == 1
+            assert "slip" not in vars(dropped)
+            try:
+                await entered(rules, dropped)
+            finally:
+                at_once.pop()
+
+        made.pickup._enter = enter  # type: ignore[method-assign]
+        make_drop(made.directory)
+        for _ in range(3):
+            made.leave(slip=replace(SLIP, recipients=SLIP.recipients * 3000))
+        (made.directory / f"{'0' * 32}.mail").write_bytes(b"x" * 99_000 + b"%15d\n" % 98_000)
+        made.pickup.start()
+        await until(lambda: not made.pickup.waiting())
+        assert len(made.spool.fresh()) == 3
+        assert (made.directory / f"{'0' * 32}.bad").exists()
 
 
 @asynchronous

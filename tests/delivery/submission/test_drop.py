@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,32 @@ def test_others_cannot_list_it(directory: Path) -> None:
     state = (directory / name).stat()
     assert stat.S_IMODE(state.st_mode) == 0o640
     assert state.st_gid == directory.stat().st_gid
+
+
+def many(count: int) -> Slip:
+    address = Address("someone", "far.example")
+    return replace(SLIP, recipients=(Recipient(address=address, original=address),) * count)
+
+
+def test_an_envelope_that_is_too_long_is_not_taken(directory: Path) -> None:
+    writer = Writer(directory)
+    with pytest.raises(OSError, match="Too many recipients"):
+        writer.finish(many(drop.SLIP_LIMIT // 20))
+    writer.abandon()
+    assert Drop(directory).names() == []
+
+
+def test_a_long_envelope_is_read_when_it_is_asked_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(directory)
+    writer.finish(many(10_000))
+    monkeypatch.setattr(drop, "_read_slip", None)
+    dropped = Drop(directory).open(f"{writer.name}.mail")
+    assert dropped.is_long
+    monkeypatch.undo()
+    assert len(dropped.slip.recipients) == 10_000
+    dropped.close()
 
 
 def test_nothing_half_written_is_seen(directory: Path) -> None:
