@@ -22,6 +22,7 @@ from tables.formats.base import FailMap, Map
 from tables.formats.reference import open_reference
 from tables.parameters import REGISTRY, ParameterType, check, find
 from tables.restrictions import RELAY_GUARDS, RestrictionCall
+from tables.services import STANDARD
 from tables.writing import classes
 from tables.writing.report import Report
 from tables.writing.rows import DomainKind, DomainRecord
@@ -29,7 +30,8 @@ from tables.writing.subject import Place, Subject
 
 Check = Callable[[Subject, Report], None]
 
-BUILT_IN = ("smtp", "relay", "lmtp", "local", "virtual", "error", "retry", "discard", "pipe")
+# names that parameters of transports begin with, whether such a service runs or not
+TRANSPORTS = frozenset({"pipe", *(each.name for each in STANDARD)})
 
 
 def run(subject: Subject, report: Report) -> None:
@@ -52,7 +54,7 @@ def parameter_values(subject: Subject, report: Report) -> None:
 
 def parameter_names(subject: Subject, report: Report) -> None:
     """Every parameter is one of postconf(5), or is used by another one."""
-    services = {*BUILT_IN, *(service.name for service in subject.content.services)}
+    services = {*TRANSPORTS, *(service.name for service in subject.content.services)}
     for place, name, text in subject.settings():
         if name in REGISTRY or name in subject.own_names:
             continue
