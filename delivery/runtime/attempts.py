@@ -25,7 +25,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from delivery import log
 from delivery.agents.base import Agent, Delivery, Part, Result, settle
@@ -34,12 +34,11 @@ from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.reports import Made, Reporter, Subject
 from delivery.runtime.rules import Rules
+from delivery.runtime.work import Work
 from delivery.spool import schedule
 from delivery.spool.active import ActiveQueue, Job, TransportLimits
-from delivery.spool.records import Lease, Submission
 from delivery.spool.store import Spool
 from delivery.values import Outcome, Recipient, Route, Status
-from tables.addresses import Address
 from tables.errors import TableError
 
 BATCH = 500  # messages leased in one turn
@@ -49,47 +48,6 @@ LONGEST_RETRY_S = 300.0
 LOOK_S = 10.0  # the disk is looked at so often, whatever the clock says
 SUSPENDED = "4.3.2"  # RFC 3463 X.3.2
 CANCEL_S = 2.0  # for agents to notice that they are to stop
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """One leased message."""
-
-    lease: Lease
-    rules: Rules
-    outcomes: list[Outcome] = field(default_factory=list)  # of the recipients the lease names
-    told: list[Part] = field(default_factory=list)  # what reports are due about, of all windows
-    late: bool = False  # the sender is to hear of the delay
-    forwards: list[Submission] = field(default_factory=list)  # to be entered with the end
-    passed_on: set[Recipient] = field(default_factory=set)
-    # those that are delivered to under another address -> those that the lease names
-    leased: dict[Recipient, list[Recipient]] = field(default_factory=dict)
-    left: int = 0  # recipients in the active queue
-    is_gone: bool = False  # set aside: its content cannot be read
-    is_flushed: bool = False  # an operator wants it tried: defer_transports does not count
-
-    @property
-    def queue_id(self) -> str:
-        """Its name."""
-        return self.lease.queue_id
-
-    def under(self, address: Address, recipient: Recipient) -> Recipient | None:
-        """The recipient to deliver to in place of `recipient`; None: it is delivered to anyway."""
-        if address == recipient.address:
-            return recipient
-        renamed = replace(recipient, address=address)
-        is_named = renamed in self.lease.numbers
-        names = self.leased.setdefault(renamed, [renamed] if is_named else [])
-        names.append(recipient)
-        return renamed if len(names) == 1 else None
-
-    def by_lease(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """The outcomes for the names that the lease has."""
-        return [
-            outcome if name is outcome.recipient else replace(outcome, recipient=name)
-            for outcome in outcomes
-            for name in self.leased.get(outcome.recipient, (outcome.recipient,))
-        ]
 
 
 class Attempts:
