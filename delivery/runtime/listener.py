@@ -192,7 +192,7 @@ class Listeners:
         )
 
     def _admit(self, session: Session) -> Reply | None:
-        address, settings = session.client.address, session.rules.settings
+        address, settings = session.peer, session.rules.settings
         self._sessions.add(session)
         self._empty.clear()
         self._by_client[address] += 1
@@ -208,7 +208,7 @@ class Listeners:
         limit = rules.settings.smtpd_client_connection_count_limit
         if limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
             return False
-        count = self._by_client[session.client.address]
+        count = self._by_client[session.peer]
         return count > CROWD * limit and not holds(rules.unlimited, session.client)
 
     def _gone(self, session: Session) -> None:
@@ -217,7 +217,7 @@ class Listeners:
         self._sessions.discard(session)
         if not self._sessions:
             self._empty.set()
-        address = session.client.address
+        address = session.peer
         self._by_client[address] -= 1
         if self._by_client[address] <= 0:
             del self._by_client[address]

@@ -61,6 +61,7 @@ class Session(asyncio.Protocol):
     ) -> None:
         """`admit` says whether the client may stay (a reply: no); `gone` is told of the end."""
         self.client = Client(address="", port=0)
+        self.peer = ""  # whose connection it is: the client's, or a proxy's
         self.rules = rules
         self._cleanup = cleanup
         self._asker = asker
@@ -101,7 +102,8 @@ class Session(asyncio.Protocol):
         if not peer or not own:  # it has left already
             self._transport.abort()
             return
-        self.client = Client(address=_plain(peer[0]), port=int(peer[1]))
+        self.peer = _plain(peer[0])
+        self.client = Client(address=self.peer, port=int(peer[1]))
         self._server = (_plain(own[0]), int(own[1]))
         self._patience.answered(self._loop.time())
         self._tick()

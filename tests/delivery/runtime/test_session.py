@@ -12,6 +12,7 @@ from delivery.journal import Journal
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
+from delivery.runtime.listener import Listeners
 from delivery.runtime.notices import Notices
 from delivery.runtime.rates import Rates
 from delivery.runtime.session import READ_AHEAD, Session
@@ -75,15 +76,17 @@ class House:
         self.cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
         self.asker: Any = asker
 
-    def connect(self, wire: Wire, rates: Rates | None = None) -> Session:
+    def connect(
+        self, wire: Wire, rates: Rates | None = None, listeners: Listeners | None = None
+    ) -> Session:
         session = Session(
             self.service,
             self.cleanup,
             self.asker,
             Notices(self.cleanup),
             rates=Rates() if rates is None else rates,
-            admit=lambda session: self.refusal,
-            gone=self.gone.append,
+            admit=(lambda session: self.refusal) if listeners is None else listeners._admit,
+            gone=self.gone.append if listeners is None else listeners._gone,
         )
         wire.session = session
         session.connection_made(wire)
@@ -242,6 +245,16 @@ async def test_behind_a_proxy_the_client_is_whom_it_names(tmp_path: Path) -> Non
         session.data_received(HEADER[20:] + b"EHLO x\r\n")
         assert wire.codes == ["220", "250"]
         assert (session.client.address, session.client.port) == ("203.0.113.9", 4567)
+
+
+@asynchronous
+async def test_a_proxy_is_counted_out_as_it_was_counted_in(tmp_path: Path) -> None:
+    async with house(tmp_path, smtpd_upstream_proxy_protocol="haproxy") as made:
+        listeners = Listeners(None, made.cleanup, made.asker, Counters())  # type: ignore[arg-type]
+        session = made.connect(Wire(), listeners=listeners)
+        session.data_received(HEADER + b"QUIT\r\n")
+        await until(lambda: listeners.sessions == 0)
+        assert not listeners._by_client  # it came once, and is gone
 
 
 @asynchronous
