@@ -66,11 +66,12 @@ def own(home: Path, account: Account) -> None:
     if before == account.uid:
         return
     _check_is_ours(home)
-    for here, folders, files in os.walk(home, topdown=False):
+    # by open folders: who had it before may exchange one for a link meanwhile
+    for _here, folders, files, folder in os.fwalk(home, topdown=False):
         for name in (*folders, *files):
-            path = os.path.join(here, name)
-            if os.lstat(path).st_uid in (ROOT, before):  # not mailboxes with owners of their own
-                os.lchown(path, account.uid, account.gid)
+            state = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if state.st_uid in (ROOT, before):  # not mailboxes with owners of their own
+                os.chown(name, account.uid, account.gid, dir_fd=folder, follow_symlinks=False)
     os.lchown(home, account.uid, account.gid)  # last: it tells that all is done
 
 

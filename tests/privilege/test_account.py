@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +77,36 @@ def test_a_home_changes_hands_with_all_that_is_root_s(tmp_path: Path) -> None:
     assert (home / "theirs").stat().st_uid == 5001
     own(home, Account("next", 4243, 4243))
     assert (home / "maps" / "generations").stat().st_uid == 4243
+
+
+@as_root
+def test_who_had_it_before_leads_it_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "maps" / "generations").mkdir(parents=True)
+    (home / "maps" / "shadow").write_text("")
+    elsewhere.mkdir()
+    (elsewhere / "shadow").write_text("")
+
+    os.chown(home, 4241, 4241)
+
+    def exchanging(change: Callable[..., None]) -> Callable[..., None]:
+        """The account before is quick: a folder that was just listed becomes a link."""
+
+        def changed(*words: Any, **more: Any) -> None:
+            change(*words, **more)
+            if not (tmp_path / "away").exists():
+                (home / "maps").rename(tmp_path / "away")
+                (home / "maps").symlink_to(elsewhere)
+
+        return changed
+
+    monkeypatch.setattr(os, "lchown", exchanging(os.lchown))
+    monkeypatch.setattr(os, "chown", exchanging(os.chown))
+    own(home, FOUND)
+    assert (tmp_path / "away").exists()
+    assert (elsewhere / "shadow").stat().st_uid == 0
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
