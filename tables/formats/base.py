@@ -1,4 +1,4 @@
-"""base - what every table type offers: Map (get) and MapBuilder (add, finish).
+"""base - what every table type offers: Map (get), and Listing (entries) where it has a list.
 
 SUMMARY      a Map answers one question: the value of a key, None, or TableUnavailable
 RULES        keys and values are str; a map of fixed strings folds the key itself (Postfix's
@@ -52,18 +52,6 @@ class Listing(Protocol):
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """All entries with their folded keys, each key once or more; the first counts."""
-        ...
-
-
-class MapBuilder(Protocol):
-    """Receives entries in order and leaves a finished map behind."""
-
-    def add(self, key: str, value: str, /) -> None:
-        """Store one entry; of equal keys the first one counts (postmap(1))."""
-        ...
-
-    def finish(self) -> int:
-        """Complete the map; return how many entries were added."""
         ...
 
 
