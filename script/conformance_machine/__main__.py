@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,55 +61,30 @@ def main() -> int:
 
 def _with_own_postgres() -> int:
     """Run this program again beside a Postgres that forgets everything."""
-    from machine.addresses import forget_socket_folder, socket_folder
-    from machine.console import for_terminal
     from machine.environment import MISLEADING
     from machine.errors import MachineError
     from machine.guard import guarded
-    from machine.postgres import Postgres, find_binaries
-    from machine.privilege import choose_privilege
     from machine.program import Program
-    from machine.supervisor import Supervisor
+    from machine.throwaway import surroundings
 
     def both() -> int:
-        console = for_terminal(None)
-        home = Path(tempfile.mkdtemp(prefix="waypost-conformance-db-"))
-        sockets = home
-        supervisor = Supervisor(console, lambda _processes: None)
         try:
-            privilege = choose_privilege(home, ROOT, os.environ)
-            sockets = socket_folder(home, os.environ, privilege.account)
-            postgres = Postgres(
-                binaries=find_binaries(),
-                data=home / "postgres",
-                sockets=sockets,
-                privilege=privilege,
-                environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-                durable=False,
-            )
-            postgres.prepare()
-            supervisor.start(postgres.program())
-            if supervisor.wait_until_ready(["postgres"], 60.0) and not supervisor.is_stopping:
-                raise MachineError("the database did not start")
-            kept = {name: text for name, text in os.environ.items() if name not in MISLEADING}
-            program = Program(
-                name="conformance",
-                command=(sys.executable, str(Path(__file__)), *sys.argv[1:]),
-                environment={**kept, "DATABASE_URL": postgres.url},
-                directory=Path.cwd(),
-                on_terminal=True,
-                stop_signal=signal.SIGINT,
-            )
-            status = supervisor.complete(program)
-            return 130 if status is None else status
+            with surroundings("waypost-conformance-db-", ROOT) as around:
+                url = around.start_postgres()
+                kept = {name: text for name, text in os.environ.items() if name not in MISLEADING}
+                program = Program(
+                    name="conformance",
+                    command=(sys.executable, str(Path(__file__)), *sys.argv[1:]),
+                    environment={**kept, "DATABASE_URL": url},
+                    directory=Path.cwd(),
+                    on_terminal=True,
+                    stop_signal=signal.SIGINT,
+                )
+                status = around.supervisor.complete(program)
+                return 130 if status is None else status
         except MachineError as error:
             print(f"waypost: {error}", file=sys.stderr)
             return 1
-        finally:
-            supervisor.stop()
-            console.close()
-            forget_socket_folder(sockets, home)
-            shutil.rmtree(home, ignore_errors=True)
 
     return guarded(both)
 

@@ -10,22 +10,17 @@ ERRORS       status 1 when a step failed; pytest's own status when it was called
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from machine.addresses import forget_socket_folder, socket_folder
-from machine.console import for_terminal
 from machine.environment import MISLEADING
 from machine.errors import MachineError
-from machine.postgres import Postgres, find_binaries
-from machine.privilege import Privilege, choose_privilege
 from machine.program import Program
 from machine.supervisor import Supervisor
+from machine.throwaway import surroundings
 
 SOURCES = ("privilege", "tables", "delivery", "panel", "script/machine")
 CONTRACTS = (
@@ -45,31 +40,21 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("tests", ("-m", "pytest", "-n", "auto", "--dist", "loadgroup")),
 )
-SERVER_LIMIT_S = 60.0
 
 
 def check(arguments: list[str], root: Path) -> int:
     """Run the steps, or pytest alone with the arguments given."""
     steps = (("tests", ("-m", "pytest", *arguments)),) if arguments else STEPS
-    console = for_terminal(None)
-    home = Path(tempfile.mkdtemp(prefix="waypost-test-"))
-    sockets = home
-    supervisor = Supervisor(console, lambda _processes: None)
     try:
-        privilege = choose_privilege(home, root, os.environ)
-        sockets = socket_folder(home, os.environ, privilege.account)
-        environment = _environment(home)
-        if not environment.get("DATABASE_URL"):
-            environment["DATABASE_URL"] = _start_postgres(supervisor, privilege, home, sockets)
-        failed = _run(supervisor, steps, environment, root)
+        with surroundings("waypost-test-", root) as around:
+            supervisor = around.supervisor
+            environment = _environment(around.home)
+            if not environment.get("DATABASE_URL"):
+                environment["DATABASE_URL"] = around.start_postgres()
+            failed = _run(supervisor, steps, environment, root)
     except MachineError as error:
         print(f"waypost: {error}", file=sys.stderr)
         return 1
-    finally:
-        supervisor.stop()
-        console.close()
-        forget_socket_folder(sockets, home)
-        shutil.rmtree(home, ignore_errors=True)
     if supervisor.is_stopping:
         return 130
     return _conclude(steps, failed)
@@ -78,23 +63,6 @@ def check(arguments: list[str], root: Path) -> int:
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if name not in MISLEADING}
     return {**kept, "WAYPOST_HOME": str(home / "home"), "PYTHONNOUSERSITE": "1"}
-
-
-def _start_postgres(supervisor: Supervisor, privilege: Privilege, home: Path, sockets: Path) -> str:
-    binaries = find_binaries()
-    postgres = Postgres(
-        binaries=binaries,
-        data=home / "postgres",
-        sockets=sockets,
-        privilege=privilege,
-        environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
-        durable=False,
-    )
-    postgres.prepare()
-    supervisor.start(postgres.program())
-    if supervisor.wait_until_ready(["postgres"], SERVER_LIMIT_S) and not supervisor.is_stopping:
-        raise MachineError("the tests' Postgres did not start")
-    return postgres.url
 
 
 def _run(
