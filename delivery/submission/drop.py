@@ -286,6 +286,8 @@ def _read_slip(line: bytes) -> Slip:
         recipients, ret = tuple(map(_recipient, told["recipients"])), told["ret"]
         if not recipients or ret not in _RET:
             raise ValueError("nobody, or a wish that nobody can have")
+        if told["is_probe"] is True and told["is_traced"] is not True:
+            raise ValueError("what comes of such a probe is remembered: they are the engine's own")
         return Slip(
             sender=_address(told["sender"]),
             recipients=recipients,

@@ -160,6 +160,7 @@ GOOD += b'"envid":"","eightbit":false,"is_relayed":false,"is_traced":false,"is_p
         GOOD.replace(b"joe", b"joe\\r\\nRCPT") + b"%15d\n" % (len(GOOD) + 8),
         GOOD.replace(b'["ann","x",[],""]', b'"ann"') + b"%15d\n" % (len(GOOD) - 12),
         GOOD.replace(b'["joe",""]', b'["joe"]') + b"%15d\n" % (len(GOOD) - 3),
+        GOOD.replace(b'"is_probe":false', b'"is_probe":true') + b"%15d\n" % (len(GOOD) - 1),
         GOOD.replace(b"joe", b"\\ud800") + b"%15d\n" % (len(GOOD) + 3),
         GOOD.replace(b"[],", b'["ALL"],') + b"%15d\n" % (len(GOOD) + 5),
         GOOD.replace(b'"ret":""', b'"ret":"HDRS SIZE=1"') + b"%15d\n" % (len(GOOD) + 11),
