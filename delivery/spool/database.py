@@ -14,6 +14,7 @@ SOURCE       https://www.sqlite.org/wal.html, pragma.html#pragma_synchronous
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -66,6 +67,9 @@ _CHUNKS = (64, 16, 4, 1)  # rows to a statement: each step of SQLite gives the i
 
 def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
     """The writing connection, made new when there is no file. Raises sqlite3.DatabaseError."""
+    # before SQLite makes it: its log (WAL) gets the mode that the file has at that moment
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -85,7 +89,6 @@ def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    path.chmod(0o600)
     return connection
 
 

@@ -101,7 +101,8 @@ class Spool:
         writes content files. Raises ShardBusy, OSError, sqlite3.OperationalError (cannot open).
         """
         directory = root / str(shard)
-        (directory / CONTENT_DIRECTORY).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (root, directory, directory / CONTENT_DIRECTORY):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = lock_shard(directory)
         try:
             layer = files(directory / CONTENT_DIRECTORY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,6 +96,24 @@ async def test_a_hundred_sessions_share_few_commits(tmp_path: Path) -> None:
         assert len(set(ids)) == 100
         assert opened.commits - before <= 10, opened.commits - before
         assert (await opened.counts())[QueueState.ACTIVE] == 100
+
+
+@asynchronous
+async def test_nobody_else_can_read_what_is_queued(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with spool(tmp_path / "spool") as opened:
+            queue_id, content = await written(opened, b"secret")
+            await opened.enter(envelope(), content, queue_id=queue_id)
+            modes = {
+                name: os.stat(os.path.join(here, name)).st_mode & 0o077
+                for here, folders, files in os.walk(tmp_path)
+                for name in (*folders, *files)
+            }
+    finally:
+        os.umask(before)
+    assert "queue.db-wal" in modes
+    assert not any(modes.values()), modes
 
 
 @asynchronous
