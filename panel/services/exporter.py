@@ -16,6 +16,7 @@ SOURCE       main.cf(5), master.cf(5), DATABASE_README, CDB_README, LMDB_README
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -129,8 +130,15 @@ class _Export:
     # tables
 
     def _write_table(self, name: str, table: TableContent) -> None:
-        source = self._directory / name
         mode = 0o600 if name in self._secret else 0o644
+        before = os.umask(0o777 & ~mode)  # a secret is one from its first octet on
+        try:
+            self._write_files(name, table, mode)
+        finally:
+            os.umask(before)
+
+    def _write_files(self, name: str, table: TableContent, mode: int) -> None:
+        source = self._directory / name
         if specs.TYPES[table.type].ordered:
             source.write_bytes(self._paths_of(table)[0].read_bytes())
             source.chmod(mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from panel.models import Domain, Generation, Mailbox, Node, Parameter, Table
+from panel.services import exporter
 from panel.services.nodes import activate
 from panel.services.stores import generation_store
+from tables.textform import print_postmap
 from tests.panel.stockpostfix import accepts, needs_postfix, needs_root, tool, understands
 
 MAIN = """\
@@ -79,6 +82,27 @@ class TestExportPostfix:
         assert (out / "patterns").read_text() == FILES["patterns"]
         assert f"check_sender_access cdb:{out}/senders, reject" in (out / "clients").read_text()
         assert (out / "passwords").stat().st_mode & 0o777 == 0o600
+
+    def test_passwords_are_secret_while_they_are_written(
+        self, etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run("import_postfix", str(etc), "--replace")
+        publish()
+        passwords, modes = tmp_path / "out" / "passwords", set()
+
+        def watched(entries: list[tuple[str, str]]) -> str:
+            if passwords.exists():
+                modes.add(passwords.stat().st_mode & 0o777)
+            return print_postmap(entries)
+
+        monkeypatch.setattr(exporter, "print_postmap", watched)
+        before = os.umask(0o022)
+        try:
+            run("export_postfix", str(tmp_path / "out"))
+        finally:
+            os.umask(before)
+        assert modes == {0o600}
+        assert (tmp_path / "out" / "virtual.cdb").stat().st_mode & 0o777 == 0o644
 
     @pytest.mark.parametrize("table_type", ["cdb", "lmdb", "hash"])
     def test_what_comes_back_is_the_same(self, etc: Path, tmp_path: Path, table_type: str) -> None:
