@@ -25,15 +25,22 @@ def tool(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, env={"PATH": PATH})
 
 
-def understands(directory: Path) -> None:
-    """postconf(1) reads every line and knows every name."""
+def understands(directory: Path, given: Path | None = None) -> None:
+    """postconf(1) reads every line and knows every name, but those it did not know as `given`."""
     done = tool("postconf", "-n", "-c", str(directory))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    before = _unused(tool("postconf", "-n", "-c", str(given)).stderr) if given else set()
+    assert _unused(done.stderr) <= before
 
 
-def accepts(directory: Path) -> None:
+def _unused(said: str) -> set[str]:
+    """Its complaints, without the file that they are about."""
+    return {line.partition("warning: ")[2].partition(": ")[2] for line in said.splitlines()}
+
+
+def accepts(directory: Path, given: Path | None = None) -> None:
     """postfix(1) would start with these files."""
-    understands(directory)
+    understands(directory, given)
     for name in ("queue", "data"):
         folder = directory.with_name(f"{directory.name}-{name}")
         folder.mkdir()

@@ -73,4 +73,4 @@ def test_every_recorded_configuration_comes_back(scenario: Scenario, tmp_path: P
     assert sorted(map(str, before - after)) == sorted(map(str, after - before))
     if HAS_POSTFIX:
         is_asked = scenario.legacy and os.geteuid() == 0  # postfix check takes its time
-        (accepts if is_asked else understands)(out)
+        (accepts if is_asked else understands)(out, given)
