@@ -24,11 +24,13 @@ PREPARE = ROOT / "script" / "machine" / "prepare.py"
 def url(tmp_path: Path, sockets: Path, server_environment: dict[str, str]) -> str:
     """An empty database."""
     binaries = find_binaries()
+    folder = tmp_path / "db"
+    folder.mkdir()
     postgres = Postgres(
         binaries=binaries,
-        data=tmp_path / "db" / "postgres",
+        data=folder / "postgres",
         sockets=sockets,
-        privilege=choose_privilege(tmp_path / "db", ROOT, {}),
+        privilege=choose_privilege(folder, ROOT, {}),
         environment=server_environment,
         durable=False,
     )
