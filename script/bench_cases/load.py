@@ -7,6 +7,7 @@ SOURCE       smtp-source(1), smtp-sink(1)
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import socket
@@ -76,8 +77,9 @@ class Sink:
     def __enter__(self) -> Self:
         program = find("smtp-sink")
         assert program is not None
+        account = ("-u", "nobody") if os.geteuid() == 0 else ()
         self._process = subprocess.Popen(
-            [program, "-u", "nobody", f"inet:127.0.0.1:{self.port}", "1000"],
+            [program, *account, f"inet:127.0.0.1:{self.port}", "1000"],
             stdout=subprocess.DEVNULL,
         )
         wait_for_greeting(self.port)

@@ -12,6 +12,7 @@ SOURCE       docs/PERFORMANCE.md says how to read it and what was seen
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -105,7 +106,7 @@ class Bench:
         """Both servers, or ours alone."""
         servers: list[Server] = []
         kinds: list[type[Server]] = [WaypostServer]
-        if find("postfix"):
+        if find("postfix") and os.geteuid() == 0:  # postfix(1) is root's
             kinds.append(PostfixServer)
         for kind in kinds:
             folder = self._work / f"{kind.name}-{setting.target}"
