@@ -29,6 +29,7 @@ from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.words import CommandWords
 from delivery.spool.active import TransportLimits
+from delivery.spool.feedback import Feedback, parse_feedback
 from delivery.spool.records import SpoolLimits
 from delivery.spool.schedule import QueueTimes
 from delivery.values import Envelope, Recipient, Route
@@ -285,9 +286,22 @@ class Rules:
             failed_cohort_limit=self._number(
                 f"{transport}_destination_concurrency_failed_cohort_limit"
             ),
+            positive_feedback=self._feedback(
+                f"{transport}_destination_concurrency_positive_feedback"
+            ),
+            negative_feedback=self._feedback(
+                f"{transport}_destination_concurrency_negative_feedback"
+            ),
             retry_after_s=self.queue_times.minimal_backoff_time,
             rate_delay_s=parameters.seconds(f"{transport}_destination_rate_delay"),
+            transport_rate_delay_s=parameters.seconds(f"{transport}_transport_rate_delay"),
         )
+
+    def _feedback(self, name: str) -> Feedback:
+        try:
+            return parse_feedback(self.parameters.text(name))
+        except ValueError as error:
+            raise ParameterError(f"{name}: {error}", name=name) from None
 
     def _number(self, name: str) -> float:
         text = self.parameters.text(name)

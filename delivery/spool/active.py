@@ -4,18 +4,20 @@ SUMMARY      add() recipients with their route; next_job() says what to start; d
 RULES        round robin over transports, then over their destinations, then over the messages of a
              destination, one job at a time: neither a long list nor a dead destination delays
              anybody else. A job holds at most destination_recipients of one message
+             a message waits in line once for each transport, whatever the number of its
+             destinations: the next of them stands there when one has had its turn, or is busy
              concurrency of a destination starts at the initial value, grows with successes up to
-             its limit and shrinks when the destination cannot be reached; after
+             its limit and shrinks when the destination cannot be reached (feedback.py); after
              failed_cohort_limit rounds of failures it is dead: its jobs come out as
              `suspended`, to be deferred without an attempt, until retry_after_s have passed
              a transport that takes one recipient at a time has a destination per recipient
              a rate delay leaves so much time between the end of a delivery and the next one for the
-             same destination; next_time() says when that is
+             same destination, or by the same transport; next_time() says when that is
              a job `is_busy` when the delivery before it for the same destination has just ended: a
              connection is worth keeping then, as long as others go on or follow
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
              qmgr_message_active_limit messages
-NOT DONE     rate delays of whole transports, preemption by delivery slots
+NOT DONE     preemption by delivery slots: messages take turns instead
 SOURCE       Postfix SCHEDULER_README, qmgr_queue.c, qmgr_transport.c; postconf(5)
 """
 
@@ -26,9 +28,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from delivery.spool.feedback import BY_ONE, Feedback
 from delivery.values import Recipient, Route
 
 DEAD_LIMIT = 20_000  # dead destinations remembered; outsiders choose their names
+ROUNDING = 1e-6  # a third of 1 added three times must count as 1
 BACK_TO_BACK_S = 1.0  # between the end of one delivery and the begin of the next
 
 
@@ -40,11 +44,12 @@ class TransportLimits:
     destination_concurrency_limit: int = 20
     initial_destination_concurrency: int = 5
     destination_recipient_limit: int = 50
-    positive_feedback: float = 1.0
-    negative_feedback: float = 1.0
+    positive_feedback: Feedback = BY_ONE
+    negative_feedback: Feedback = BY_ONE
     failed_cohort_limit: float = 1.0
     retry_after_s: float = 300.0  # minimal_backoff_time
     rate_delay_s: float = 0.0  # destination_rate_delay; then one delivery at a time
+    transport_rate_delay_s: float = 0.0  # the same for the transport as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,7 @@ class Job:
     queue_id: str
     route: Route
     recipients: tuple[Recipient, ...]
+    destination: str  # as the queue counts it
     suspended: str = ""
     is_busy: bool = False
 
@@ -64,8 +70,10 @@ class _Waiting:
 
     queue_id: str
     route: Route
+    name: str  # of the destination
     recipients: list[Recipient]
     taken: int = 0
+    in_line: bool = False  # stands there for its message
 
 
 @dataclass(slots=True)
@@ -74,6 +82,7 @@ class _Destination:
 
     window: float
     waiting: deque[_Waiting] = field(default_factory=deque)
+    in_line: deque[_Waiting] = field(default_factory=deque)  # came for its message, or once did
     busy: int = 0
     success: float = 0.0
     failure: float = 0.0
@@ -91,7 +100,11 @@ class _Transport:
     limits: TransportLimits
     destinations: dict[str, _Destination] = field(default_factory=dict)
     ring: deque[str] = field(default_factory=deque)
+    dead: dict[str, None] = field(default_factory=dict)  # destinations, with what waits for them
+    # by message: what stands behind the destination that waits for its turn
+    lines: dict[str, deque[_Waiting]] = field(default_factory=dict)
     busy: int = 0
+    not_before: float = 0.0  # a rate delay
     listed: bool = False
 
 
@@ -124,13 +137,14 @@ class ActiveQueue:
         """Queue recipients of one message that share a route."""
         transport = self._transport(route.transport)
         for name, group in _by_destination(transport.limits, route, recipients):
-            destination = transport.destinations.get(name)
-            if destination is None:
-                window = float(_initial_window(transport.limits))
-                destination = transport.destinations[name] = _Destination(window)
-            destination.waiting.append(_Waiting(queue_id, route, group))
             self._messages[queue_id] = self._messages.get(queue_id, 0) + len(group)
-            self._list(route.transport, transport, name, destination)
+            waiting = _Waiting(queue_id, route, name, group)
+            line = transport.lines.get(queue_id)
+            if line is None:
+                transport.lines[queue_id] = deque()
+                self._stand_in_line(transport, waiting)
+            else:
+                line.append(waiting)
 
     def next_job(self, now: float) -> Job | None:
         """The next delivery to start, or None when everything waits for a running one."""
@@ -155,30 +169,40 @@ class ActiveQueue:
 
         `unreachable` is the reason when the destination as a whole could not be used.
         """
-        transport = self._transports[job.route.transport]
-        name = _destination_name(transport.limits, job.route, job.recipients[0])
-        destination = transport.destinations[name]
         if not job.suspended:
-            transport.busy -= 1
-            destination.busy -= 1
-            destination.last_done = now
-            if transport.limits.rate_delay_s > 0:
-                destination.not_before = now + transport.limits.rate_delay_s
-                entry = (destination.not_before, job.route.transport, name)
-                heapq.heappush(self._delayed, entry)
-            if unreachable:
-                if _failed(destination, transport.limits, unreachable, now):
-                    self._dead.append((destination.dead_until, job.route.transport, name))
-            else:
-                _succeeded(destination, transport.limits)
-        self._list(job.route.transport, transport, name, destination)
-        self._relist_waiting(job.route.transport, transport)
-        self._forget_idle(transport, name, destination, now)
+            self._ended(job, now, unreachable)
         return self._settle(job.queue_id, len(job.recipients))
+
+    def _ended(self, job: Job, now: float, unreachable: str) -> None:
+        """A delivery was tried."""
+        key, name = job.route.transport, job.destination
+        transport = self._transports[key]
+        limits = transport.limits
+        destination = transport.destinations[name]
+        transport.busy -= 1
+        destination.busy -= 1
+        destination.last_done = now
+        if limits.rate_delay_s > 0:
+            destination.not_before = now + limits.rate_delay_s
+            heapq.heappush(self._delayed, (destination.not_before, key, name))
+        if limits.transport_rate_delay_s > 0:
+            transport.not_before = now + limits.transport_rate_delay_s
+            heapq.heappush(self._delayed, (transport.not_before, key, ""))
+        if not unreachable:
+            _succeeded(destination, limits, now)
+        elif _failed(destination, limits, unreachable, now):
+            self._dead.append((destination.dead_until, key, name))
+            transport.dead[name] = None
+        self._list(key, transport, name, destination)
+        self._relist_waiting(key, transport)
+        self._forget_idle(transport, name, destination, now)
 
     def remove(self, queue_id: str) -> None:
         """Drop what waits for this message; jobs already given out end as usual."""
         for transport in self._transports.values():
+            if (line := transport.lines.pop(queue_id, None)) is not None:
+                for item in line:
+                    self._settle(queue_id, len(item.recipients) - item.taken)
             for destination in transport.destinations.values():
                 kept = deque(item for item in destination.waiting if item.queue_id != queue_id)
                 for item in destination.waiting:
@@ -217,9 +241,35 @@ class ActiveQueue:
             transport.listed = True
             self._ring.append(key)
 
+    def _stand_in_line(self, transport: _Transport, waiting: _Waiting) -> None:
+        """Wait at the destination, for the message."""
+        name, key = waiting.name, waiting.route.transport
+        destination = transport.destinations.get(name)
+        if destination is None:
+            window = float(_initial_window(transport.limits))
+            destination = transport.destinations[name] = _Destination(window)
+        waiting.in_line = True
+        destination.in_line.append(waiting)
+        destination.waiting.append(waiting)
+        if destination.dead_until:
+            transport.dead[name] = None
+        self._list(key, transport, name, destination)
+
+    def _leave_line(self, transport: _Transport, waiting: _Waiting) -> None:
+        """Its turn has come, or its destination is busy: the next of the message stands there."""
+        waiting.in_line = False
+        line = transport.lines.get(waiting.queue_id)
+        if line is None:
+            return
+        if line:
+            self._stand_in_line(transport, line.popleft())
+        else:
+            del transport.lines[waiting.queue_id]
+
     def _next_of_transport(self, transport: _Transport, now: float) -> Job | None:
-        limit = transport.limits.process_limit
-        for _ in range(len(transport.ring)):
+        if _is_shut(transport, now):
+            return self._next_suspended(transport, now)
+        while transport.ring:
             name = transport.ring.popleft()
             destination = transport.destinations[name]
             if not destination.waiting:
@@ -227,14 +277,25 @@ class ActiveQueue:
                 self._forget_idle(transport, name, destination, now)
                 continue
             suspended = _suspension(transport.limits, destination, now)
-            full = bool(limit) and transport.busy >= limit
             is_delayed = destination.not_before > now
-            if not suspended and not full and (is_delayed or _is_full(transport, destination)):
+            if not suspended and (is_delayed or _is_full(transport, destination)):
                 destination.listed = False  # done() and _end_delays() list it again
+                self._let_pass(transport, destination)
                 continue
             transport.ring.append(name)
-            if suspended or not full:
-                return self._take(transport, destination, suspended, now)
+            return self._take(transport, destination, suspended, now)
+        return None
+
+    def _next_suspended(self, transport: _Transport, now: float) -> Job | None:
+        """What waits for a dead destination is not to wait for others to end."""
+        while transport.dead:
+            name = next(iter(transport.dead))
+            destination = transport.destinations.get(name)
+            if destination is not None and destination.waiting:
+                suspended = _suspension(transport.limits, destination, now)
+                if suspended:
+                    return self._take(transport, destination, suspended, now)
+            del transport.dead[name]
         return None
 
     def _take(
@@ -244,8 +305,7 @@ class ActiveQueue:
         end = waiting.taken + max(1, transport.limits.destination_recipient_limit or 1_000_000)
         recipients = tuple(waiting.recipients[waiting.taken : end])
         waiting.taken += len(recipients)
-        if waiting.taken < len(waiting.recipients):
-            destination.waiting.append(waiting)
+        self._take_turns(transport, destination, waiting)
         if not suspended:
             transport.busy += 1
             destination.busy += 1
@@ -255,9 +315,30 @@ class ActiveQueue:
             queue_id=waiting.queue_id,
             route=waiting.route,
             recipients=recipients,
+            destination=waiting.name,
             suspended=suspended,
             is_busy=destination.keeps,
         )
+
+    def _take_turns(
+        self, transport: _Transport, destination: _Destination, waiting: _Waiting
+    ) -> None:
+        """Others come before what is left: other messages here, other destinations of its own."""
+        line = transport.lines.get(waiting.queue_id) if waiting.in_line else None
+        if waiting.taken < len(waiting.recipients):
+            where = destination.waiting if line is None else line
+            where.append(waiting)
+        if waiting.in_line:
+            self._leave_line(transport, waiting)
+        while destination.in_line and not destination.in_line[0].in_line:
+            destination.in_line.popleft()
+
+    def _let_pass(self, transport: _Transport, destination: _Destination) -> None:
+        """Messages do not wait for a busy destination with what they have for others."""
+        ahead, destination.in_line = destination.in_line, deque()
+        for waiting in ahead:
+            if waiting.in_line:
+                self._leave_line(transport, waiting)
 
     def _settle(self, queue_id: str, count: int) -> bool:
         left = self._messages.get(queue_id, 0) - count
@@ -284,6 +365,8 @@ class ActiveQueue:
             if destination is not None:
                 self._list(key, transport, name, destination)
                 self._forget_idle(transport, name, destination, now)
+            elif not name:
+                self._relist_waiting(key, transport)
 
     def _forget_idle(
         self, transport: _Transport, name: str, destination: _Destination, now: float
@@ -297,6 +380,14 @@ class ActiveQueue:
             and destination.not_before <= now
         ):
             transport.destinations.pop(name, None)
+            transport.dead.pop(name, None)
+
+
+def _is_shut(transport: _Transport, now: float) -> bool:
+    """True when the transport may begin nothing."""
+    limits = transport.limits
+    limit = 1 if limits.transport_rate_delay_s > 0 else limits.process_limit
+    return transport.not_before > now or bool(limit and transport.busy >= limit)
 
 
 def _is_full(transport: _Transport, destination: _Destination) -> bool:
@@ -344,17 +435,21 @@ def _suspension(limits: TransportLimits, destination: _Destination, now: float) 
     return ""
 
 
-def _succeeded(destination: _Destination, limits: TransportLimits) -> None:
+def _succeeded(destination: _Destination, limits: TransportLimits, now: float) -> None:
     """SCHEDULER_README, positive feedback: the window grows while it is really used."""
     destination.failed_cohorts = 0.0
-    destination.dead_until = 0.0
+    if destination.dead_until > now:  # back from the almost grave
+        destination.dead_until = 0.0
+        destination.window = float(destination.busy + 1)
+        destination.success = destination.failure = 0.0
+        return
     ceiling = limits.destination_concurrency_limit
     if ceiling and destination.window >= ceiling:
         return
     if destination.window >= destination.busy + 1 + limits.initial_destination_concurrency:
         return
-    destination.success += limits.positive_feedback
-    while destination.success >= 1.0:
+    destination.success += limits.positive_feedback.of(destination.window)
+    while destination.success >= 1.0 - ROUNDING:
         destination.window += 1.0
         destination.success -= 1.0
         destination.failure = 0.0
@@ -367,17 +462,14 @@ def _failed(destination: _Destination, limits: TransportLimits, reason: str, now
     if destination.dead_until > now:
         return False
     destination.failed_cohorts += 1.0 / max(1.0, destination.window)
-    # a third of 1 added three times must count as 1
-    if (
-        limits.failed_cohort_limit
-        and destination.failed_cohorts >= limits.failed_cohort_limit - 1e-9
-    ):
+    cohorts = destination.failed_cohorts + ROUNDING
+    if limits.failed_cohort_limit and cohorts >= limits.failed_cohort_limit:
         destination.dead_until = now + limits.retry_after_s
         destination.dead_reason = reason
         return True
-    destination.failure += limits.negative_feedback
-    while destination.failure >= 1.0 and destination.window > 1.0:
-        destination.window -= 1.0
-        destination.failure -= 1.0
+    destination.failure -= limits.negative_feedback.of(destination.window)
+    while destination.failure < -ROUNDING:  # at once, and only then with what is left over
+        destination.window = max(destination.window - 1.0, 1.0)
+        destination.failure += 1.0
         destination.success = 0.0
     return False

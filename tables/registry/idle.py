@@ -21,8 +21,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (
         r"default_(extra_)?recipient_limit|default_recipient_refill_\w+|default_delivery_slot_\w+|"
         r"default_minimum_delivery_slots|qmgr_message_recipient_minimum|qmgr_clog_warn_time|"
-        r"default_destination_concurrency_(positive|negative)_feedback|"
-        r"default_transport_rate_delay|transport_retry_time|in_flow_delay",
+        r"transport_retry_time|in_flow_delay",
         "the queue takes turns in a way of its own, see docs/QUEUE.md",
     ),
     (

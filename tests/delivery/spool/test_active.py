@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import heapq
+from itertools import count, pairwise
 
 from delivery.spool.active import DEAD_LIMIT, ActiveQueue, Job, TransportLimits
+from delivery.spool.feedback import parse_feedback
 from delivery.values import Route
 from tests.delivery.spool.messages import recipient
 
@@ -15,7 +17,7 @@ def people(count: int, site: str = "x.example") -> list:
     return [recipient(f"u{n}@{site}") for n in range(count)]
 
 
-def queue(**limits: float) -> ActiveQueue:
+def queue(**limits: object) -> ActiveQueue:
     return ActiveQueue(lambda transport: TransportLimits(**limits))
 
 
@@ -25,6 +27,85 @@ def start_all(active: ActiveQueue, now: float = 0.0) -> list[Job]:
     while (job := active.next_job(now)) is not None:
         jobs.append(job)
     return jobs
+
+
+def simulate(
+    active: ActiveQueue, letters: dict[str, tuple[float, str]], *, dead: str, hangs_s: float
+) -> dict[str, float]:
+    """Deliver all, a second each, but `dead` hangs. How long each letter waited for its start."""
+    arrivals = sorted((when, name) for name, (when, _) in letters.items())
+    running: list[tuple[float, int, Job]] = []
+    waited: dict[str, float] = {}
+    numbers = count()
+    now = 0.0
+    while len(active) or arrivals:
+        while arrivals and arrivals[0][0] <= now:
+            _, name = arrivals.pop(0)
+            site = letters[name][1]
+            active.add(name, Route(SMTP, site), people(1, site))
+        for job in start_all(active, now):
+            if job.queue_id in letters:
+                waited[job.queue_id] = now - letters[job.queue_id][0]
+            if job.suspended:
+                active.done(job, now)
+                continue
+            takes = hangs_s if job.route.nexthop == dead else 1.0
+            heapq.heappush(running, (now + takes, next(numbers), job))
+        next_times = [item[0] for item in (*running[:1], *arrivals[:1])]
+        if not next_times:
+            continue
+        now = max(now, min(next_times))
+        while running and running[0][0] <= now:
+            _, _, job = heapq.heappop(running)
+            is_dead = job.route.nexthop == dead
+            active.done(job, now, unreachable="timed out" if is_dead else "")
+    return waited
+
+
+def test_a_mailing_and_a_dead_destination_delay_nobody_else() -> None:
+    active = queue(process_limit=50)
+    for number in range(20_000):  # a route each, and 100,000 recipients
+        site = f"d{number}.example"
+        active.add("mailing", Route(SMTP, site), people(5, site))
+    for number in range(2_000):
+        active.add(f"lost{number}", Route(SMTP, "dead.example"), people(1))
+    sites = ("small.example", "d19999.example")  # one of them is a site of the mailing, too
+    letters = {f"letter{n}": (5.0 * n + 0.5, sites[n % 2]) for n in range(60)}
+    waited = simulate(active, letters, dead="dead.example", hangs_s=30.0)
+    assert len(waited) == 60
+    assert max(waited.values()) <= 1.0, "no longer than one delivery takes"
+
+
+def test_what_a_message_has_for_others_does_not_wait_for_a_busy_destination() -> None:
+    active = queue(initial_destination_concurrency=1, destination_recipient_limit=1000)
+    active.add("first", Route(SMTP, "slow.example"), people(1))
+    active.add("second", Route(SMTP, "slow.example"), people(1))
+    for site in ("slow.example", "a.example", "b.example"):
+        active.add("third", Route(SMTP, site), people(1, site))
+    started = [(job.queue_id, job.route.nexthop) for job in start_all(active)]
+    assert started == [
+        ("first", "slow.example"),
+        ("third", "a.example"),
+        ("third", "b.example"),
+    ]
+
+
+def test_the_same_while_it_is_dead_and_the_transport_has_its_hands_full() -> None:
+    active = queue(process_limit=1, initial_destination_concurrency=1)
+    active.add("first", Route(SMTP, "dead.example"), people(1))
+    active.add("second", Route(SMTP, "dead.example"), people(1))
+    active.add("third", Route(SMTP, "good.example"), people(1))
+    [first] = start_all(active)
+    active.done(first, 0.0, unreachable="no route")
+    active.add("fourth", Route(SMTP, "other.example"), people(1))
+    jobs = start_all(active)
+    assert {(job.queue_id, bool(job.suspended)) for job in jobs} == {
+        ("second", True),
+        ("third", False),
+    }
+    active.add("fifth", Route(SMTP, "dead.example"), people(1))
+    [fifth] = start_all(active)
+    assert (fifth.queue_id, bool(fifth.suspended)) == ("fifth", True)
 
 
 def test_it_works() -> None:
@@ -223,6 +304,60 @@ def test_a_rate_delay_leaves_time_between_deliveries() -> None:
     assert start_all(active, 120.0) == []
     assert [job.queue_id for job in start_all(active, 120.5)] == ["m2"]
     assert active.remembered_destinations == 1, "y.example is forgotten"
+
+
+def test_a_rate_delay_of_a_transport_holds_for_all_its_destinations() -> None:
+    active = queue(transport_rate_delay_s=10.0)
+    for site in ("x.example", "y.example", "dead.example"):
+        active.add(site, Route(SMTP, site), people(1, site))
+    [first] = start_all(active)
+    assert start_all(active, 50.0) == [], "one at a time"
+    active.done(first, 100.0)
+    assert start_all(active, 109.9) == []
+    assert active.next_time() == 110.0
+    [second] = start_all(active, 110.0)
+    assert {first.queue_id, second.queue_id} == {"x.example", "y.example"}
+    active.done(second, 111.0, unreachable="no route")
+    [third] = start_all(active, 121.0)
+    active.done(third, 121.0, unreachable="no route")
+    assert len(active) == 0
+    assert start_all(active, 131.0) == []
+    assert active.next_time() is None
+
+
+def test_feedback_says_how_fast_a_window_moves() -> None:
+    active = queue(
+        initial_destination_concurrency=4,
+        positive_feedback=parse_feedback("1 / concurrency"),
+        negative_feedback=parse_feedback("0.5"),
+        failed_cohort_limit=0.0,
+    )
+    for number in range(100):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    running = start_all(active)
+    assert len(running) == 4
+    sizes = []
+    for answer in ("", "", "", "", "421", "421", "421", "421", "421"):
+        active.done(running.pop(0), 0.0, unreachable=answer)
+        running += start_all(active)
+        sizes.append(len(running))
+    assert sizes == [4, 4, 4, 5, 4, 4, 3, 3, 2]
+
+
+def test_an_operator_may_revive_what_is_just_being_given_back() -> None:
+    active = queue(initial_destination_concurrency=1)
+    for name in ("m1", "m2"):
+        active.add(name, Route(SMTP, "x.example"), people(1))
+    first = active.next_job(0.0)
+    assert first is not None
+    active.done(first, 0.0, unreachable="no route")
+    second = active.next_job(1.0)
+    assert second is not None
+    assert second.suspended
+    assert active.next_job(1.0) is None
+    active.revive(1.0)
+    assert active.done(second, 1.0)
+    assert len(active) == 0
 
 
 def test_connections_are_worth_keeping_while_deliveries_follow_each_other() -> None:
