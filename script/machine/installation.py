@@ -2,7 +2,9 @@
 
 SUMMARY      set_up(root, with_tests=...) -> 0, and prints the path of its python on stdout;
              everything for people goes to stderr
-RULES        .venv in the clone; below ~/.cache/waypost where the clone cannot be written or has one
+RULES        made with the python that runs this (find-python chose it); where that one has pip but
+             not ensurepip, as Debian's without python3-venv, its own pip installs from outside
+             .venv in the clone; below ~/.cache/waypost where the clone cannot be written or has one
              of another user whose Python is closed to us: two users do not replace it in turn.
              .venv/waypost.json is written last and says what was installed: without it, or with
              other lists, another interpreter or another place, the environment is made anew. So a
@@ -26,6 +28,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from machine.errors import MachineError
@@ -33,8 +36,8 @@ from machine.linux import die_with_parent
 
 RUNTIME, TESTS = "requirements.txt", "requirements-test.txt"
 STAMP = "waypost.json"
-PIP = (
-    "-I", "-m", "pip", "install", "--no-deps", "--only-binary", ":all:", "--no-input",
+INSTALL = (
+    "install", "--no-deps", "--only-binary", ":all:", "--no-input",
     "--disable-pip-version-check", "--no-warn-script-location", "--progress-bar", "off",
 )  # fmt: skip
 
@@ -100,8 +103,9 @@ class Installation:
                 f"{error.filename} cannot be replaced ({error.strerror}): remove {self.folder} as"
                 " the user who made it"
             ) from error
+        without_pip = () if find_spec("ensurepip") else ("--without-pip",)
         done = subprocess.run(
-            (sys.executable, "-I", "-m", "venv", str(self.folder)),
+            (sys.executable, "-I", "-m", "venv", *without_pip, str(self.folder)),
             preexec_fn=_end_with_us(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -128,7 +132,7 @@ class Installation:
 
     def _run_pip(self, lists: Path, count: int) -> None:
         with subprocess.Popen(
-            (str(self.python), *PIP, "-r", str(lists)),
+            (*self._pip(), *INSTALL, "-r", str(lists)),
             preexec_fn=_end_with_us(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -146,9 +150,17 @@ class Installation:
                 " (is the package index reachable?)"
             )
 
+    def _pip(self) -> tuple[str, ...]:
+        """The environment's own pip, or that of the python it is made with."""
+        if (self.folder / "bin" / "pip").exists():
+            return (str(self.python), "-I", "-m", "pip")
+        # from an environment, that of the python behind it
+        base: str = getattr(sys, "_base_executable", sys.executable)
+        return (base, "-I", "-m", "pip", "--python", str(self.python))
+
     def _check(self) -> None:
         done = subprocess.run(
-            (str(self.python), "-I", "-m", "pip", "check", "--disable-pip-version-check"),
+            (*self._pip(), "check", "--disable-pip-version-check"),
             capture_output=True,
             text=True,
             check=False,

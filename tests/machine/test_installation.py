@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine import installation
+from machine.errors import MachineError
 from machine.installation import Installation
 from machine.linux import descendants
 
@@ -64,7 +66,9 @@ def test_it_works(clone: Path) -> None:
     python, said = finish(start(clone))
     assert python == str(clone / ".venv" / "bin" / "python")
     assert "this happens once" in said
-    subprocess.run((python, "-I", "-c", "import pip"), check=True)
+    subprocess.run(
+        (python, "-I", "-c", "import sys; sys.exit(sys.prefix == sys.base_prefix)"), check=True
+    )
     # a second time there is nothing to do, and nothing to say
     made = (clone / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
     assert finish(start(clone)) == (python, "")
@@ -194,14 +198,18 @@ def _fake(folder: Path, name: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "package"), [(1, "python3.11-venv"), (3, "python3 and python3-venv")]
+    ("python", "status", "package"),
+    [
+        ("own", 1, "python3.11-venv"),
+        ("own", 3, "WAYPOST_PYTHON: own is no Python 3.11"),
+        ("absent", 1, "WAYPOST_PYTHON: absent is no Python 3.11"),
+    ],
 )
-def test_what_is_missing_is_named(tmp_path: Path, status: int, package: str) -> None:
-    for name in ("python3", "python3.11", "python3.12", "python3.13"):
-        _fake(tmp_path, name, status)
+def test_what_is_missing_is_named(tmp_path: Path, python: str, status: int, package: str) -> None:
+    _fake(tmp_path, "own", status)
     done = subprocess.run(
         ("/bin/bash", FIND_PYTHON),
-        env={"PATH": str(tmp_path)},
+        env={"PATH": str(tmp_path), "WAYPOST_PYTHON": python},
         capture_output=True,
         text=True,
         check=False,
@@ -221,3 +229,15 @@ def test_a_python_is_found() -> None:
         check=True,
     )
     assert version.stdout.strip() == "True"
+
+
+def test_a_python_without_ensurepip_installs_with_its_own_pip(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clone / "requirements.txt").write_text("waypost-no-such-package==1  # for nothing\n")
+    monkeypatch.setattr(installation, "find_spec", lambda name: None)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    with pytest.raises(MachineError, match="waypost-no-such-package"):  # it is pip that says so
+        Installation(clone).ready(with_tests=False)
+    assert not (clone / ".venv" / "bin" / "pip").exists()
