@@ -5,7 +5,7 @@ SUMMARY      TlsContexts(settings).context(policy) -> ssl.SSLContext, made once 
 RULES        may and encrypt look at no certificate at all; fingerprint compares digests of the
              certificate and of its public key; verify and secure let OpenSSL check the chain during
              the handshake, and compare names afterwards: hostname, nexthop, dot-nexthop, .domain
-             a certificate without DNS names has its common name; "*." stands for one label
+             in a name "*." stands for one label
              a client certificate that cannot be read is left out where TLS is optional
 ERRORS       TlsProblem: files or settings of ours that cannot be used
 SOURCE       RFC 5280, RFC 6125; Postfix TLS_README, tls_client.c, tls_verify.c
@@ -13,20 +13,16 @@ SOURCE       RFC 5280, RFC 6125; Postfix TLS_README, tls_client.c, tls_verify.c
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ssl
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from delivery import log
 from delivery.agents.tlspolicy import Level, TlsPolicy, TlsSettings
+from delivery.certificates import fingerprints, names_of
 from delivery.errors import DeliveryError
-
-# digests that a fingerprint may be of; md5 is Postfix's default of old
-DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
-_SEQUENCE = 0x30
 
 
 class TlsProblem(DeliveryError):
@@ -121,15 +117,6 @@ def is_trusted(
     )
 
 
-def names_of(certificate: Mapping[str, Any]) -> list[str]:
-    """DNS names of a certificate; of one without any, its common name."""
-    found = [text for kind, text in certificate.get("subjectAltName", ()) if kind == "DNS"]
-    if found:
-        return found
-    subject = certificate.get("subject", ())
-    return [text for part in subject for kind, text in part if kind == "commonName"][:1]
-
-
 def _matches(name: str, pattern: str, host: str, domain: str) -> bool:
     """Postfix match_servername()."""
     name = name.lower()
@@ -153,36 +140,5 @@ def _matches(name: str, pattern: str, host: str, domain: str) -> bool:
 
 
 def _has_fingerprint(der: bytes, wanted: tuple[str, ...], digest: str) -> bool:
-    name = digest.lower() if digest.lower() in DIGESTS else "sha256"
-    found = [hashlib.new(name, der, usedforsecurity=False).hexdigest()]
-    if (key := public_key(der)) is not None:
-        found.append(hashlib.new(name, key, usedforsecurity=False).hexdigest())
+    found = filter(None, fingerprints(der, digest))
     return any(hmac.compare_digest(one, other) for one in found for other in wanted)
-
-
-def public_key(der: bytes) -> bytes | None:
-    """The subjectPublicKeyInfo of a certificate, as it is; None when it has none. RFC 5280 4.1"""
-    try:
-        certificate = next(_elements(der))
-        inner = next(_elements(certificate[1]))
-        parts = [part for part in _elements(inner[1]) if part[2] != 0xA0]  # [0] version
-    except (IndexError, StopIteration):
-        return None
-    # serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo
-    return parts[5][0] if len(parts) > 5 and parts[5][2] == _SEQUENCE else None
-
-
-def _elements(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
-    """(whole, content, tag) of each DER element in `data`. X.690 8.1. Raises IndexError."""
-    place = 0
-    while place < len(data):
-        tag, length, begin = data[place], data[place + 1], place + 2
-        if length & 0x80:
-            count = length & 0x7F
-            length = int.from_bytes(data[begin : begin + count], "big")
-            begin += count
-        end = begin + length
-        if end > len(data):
-            raise IndexError
-        yield data[place:end], data[begin:end], tag
-        place = end

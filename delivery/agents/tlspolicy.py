@@ -18,20 +18,9 @@ import ssl
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from delivery.tlsterms import ANY_STRENGTH, SEPARATORS, BadTlsTerm, CipherLists, versions
 from tables.keys import next_hop_keys
 from tables.reading.lookup import Maps
-
-# what Postfix calls them; SSL is refused in any case
-_OLD = ("SSLv2", "SSLv3")
-_VERSIONS = {
-    "TLSv1": ssl.TLSVersion.TLSv1,
-    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
-    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
-    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
-}
-_NAMES = tuple(_VERSIONS)
-_SEPARATORS = re.compile(r"[\s,:]+")
-_GRADES = {"high": "high", "medium": "medium", "null": "null", "low": "medium", "export": "medium"}
 
 
 class Level(IntEnum):
@@ -46,7 +35,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TlsSettings:
+class TlsSettings(CipherLists):
     """Field names and defaults are those of postconf(5)."""
 
     smtp_tls_security_level: str = ""
@@ -70,9 +59,6 @@ class TlsSettings:
     smtp_tls_fingerprint_cert_match: tuple[str, ...] = ()
     smtp_tls_fingerprint_digest: str = "sha256"
     smtp_tls_servername: str = ""
-    tls_high_cipherlist: str = "aNULL:-aNULL:HIGH:@STRENGTH"
-    tls_medium_cipherlist: str = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"
-    tls_null_cipherlist: str = "eNULL:!aNULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +79,6 @@ class TlsPolicy:
         return self.level >= Level.ENCRYPT
 
 
-class _BadPolicy(ValueError):
-    """An entry or a setting that means nothing."""
-
-
 class TlsPolicies:
     """The policies of one generation."""
 
@@ -105,7 +87,7 @@ class TlsPolicies:
         self._maps = maps
         try:
             self._default = self._policy(self._default_level(), {})
-        except _BadPolicy as error:
+        except BadTlsTerm as error:
             self._default = TlsPolicy(Level.ENCRYPT, problem=str(error))
 
     def find(self, destination: str) -> TlsPolicy:
@@ -115,7 +97,7 @@ class TlsPolicies:
             return self._default
         try:
             return self._entry(found.value)
-        except _BadPolicy as error:
+        except BadTlsTerm as error:
             return TlsPolicy(Level.ENCRYPT, problem=f"{found.key}: {error}")
 
     def _default_level(self) -> Level:
@@ -135,14 +117,14 @@ class TlsPolicies:
             name, equals, text = attribute.partition("=")
             name = name.lower()
             if not equals or not text or name not in _ATTRIBUTES:
-                raise _BadPolicy(f"bad attribute {attribute!r}")
+                raise BadTlsTerm(f"bad attribute {attribute!r}")
             if name == "match" and name in given:
                 text = f"{given[name]}{'|' if level is Level.FINGERPRINT else ':'}{text}"
             elif name in given:
-                raise _BadPolicy(f"attribute {name} twice")
+                raise BadTlsTerm(f"attribute {name} twice")
             given[name] = text
         if "match" in given and level < Level.FINGERPRINT:
-            raise _BadPolicy(f"match= makes no sense at level {word}")
+            raise BadTlsTerm(f"match= makes no sense at level {word}")
         return self._policy(level, given)
 
     def _policy(self, level: Level, given: dict[str, str]) -> TlsPolicy:
@@ -154,8 +136,8 @@ class TlsPolicies:
             settings.smtp_tls_mandatory_protocols if is_required else settings.smtp_tls_protocols
         )
         if "protocols" in given:
-            protocols = tuple(_SEPARATORS.split(given["protocols"]))
-        oldest, newest = _versions(protocols)
+            protocols = tuple(SEPARATORS.split(given["protocols"]))
+        oldest, newest = versions(protocols)
         return TlsPolicy(
             level=level,
             match=self._match(level, given.get("match", "")),
@@ -174,7 +156,7 @@ class TlsPolicies:
                     part.replace(":", "").lower() for word in words for part in word.split("|")
                 )
                 if not any(found):
-                    raise _BadPolicy("no fingerprint to compare with")
+                    raise BadTlsTerm("no fingerprint to compare with")
                 return found
             case Level.VERIFY:
                 words = given.split(":") if given else settings.smtp_tls_verify_cert_match
@@ -188,25 +170,16 @@ class TlsPolicies:
         settings = self._settings
         is_required = level >= Level.ENCRYPT
         grade = settings.smtp_tls_mandatory_ciphers if is_required else settings.smtp_tls_ciphers
-        grade = given.get("ciphers", grade).lower()
-        if grade not in _GRADES:
-            raise _BadPolicy(f"no cipher grade {grade!r}")
-        lists = {
-            "high": settings.tls_high_cipherlist,
-            "medium": settings.tls_medium_cipherlist,
-            "null": settings.tls_null_cipherlist,
-        }
         excluded = list(settings.smtp_tls_exclude_ciphers)
         if is_required:
             excluded += settings.smtp_tls_mandatory_exclude_ciphers
         if "exclude" in given:
-            excluded = _SEPARATORS.split(given["exclude"])
+            excluded = SEPARATORS.split(given["exclude"])
         if level >= Level.FINGERPRINT:
             excluded.append("aNULL")  # they have no certificate
-        words = [lists[_GRADES[grade]], *(f"!{word}" for word in excluded if word)]
-        if level < Level.FINGERPRINT:
-            words.append("@SECLEVEL=0")  # weak is better than nothing where anything is taken
-        return ":".join(words)
+        found = settings.of(given.get("ciphers", grade), excluded)
+        # weak is better than nothing where anything is taken
+        return f"{found}:{ANY_STRENGTH}" if level < Level.FINGERPRINT else found
 
 
 _SEPARATORS_OF_WORDS = re.compile(r"[\s,]+")
@@ -223,44 +196,8 @@ def _level(word: str) -> Level:
     if name == "dane":
         return Level.MAY
     if name == "dane-only":
-        raise _BadPolicy("dane-only needs answers of the DNS that are validated")
+        raise BadTlsTerm("dane-only needs answers of the DNS that are validated")
     try:
         return Level[name.upper()]
     except KeyError:
-        raise _BadPolicy(f"no security level {word[:40]!r}") from None
-
-
-def _versions(words: tuple[str, ...]) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
-    """(oldest, newest) of a protocol list: names, !names, >=name, <=name.
-
-    Of a list with a hole in it the newest ones are left.
-    """
-    wanted, excluded = set[str](), set[str]()
-    low, high = 0, len(_NAMES) - 1
-    for word in filter(None, words):
-        name = word.lstrip("!<>=")
-        sign = word[: len(word) - len(name)]
-        known = next((each for each in (*_OLD, *_NAMES) if each.lower() == name.lower()), "")
-        if not known or sign not in ("", "!", ">=", "<="):
-            raise _BadPolicy(f"bad protocol {word[:40]!r}")
-        place = _NAMES.index(known) if known in _NAMES else -1
-        match sign:
-            case ">=":
-                low = max(place, 0)
-            case "<=":
-                high = place
-            case "!":
-                excluded.add(known)
-            case _:
-                wanted.add(known)
-    allowed = [
-        name
-        for place, name in enumerate(_NAMES)
-        if low <= place <= high and name not in excluded and (not wanted or name in wanted)
-    ]
-    if not allowed:
-        raise _BadPolicy("no protocol is left")
-    oldest = newest = _NAMES.index(allowed[-1])
-    while oldest > 0 and _NAMES[oldest - 1] in allowed:
-        oldest -= 1
-    return _VERSIONS[_NAMES[oldest]], _VERSIONS[_NAMES[newest]]
+        raise BadTlsTerm(f"no security level {word[:40]!r}") from None

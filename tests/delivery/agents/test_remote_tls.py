@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from delivery.agents import tls
+from delivery import certificates
 from delivery.agents.base import Result
 from delivery.agents.connection import Timeouts
 from delivery.agents.credentials import Account, Credentials, LoginSettings
@@ -134,7 +134,7 @@ async def test_a_policy_that_is_none_talks_to_nobody() -> None:
 @asynchronous
 async def test_fingerprints_are_those_of_certificate_or_key() -> None:
     whole = hashlib.sha256(der("self")).hexdigest()
-    key = tls.public_key(der("self"))
+    key = certificates.public_key(der("self"))
     assert key is not None
     shown = ":".join(hashlib.sha256(key).hexdigest().upper()[i : i + 2] for i in range(0, 64, 2))
     other = "00" * 32
@@ -146,7 +146,7 @@ async def test_fingerprints_are_those_of_certificate_or_key() -> None:
 
 def test_what_is_no_certificate_has_no_key() -> None:
     for data in (b"", b"\x30", b"\x30\x82\xff\xff", b"\x30\x02\x30\x00", der("good")[:100]):
-        assert tls.public_key(data) is None
+        assert certificates.public_key(data) is None
 
 
 @pytest.mark.parametrize(
