@@ -2,8 +2,7 @@
 
 SUMMARY      await connect(host, ...) -> Connection; await connection.next_event(); write in between
              await connection.start_tls(context, name): what follows is encrypted
-RULES        every wait has its limit, by what is being waited for (Timeouts); a limit counts from
-             the last byte that arrived or left
+RULES        every wait has its limit, by what is being waited for (patience.py)
              what is written waits when the other side does not take it: memory stays bounded
 ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut;
              HandshakeFailed, after which the connection is of no use
@@ -19,14 +18,14 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from delivery import log
 from delivery.agents.hosts import Host
+from delivery.agents.patience import Patience, Timeouts
 from delivery.errors import DeliveryError
-from delivery.smtp.client import ClientEvent, ClientProtocol, Stage
+from delivery.smtp.client import ClientEvent, ClientProtocol
 from delivery.smtp.events import NEED_DATA, PAUSED, Signal
 from delivery.smtp.settings import ClientSettings
 
@@ -47,41 +46,6 @@ class TimedOut(DeliveryError):
     """The other side did not answer, or take our bytes, in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds; field names and defaults are those of postconf(5)."""
-
-    smtp_connect_timeout: float = 30.0
-    smtp_helo_timeout: float = 300.0
-    smtp_mail_timeout: float = 300.0
-    smtp_rcpt_timeout: float = 300.0
-    smtp_data_init_timeout: float = 120.0
-    smtp_data_xfer_timeout: float = 180.0
-    smtp_data_done_timeout: float = 600.0
-    smtp_rset_timeout: float = 20.0
-    smtp_quit_timeout: float = 300.0
-    smtp_xforward_timeout: float = 300.0
-    smtp_starttls_timeout: float = 300.0
-
-    def waiting_for(self, doing: str) -> float:
-        """The limit for what ClientProtocol.doing says."""
-        return {
-            Stage.GREETING.value[1]: self.smtp_helo_timeout,
-            Stage.EHLO.value[1]: self.smtp_helo_timeout,
-            Stage.HELO.value[1]: self.smtp_helo_timeout,
-            Stage.LHLO.value[1]: self.smtp_helo_timeout,
-            Stage.STARTTLS.value[1]: self.smtp_starttls_timeout,
-            Stage.XFORWARD.value[1]: self.smtp_xforward_timeout,
-            Stage.RSET.value[1]: self.smtp_rset_timeout,
-            Stage.MAIL.value[1]: self.smtp_mail_timeout,
-            Stage.RCPT.value[1]: self.smtp_rcpt_timeout,
-            Stage.DATA.value[1]: self.smtp_data_init_timeout,
-            Stage.BDAT.value[1]: self.smtp_data_xfer_timeout,
-            Stage.FINAL.value[1]: self.smtp_data_done_timeout,
-            Stage.QUIT.value[1]: self.smtp_quit_timeout,
-        }[doing]
-
-
 class Connection(asyncio.Protocol):
     """Bytes between a socket and a ClientProtocol; made by connect()."""
 
@@ -95,6 +59,7 @@ class Connection(asyncio.Protocol):
         self.has_spoken = False  # EHLO or more was sent
         self.opened = time.monotonic()
         self.tls: ssl.SSLObject | None = None  # once the connection is encrypted
+        self._patience = Patience(timeouts)
         self._transport: asyncio.Transport | None = None
         self._arrived: asyncio.Future[None] | None = None  # someone waits for the peer
         self._writable: asyncio.Future[None] | None = None  # writing is paused
@@ -152,8 +117,18 @@ class Connection(asyncio.Protocol):
     async def flush(self) -> None:
         """Send what is due, and wait while the other side takes nothing. Raises TimedOut."""
         self._send()
-        if self._writable is not None and not self.is_lost:
-            await _within(self._writable, self.timeouts.smtp_data_xfer_timeout)
+        while self._writable is not None and not self.is_lost:
+            assert self._transport is not None, "writing was paused by it"
+            before = self._transport.get_write_buffer_size()
+            try:
+                await self._within(self._writable)
+            except TimedOut:
+                if self._transport.get_write_buffer_size() >= before:
+                    raise
+                if self._writable is not None:  # still paused
+                    self._writable = asyncio.get_running_loop().create_future()
+            took = before - self._transport.get_write_buffer_size()
+            self._patience.took(took, asyncio.get_running_loop().time())
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Encrypt what follows; `name` is the server name to ask for. Raises HandshakeFailed."""
@@ -212,9 +187,19 @@ class Connection(asyncio.Protocol):
             return  # next_event() says what that means
         self._arrived = asyncio.get_running_loop().create_future()
         try:
-            await _within(self._arrived, self.timeouts.waiting_for(self.client.doing))
+            await self._within(self._arrived)
         finally:
             self._arrived = None
+
+    async def _within(self, future: asyncio.Future[None]) -> None:
+        """Wait for `future` as long as there is patience. Raises TimedOut."""
+        loop, client = asyncio.get_running_loop(), self.client
+        seconds = self._patience.left(client.doing, client.answers, loop.time())
+        timer = loop.call_later(seconds, _expire, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
 
 
 async def connect(
@@ -293,15 +278,6 @@ async def _connect(
     except BaseException:
         made.close()
         raise
-
-
-async def _within(future: asyncio.Future[None], seconds: float) -> None:
-    """Wait for `future`; TimedOut when it takes longer."""
-    timer = asyncio.get_running_loop().call_later(seconds, _expire, future)
-    try:
-        await future
-    finally:
-        timer.cancel()
 
 
 def _expire(future: asyncio.Future[None]) -> None:

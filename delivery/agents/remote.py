@@ -37,13 +37,13 @@ from delivery.agents.connection import (
     Connection,
     HandshakeFailed,
     TimedOut,
-    Timeouts,
     connect,
 )
 from delivery.agents.credentials import Credentials
 from delivery.agents.hosts import Found, Host, NoHost, Resolver, find_hosts
 from delivery.agents.idle import IdleConnections
 from delivery.agents.nexthop import NextHop, parse_lmtp_nexthop, parse_nexthop
+from delivery.agents.patience import Timeouts
 from delivery.agents.session import (
     BAD_TLS,
     Habits,

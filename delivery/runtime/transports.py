@@ -19,7 +19,6 @@ from weakref import WeakKeyDictionary, ref
 
 from delivery import log
 from delivery.agents.base import Agent
-from delivery.agents.connection import Timeouts
 from delivery.agents.courier import Courier
 from delivery.agents.credentials import Credentials, LoginSettings
 from delivery.agents.discard import DiscardAgent
@@ -30,6 +29,7 @@ from delivery.agents.local import LocalAgent, LocalSettings
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
 from delivery.agents.maildir import MaildirWriter
 from delivery.agents.nexthop import parse_port
+from delivery.agents.patience import Timeouts
 from delivery.agents.pipe import PipeAgent, PipeSettings
 from delivery.agents.remote import Remote, RemoteAgent, RemoteSettings
 from delivery.agents.session import Habits

@@ -131,6 +131,7 @@ class ClientProtocol:
         self.lmtp = lmtp
         self.chunking = chunking
         self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
+        self.answers = 0  # that came so far
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
         self._reader = AnswerReader(settings.line_length_limit, rewrite)
         self._phase = _Phase.HELLO
@@ -363,6 +364,7 @@ class ClientProtocol:
     # --- Answers -----------------------------------------------------------------------------
 
     def _take_answer(self, answer: Answer) -> None:
+        self.answers += 1
         if answer.code == 421:  # RFC 5321 3.8
             self.closing = True
         if not self._owed:

@@ -57,7 +57,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
         _NOT_YET,
     ),
     (
-        r"(smtp|lmtp)_(min_data_rate|per_request_deadline|dns_resolver_options|dns_reply_filter|"
+        r"(smtp|lmtp)_(dns_resolver_options|dns_reply_filter|"
         r"cname_overrides_servername|skip_quit_response|pix_workaround\w+|"
         r"tls_note_starttls_offer|tls_loglevel)|lmtp_assume_final",
         _NOT_YET,

@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from delivery.agents.base import Agent
-from delivery.agents.connection import Timeouts
 from delivery.agents.credentials import Credentials, LoginSettings
 from delivery.agents.hosts import Resolver
 from delivery.agents.idle import IdleConnections
+from delivery.agents.patience import Timeouts
 from delivery.agents.remote import Remote, RemoteAgent, RemoteSettings
 from delivery.agents.session import Habits
 from delivery.agents.tls import TlsContexts

@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from delivery.agents.base import Delivery, Result
-from delivery.agents.connection import Timeouts
 from delivery.agents.idle import IdleConnections
+from delivery.agents.patience import Timeouts
 from delivery.agents.remote import RemoteAgent
 from delivery.values import Client, Content, Envelope, Recipient, Route, Status
 from tables.addresses import Address

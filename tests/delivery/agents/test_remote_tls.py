@@ -11,8 +11,8 @@ import uvloop
 
 from delivery import certificates
 from delivery.agents.base import Result
-from delivery.agents.connection import Timeouts
 from delivery.agents.credentials import Account, Credentials, LoginSettings
+from delivery.agents.patience import Timeouts
 from delivery.agents.remote import RemoteAgent
 from tables.addresses import Address
 from tables.keys import address_keys

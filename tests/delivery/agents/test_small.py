@@ -6,11 +6,11 @@ import pytest
 
 from delivery.addressees import BounceSettings
 from delivery.agents.base import Agent, Delivery
-from delivery.agents.connection import Timeouts
 from delivery.agents.discard import DiscardAgent
 from delivery.agents.error import ErrorAgent
 from delivery.agents.local import LocalSettings
 from delivery.agents.mailbox import MailboxSettings
+from delivery.agents.patience import Timeouts
 from delivery.agents.pipe import PipeSettings
 from delivery.agents.remote import RemoteSettings
 from delivery.spool.schedule import QueueTimes

@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
-from delivery.agents.connection import IP_MTU_DISCOVER, PMTUDISC_DONT, Timeouts, connect
+from delivery.agents.connection import IP_MTU_DISCOVER, PMTUDISC_DONT, connect
 from delivery.agents.hosts import Host
+from delivery.agents.patience import Timeouts
 from delivery.agents.session import Terms
 from delivery.agents.stalls import HOSTS, TIMES, Stalls, hint
 from delivery.agents.tlspolicy import TlsPolicy
