@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 FILE_NAME = "queue.db"
 PAGE_BYTES = 16 * 1024
@@ -62,7 +64,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 MESSAGE_COLUMNS = 14
 CONTENT_COLUMNS = 3
 RECIPIENT_COLUMNS = 8
-_CHUNKS = (64, 16, 4, 1)  # rows to a statement: each step of SQLite gives the interpreter away
+ROWS = 64  # to a statement: each step of SQLite gives the interpreter to another thread
 
 
 def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
@@ -71,7 +73,7 @@ def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, isolation_level=None, check_same_thread=False, cached_statements=8 * ROWS
     )
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -115,28 +117,21 @@ def insert(
     connection: sqlite3.Connection, table: str, width: int, rows: Sequence[Sequence[Any]]
 ) -> None:
     """Insert rows in as few steps as possible."""
-    start = 0
-    while start < len(rows):
-        count = next(size for size in _CHUNKS if size <= len(rows) - start)
-        places = ", ".join([f"({', '.join('?' * width)})"] * count)
-        values = [value for row in rows[start : start + count] for value in row]
+    for chunk in _chunks(rows):
+        places = ", ".join([f"({', '.join('?' * width)})"] * len(chunk))
+        values = [value for row in chunk for value in row]
         connection.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 - names are ours
-        start += count
 
 
 def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
     """Delete whole messages in as few steps as possible."""
-    start = 0
-    while start < len(numbers):
-        count = next(size for size in _CHUNKS if size <= len(numbers) - start)
-        places = ", ".join("?" * count)
-        chunk = numbers[start : start + count]
+    for chunk in _chunks(numbers):
+        places = ", ".join("?" * len(chunk))
         for table, column in (("message", "id"), ("content", "id"), ("recipient", "message")):
             connection.execute(
                 f"DELETE FROM {table} WHERE {column} IN ({places})",  # noqa: S608 - names are ours
                 chunk,
             )
-        start += count
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
@@ -156,6 +151,10 @@ def file_names(path: Path) -> Iterable[Path]:
         candidate = path.with_name(path.name + suffix)
         if candidate.exists():
             yield candidate
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + ROWS] for start in range(0, len(items), ROWS))
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:

@@ -13,16 +13,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxy"  # 51 characters; z separates
 SECONDS_BASE = DIGITS + "z"  # 52 characters
 SHARDS = 2048
+_REMEMBERED = 4096  # a message on its way is named many times
 _PATTERN = re.compile(
     r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{1,3}"
 )
 _PLACE = {letter: value for value, letter in enumerate(SECONDS_BASE)}
 
 
+@lru_cache(_REMEMBERED)
 def to_text(number: int) -> str:
     """The text of an id number."""
     moment, shard = divmod(number, SHARDS)
@@ -30,6 +33,7 @@ def to_text(number: int) -> str:
     return f"{_encode(seconds, 52, 6)}{_encode(micros, 52, 4)}z{_encode(shard, 51, 1)}"
 
 
+@lru_cache(_REMEMBERED)
 def to_number(text: str) -> int:
     """The number of an id; raises ValueError when it is none."""
     if not _PATTERN.fullmatch(text):
