@@ -32,6 +32,14 @@ class ReportKind(Enum):
     TRACE = "traced"
 
 
+_ABOUT = {  # what reports of a kind are about
+    ReportKind.FAILURE: (Status.BOUNCED, Status.EXPIRED),
+    ReportKind.DELAY: (Status.DEFERRED,),
+    ReportKind.SUCCESS: (Status.SENT,),
+    ReportKind.TRACE: tuple(Status),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class BounceSettings:
     """Field names and defaults are those of postconf(5)."""
@@ -98,12 +106,7 @@ def reportable(
     `passed_on`: the next server does the reporting for these (agents.base.Result.passed_on).
     `everyone`: whatever NOTIFY says.
     """
-    wanted = {
-        ReportKind.FAILURE: {Status.BOUNCED, Status.EXPIRED},
-        ReportKind.DELAY: {Status.DEFERRED},
-        ReportKind.SUCCESS: {Status.SENT},
-        ReportKind.TRACE: set(Status),
-    }[kind]
+    wanted = _ABOUT[kind]
     return tuple(
         outcome
         for outcome in outcomes
@@ -118,12 +121,10 @@ def is_told(
 ) -> bool:
     """True when a report of one of these kinds would be about this outcome."""
     return any(
-        reportable(kind, (outcome,))
-        or any(
-            addressee.is_postmaster and reportable(kind, (outcome,), everyone=True)
-            for addressee in addressees(kind, sender, settings)
-        )
+        _is_asked_for(kind, outcome.recipient.notify)
+        or any(addressee.is_postmaster for addressee in addressees(kind, sender, settings))
         for kind in kinds
+        if outcome.status in _ABOUT[kind]
     )
 
 

@@ -186,6 +186,7 @@ class Rules:
         self.notes_failed_probes = self.parameters.boolean("address_verify_negative_cache")
         self.queue_times = self.parameters.bind(QueueTimes)
         self.bounce = self.parameters.bind(BounceSettings)
+        self._limits: dict[str, TransportLimits] = {}
         self._cleanups: dict[tuple[str, ...], CleanupRules] = {}
         self.cleanup = self.cleanup_rules(self.parameters.text("cleanup_service_name"), {})
         self.bounced = notice("bounce", self.parameters.items("internal_mail_filter_classes"))
@@ -267,6 +268,11 @@ class Rules:
 
     def transport_limits(self, transport: str) -> TransportLimits:
         """How much of a transport may go on at once. Raises ParameterError."""
+        if transport not in self._limits:
+            self._limits[transport] = self._transport_limits(transport)
+        return self._limits[transport]
+
+    def _transport_limits(self, transport: str) -> TransportLimits:
         parameters = self.parameters
         service = self.service_of(transport)
         processes = -1 if service is None else service.maxproc
