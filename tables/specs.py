@@ -128,6 +128,11 @@ def parse_reference(text: str) -> TableReference:
     return TableReference(type_name, name)
 
 
+# The parameters whose tables hold passwords: these are of a kind that is secret.
+PASSWORD_MAPS = ("smtp_sasl_password_maps", "lmtp_sasl_password_maps")
+MASK = "***"  # what is shown of a secret value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """What the entries of a table mean.
@@ -144,6 +149,7 @@ class Kind:
     key_help: str
     value_help: str
     types: tuple[str, ...] = tuple(name for name in TYPES if TYPES[name].has_rows)
+    secret: bool = False  # values go in and are never shown again
 
 
 KINDS: dict[str, Kind] = {
@@ -228,6 +234,15 @@ KINDS: dict[str, Kind] = {
             parse_value=values.parse_text,
             key_help="example.com",
             value_help="Anything, such as OK",
+        ),
+        Kind(
+            name="passwords",
+            help="Other servers, and with which name and password to log in there.",
+            parse_key=keytext.any_key,
+            parse_value=values.parse_text,
+            key_help="mx.example.com, [mx.example.com]:587 as the next hop is written, or a sender",
+            value_help="user:password; it is not shown again",
+            secret=True,
         ),
         Kind(
             name="header_checks",

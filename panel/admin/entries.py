@@ -77,7 +77,7 @@ class EntryRows(RowAdmin):
     @display(description=gettext_lazy("value"))
     def value_text(self, entry: Entry) -> str:
         """The value, shortened."""
-        return Truncator(entry.value).chars(SHOWN)
+        return Truncator(entry.shown_value).chars(SHOWN)
 
     @display(description=gettext_lazy("comment"))
     def comment_text(self, entry: Entry) -> str:

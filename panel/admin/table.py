@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -130,6 +131,20 @@ class EntryAdmin(EntryRows):
     )
     fields = ("table", "key", "value", "position", "enabled", "comment")
     empty_help = _("An entry is one key with its value, in one of the tables.")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """A secret value is not shown to those who may only look, either."""
+        if obj is None or not obj.table.is_secret or self.has_change_permission(request, obj):
+            return self.fields
+        return tuple("value_text" if name == "value" else name for name in self.fields)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Entry], search_term: str
+    ) -> tuple[QuerySet[Entry], bool]:
+        """A search does not find out what is secret."""
+        found: Any
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        return found.found_openly(search_term.split()) if search_term else found, may_repeat
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -8,7 +8,7 @@ RULES        the natural key is the key within its table; /aliases/ and its like
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -214,6 +214,18 @@ class TableEntryView(InTableView):
     ordering_names = named_orders("key")
     key_fields = ("key",)
     plain_fields = ("key", "value")
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """A search does not find out what is secret."""
+        found: Any = super().filter_queryset(queryset)
+        if not self.table().is_secret:
+            return cast(QuerySet[Any], found)
+        words = self.request.query_params.get("search", "").split()
+        return cast(QuerySet[Any], found.found_openly(words))
+
+    def hidden_part(self, row: Entry) -> str:
+        """A new password is a new version."""
+        return row.value if row.table.is_secret else ""
 
 
 class AccessRuleView(InTableView):

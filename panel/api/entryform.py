@@ -3,6 +3,7 @@
 SUMMARY      EntryForm(key, value), AliasForm, VirtualEntryForm, TransportForm, AccessRuleForm
 RULES        a table is named by its name. The views with a well-known table need none. Each item of
              `destinations` is one destination: what the parsers read must be what was given.
+             A secret value goes in and never comes out: it is shown as ***, and that keeps it.
              In tables tried in order, a new entry without a position comes last.
 """
 
@@ -18,6 +19,7 @@ from panel.api.fields import Number, Text
 from panel.api.rowform import RowForm, memory_of
 from panel.constants import PATTERN_LENGTH, VALUE_LENGTH
 from panel.models import AccessRule, Alias, Entry, Table, Transport, VirtualEntry
+from tables import specs
 
 DESTINATIONS_LIMIT = 10_000
 POSITION_LIMIT = 2**31 - 1  # of the column
@@ -81,8 +83,20 @@ class EntryForm(RowForm):
             row.table = tables[""]
         return row
 
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """What is secret is not shown."""
+        shown = super().to_representation(instance)
+        if "value" in shown:
+            shown["value"] = instance.shown_value
+        return shown
+
     def assign(self, row: Any, attrs: dict[str, Any]) -> None:
-        """As given; at the end of its table when no place is given."""
+        """As given; at the end of its table when no place is given.
+
+        What is shown of a secret value means that it stays.
+        """
+        if row.pk and attrs.get("value") == specs.MASK and row.table.is_secret:
+            attrs = {name: value for name, value in attrs.items() if name != "value"}
         super().assign(row, attrs)
         if row.pk is None and row.table_id and row.table.is_ordered and "position" not in attrs:
             row.position = self._end_of(row.table)

@@ -1,6 +1,7 @@
 """table - forms of entries of any table.
 
 RULES        the kind of the table says what key and value mean; an entry that exists shows it
+             a secret value is shown as ***; left as it is it stays
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class EntryForm(RowForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self._keeps_a_secret:
+            self.initial["value"] = specs.MASK
         kind = specs.KINDS.get(self._kind())
         if kind is not None:
             for name, text in (("key", kind.key_help), ("value", kind.value_help)):
@@ -64,6 +67,20 @@ class EntryForm(RowForm):
     def clean_position(self) -> int:
         """Without a number: where it was, or the beginning."""
         return placed(self)
+
+    def clean_value(self) -> str:
+        """What is shown of a secret value means that it stays, in its table."""
+        value = str(self.cleaned_data["value"])
+        if value != specs.MASK or not self._keeps_a_secret:
+            return value
+        if self.cleaned_data.get("table", self.instance.table) != self.instance.table:
+            raise forms.ValidationError(_("Give the value again: the entry moves."))
+        return str(self.instance.value)
+
+    @property
+    def _keeps_a_secret(self) -> bool:
+        """True for an entry whose value is not shown."""
+        return bool(self.instance.pk and self.instance.table.is_secret)
 
     def _kind(self) -> str:
         """The kind of the entry's table, or of the one it is going to be added to."""

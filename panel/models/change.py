@@ -3,7 +3,7 @@
 RULES        written by database triggers only (recording.py); the panel never writes one.
              `revision` is the number of the writing transaction; a change is in a generation
              exactly when pg_visible_in_snapshot(revision, generation.snapshot): decision 0002.
-             Passwords appear as "***".
+             Passwords, of mailboxes and in tables of secret kinds, appear as "***".
 """
 
 from __future__ import annotations

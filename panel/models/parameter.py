@@ -14,7 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from panel.constants import PARAMETER_NAME_LENGTH, VALUE_LENGTH
 from panel.models.recording import recorded
 from panel.models.restriction import RestrictionList, class_names
+from panel.models.table import SECRET_KINDS, Table
 from panel.validators import check_parameter
+from tables import specs
+from tables.itemtext import split_items
 
 
 class Parameter(models.Model):
@@ -62,3 +65,21 @@ class Parameter(models.Model):
                 }
             )
         check_parameter(self.name, self.value, own_names=class_names())
+        if self.name in specs.PASSWORD_MAPS:
+            self._check_password_tables()
+
+    def _check_password_tables(self) -> None:
+        """Refuses tables whose values are shown. Lint sees those that are named later."""
+        references = [item for item in split_items(self.value) if specs.is_reference(item)]
+        names = [specs.parse_reference(item).name for item in references]
+        table = Table.objects.filter(name__in=names).exclude(kind__in=SECRET_KINDS).first()
+        if table is not None:
+            raise ValidationError(
+                {
+                    "value": _(
+                        "%(table)s is a table of the kind %(kind)s: make it one of the kind "
+                        "passwords first, so that its values are shown to nobody."
+                    )
+                    % {"table": table.reference, "kind": table.kind}
+                }
+            )

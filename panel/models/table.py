@@ -5,6 +5,8 @@ RULES        the kind (tables.specs KINDS) says what keys and values mean, the t
              they are searched. In indexed types (hash ...) a key stands once: `lookup_key` is the
              folded key. In ordered types (regexp, pcre, cidr) entries are tried by `position`,
              lookup_key is NULL and a key may come again; "if /x/" and "endif" have no value.
+             Values of a secret kind (passwords) are shown nowhere, in change records neither; a
+             table of plain text may become one of passwords, and nothing else another.
              Aliases, virtual entries, transports and access rules are views of these: views.py.
 SOURCE       DATABASE_README; postmap(1), regexp_table(5), cidr_table(5)
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -34,7 +37,20 @@ from panel.models.recording import recorded
 from panel.validators import as_key, check_rule, check_value
 from tables import specs
 
+SECRET_KINDS = tuple(name for name, kind in specs.KINDS.items() if kind.secret)
 TABLE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+
+# What a table held before it was made one of passwords stands in the records of its entries.
+MASK_VALUES = """
+    IF NEW.kind = 'passwords' AND OLD.kind <> NEW.kind THEN
+        UPDATE panel_change SET
+            before = before || '{"value": "***"}',
+            after = after || jsonb_build_object('value', CASE
+                WHEN before ->> 'value' <> after ->> 'value' THEN '*** (changed)' ELSE '***' END)
+        WHERE model = 'entry' AND coalesce(after, before) ->> 'table_id' = NEW.id::text;
+    END IF;
+    RETURN NULL;
+"""
 
 
 class OctetLength(models.Func):
@@ -89,7 +105,15 @@ class Table(models.Model):
                 & ~models.Q(name__startswith=RESERVED_TABLE_PREFIX),
             ),
         ]
-        triggers = recorded("table")
+        triggers = [
+            *recorded("table"),
+            pgtrigger.Trigger(
+                name="mask_values",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("kind"),  # type: ignore[no-untyped-call]
+                func=MASK_VALUES,
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.reference if self.name else ""
@@ -98,6 +122,11 @@ class Table(models.Model):
     def reference(self) -> str:
         """How a parameter names this table: hash:virtual."""
         return f"{self.type}:{self.name}"
+
+    @property
+    def is_secret(self) -> bool:
+        """True when values are shown to nobody."""
+        return specs.KINDS[self.kind].secret
 
     @property
     def is_ordered(self) -> bool:
@@ -125,7 +154,7 @@ class Table(models.Model):
         before = Table.objects.filter(pk=self.pk).first()
         if before is None or not self.entries.exists():
             return
-        if before.kind != self.kind:
+        if before.kind != self.kind and (before.kind, self.kind) != ("text", "passwords"):
             raise ValidationError(
                 {
                     "kind": _(
@@ -178,6 +207,13 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         for entry in entries:
             entry.fold()
         return super().bulk_create(entries, *args, **kwargs)
+
+    def found_openly(self, words: Iterable[str]) -> EntryQuerySet:
+        """Without those of secret kinds that are found by their value."""
+        in_key = models.Q()
+        for word in words:
+            in_key &= models.Q(key__icontains=word)
+        return self.filter(in_key | ~models.Q(table__kind__in=SECRET_KINDS))
 
 
 class Entry(models.Model):
@@ -241,6 +277,11 @@ class Entry(models.Model):
         self.fold()
         super().save(*args, **kwargs)
 
+    @property
+    def shown_value(self) -> str:
+        """The value as anybody may see it."""
+        return specs.MASK if self.table.is_secret else self.value
+
     def fold(self) -> None:
         """Fills in the lookup key: the folded key, or None in tables searched in order."""
         self.key, self.value = self.key.strip(), self.value.strip()
@@ -251,6 +292,8 @@ class Entry(models.Model):
         if self.table_id is None or not self.key:
             return  # the fields' own messages say so
         self.fold()
+        if self.table.is_secret and self.value == specs.MASK:
+            raise ValidationError({"value": _("Give the value; this is what is shown of one.")})
         if self.table.is_ordered:
             check_rule(self.table.type, self.key, self.value)
             if not self.value or "$" in self.value:

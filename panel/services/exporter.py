@@ -41,7 +41,6 @@ PathsOf = Callable[[TableContent], list[Path]]  # the files of a table, newest f
 _OWN_PARAMETERS = frozenset({"virtual_mailbox_limit_maps"})
 # its own name, and what only the command newaliases reads
 _DEFAULTS_KEPT = frozenset({"mail_name", "alias_database"})
-_HIDDEN = "_password_maps"  # their tables hold passwords
 _LMDB_BYTES = 1 << 36  # of address space, not of the file
 
 
@@ -78,7 +77,7 @@ class _Export:
         self._secret = {
             match["name"]
             for name, value in content.parameters.items()
-            if name.endswith(_HIDDEN)
+            if name in specs.PASSWORD_MAPS
             for match in self._reference.finditer(value)
         }
 
@@ -130,7 +129,8 @@ class _Export:
     # tables
 
     def _write_table(self, name: str, table: TableContent) -> None:
-        mode = 0o600 if name in self._secret else 0o644
+        is_secret = specs.KINDS[table.kind].secret or name in self._secret
+        mode = 0o600 if is_secret else 0o644
         before = os.umask(0o777 & ~mode)  # a secret is one from its first octet on
         try:
             self._write_files(name, table, mode)

@@ -13,6 +13,7 @@ SOURCE       postconf(5), ADDRESS_CLASS_README, SMTPD_ACCESS_README; Postfix smt
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from tables import parametertext, specs
@@ -26,7 +27,7 @@ from tables.services import STANDARD
 from tables.writing import classes
 from tables.writing.report import Report
 from tables.writing.rows import DomainKind, DomainRecord
-from tables.writing.subject import Place, Subject
+from tables.writing.subject import Place, Subject, nested
 
 Check = Callable[[Subject, Report], None]
 
@@ -186,6 +187,33 @@ KIND_OF_PARAMETER = {
 }
 
 
+_HOLDS_VALUES = re.compile("(?:proxy:)*(?:static|inline|randmap):")  # in the reference itself
+
+
+def open_passwords(subject: Subject, report: Report) -> None:
+    """Passwords for other servers stand in tables whose values are shown to nobody."""
+    for place, name, _ in subject.settings():
+        if name not in specs.PASSWORD_MAPS:
+            continue
+        for item in subject.items(place, name):
+            for reference in nested(item):
+                table = subject.table(reference)
+                if table is not None and not specs.KINDS[table.kind].secret:
+                    problem = f"names {reference}, a table of the kind {table.kind}"
+                    remedy = "Make it a table of the kind passwords."
+                elif _HOLDS_VALUES.match(reference):
+                    problem = "holds passwords itself"
+                    remedy = "Put them into a table of the kind passwords."
+                else:
+                    continue
+                report.warning(
+                    "open-password",
+                    subject.row(place, name),
+                    f"{place.label}{name} {problem}, which are shown to whoever may see settings "
+                    f"and tables. {remedy}",
+                )
+
+
 def unused_tables(subject: Subject, report: Report) -> None:
     """Every table is named somewhere."""
     used = set()
@@ -325,6 +353,7 @@ CHECKS: tuple[Check, ...] = (
     class_loops,
     missing_tables,
     table_kinds,
+    open_passwords,
     unused_tables,
     open_relay,
     trusted_world,

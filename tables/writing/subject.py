@@ -161,7 +161,7 @@ class Subject:
             else:
                 continue
             for item in items:
-                for text in _nested(item):
+                for text in nested(item):
                     yield text, where, row
         named: dict[str, str] = {}
         for notes in self.notes.values():
@@ -178,7 +178,7 @@ def _is_service(call: RestrictionCall) -> bool:
     return known is not None and known.argument is Argument.SERVICE
 
 
-def _nested(item: str) -> Iterator[str]:
+def nested(item: str) -> Iterator[str]:
     """A reference, and those inside of it: unionmap:{hash:a, hash:b}."""
     body = item.lstrip("!")
     if not specs.is_reference(body):
@@ -187,4 +187,4 @@ def _nested(item: str) -> Iterator[str]:
     type_name, _, content = body.partition(":")
     if type_name in ("unionmap", "pipemap") and content[:1] == "{" and content[-1:] == "}":
         for inner in split_items(content[1:-1]):
-            yield from _nested(inner)
+            yield from nested(inner)

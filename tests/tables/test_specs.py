@@ -80,6 +80,7 @@ def test_kinds_name_types_that_have_rows() -> None:
         ("bcc", "joe@example.com", "archive@example.com"),
         ("recipients", "joe@example.com", "example.com/joe/Maildir/"),
         ("domains", "example.com", "OK"),
+        ("passwords", "[mx.example.com]:587", "joe:geheim"),
         ("header_checks", "/^Subject: x/", "REJECT"),
         ("text", "anything", "at all"),
     ],

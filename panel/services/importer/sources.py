@@ -6,7 +6,7 @@ RULES        a table is named after its file, with a number where the name is ta
              types (hash, btree, cdb, dbm, lmdb) are one type here, hash. Alias files are read as
              postalias(1) reads them wherever they are named, all other indexed ones as postmap(1).
              A table that is used for several things has the kind of the most particular one, or
-             is plain text where they contradict each other.
+             is plain text where they contradict each other; one that holds passwords stays secret.
 SOURCE       DATABASE_README
 """
 
@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(("smtp_generic_maps", "lmtp_generic_maps"), "generic"),
     **dict.fromkeys(("transport_maps", "address_verify_transport_maps"), "transport"),
     "relocated_maps": "relocated",
+    **dict.fromkeys(specs.PASSWORD_MAPS, "passwords"),
     **dict.fromkeys(("sender_bcc_maps", "recipient_bcc_maps"), "bcc"),
     **dict.fromkeys(
         (
@@ -85,6 +86,8 @@ class Source:
     def kind(self) -> str:
         """What the table is for, as far as is known now."""
         kinds = set(self.kinds)
+        if secret := [kind for kind in kinds if specs.KINDS[kind].secret]:
+            return secret[0]
         for weak in _WEAK:
             if len(kinds) > 1:
                 kinds.discard(weak)

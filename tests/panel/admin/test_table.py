@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -124,3 +126,47 @@ class TestEntry(RowSuite):
         )
         page = self.act(admin, "move", [self.make(1), other], index=0)
         assert "Choose entries of one table" in page.text
+
+    def secret(self) -> Entry:
+        table = Table.objects.create(name="secrets", kind="passwords")
+        return Entry.objects.create(table=table, key="mx.example.com", value="joe:geheim")
+
+    def test_a_password_is_shown_on_no_page(self, admin: Client, staff: Callable) -> None:
+        entry = self.secret()
+        looking = staff("view_entry")
+        for client in (admin, looking):
+            for url in (self.list_url, self.url("change", entry.pk)):
+                page = client.get(url).text
+                assert "***" in page
+                assert "geheim" not in page
+
+    def test_a_search_does_not_find_out_a_password(self, admin: Client) -> None:
+        entry = self.secret()
+        found = {word: self.found(admin, word) for word in ("geheim", "joe", "mx.example geheim")}
+        assert found == {"geheim": [], "joe": [], "mx.example geheim": []}
+        assert self.found(admin, "mx example") == [entry.pk]
+
+    def found(self, client: Client, words: str) -> list[int]:
+        listed = client.get(self.list_url, {"q": words}).context_data["cl"].result_list
+        return [row.pk for row in listed]
+
+    def test_a_password_stays_until_another_is_given(self, admin: Client) -> None:
+        entry = self.secret()
+        url, filled = self.url("change", entry.pk), self.filled(entry, admin)
+        assert filled["value"] == "***"
+        admin.post(url, {**filled, "comment": "relay"})
+        entry.refresh_from_db()
+        assert (entry.value, entry.comment) == ("joe:geheim", "relay")
+        admin.post(url, {**filled, "value": "joe:neu"})
+        entry.refresh_from_db()
+        assert entry.value == "joe:neu"
+
+    def test_a_password_does_not_move_unseen_into_a_table_that_shows_it(
+        self, admin: Client
+    ) -> None:
+        entry, texts = self.secret(), Table.objects.get(name="texts")
+        url, filled = self.url("change", entry.pk), self.filled(entry, admin)
+        response = admin.post(url, {**filled, "table": texts.pk})
+        assert set(self.errors(response)) == {"value"}
+        entry.refresh_from_db()
+        assert entry.table != texts

@@ -246,6 +246,46 @@ class TestTables(Surface):
     key, other_key, search = "partners", "checks", "artne"
 
 
+class TestPasswords:
+    """Values of a secret kind go in and never come out."""
+
+    @pytest.fixture
+    def path(self, api: Api) -> str:
+        table = api.add("tables/", {"name": "secrets", "kind": "passwords"})
+        return f"tables/{table['id']}/entries/"
+
+    def test_a_value_never_comes_out(self, api: Api, path: str) -> None:
+        body = {"key": "mx.example.com", "value": "joe:geheim"}
+        preview = api("POST", f"{path}?dry_run=true", body)
+        made = api("POST", path, body)
+        row = made.json()
+        asked = [api("GET", f"{path}{row['id']}/"), api("GET", path)]
+        for answer in (preview, made, *asked):
+            assert answer.status_code < 300
+            assert "***" in answer.text
+            assert "geheim" not in answer.text
+
+    def test_what_was_read_can_be_sent_back(self, api: Api, path: str) -> None:
+        row = api.add(path, {"key": "mx.example.com", "value": "joe:geheim"})
+        url = f"{path}{row['id']}/"
+        before = api("GET", url)["ETag"]
+        assert api("PUT", url, row).status_code == 200
+        assert Entry.objects.get(pk=row["id"]).value == "joe:geheim"
+        assert api("GET", url)["ETag"] == before
+        assert api("PATCH", url, {"value": "joe:neu"}).status_code == 200
+        assert Entry.objects.get(pk=row["id"]).value == "joe:neu"
+        assert api("GET", url)["ETag"] != before
+
+    def test_the_mask_is_no_password(self, api: Api, path: str) -> None:
+        refused = api("POST", path, {"key": "mx.example.com", "value": "***"})
+        assert (refused.status_code, fields_of(refused)) == (400, ["value"])
+
+    def test_a_search_does_not_find_it_out(self, api: Api, path: str) -> None:
+        api.add(path, {"key": "mx.example.com", "value": "joe:geheim"})
+        assert api.get(f"{path}?search=geheim")["count"] == 0
+        assert api.get(f"{path}?search=mx.example")["count"] == 1
+
+
 class TestTableEntries(Surface):
     model, record = Entry, "entry"
     body = {"key": "joe@example.com", "value": "joe@example.org"}

@@ -82,6 +82,7 @@ class TestExportPostfix:
         assert (out / "patterns").read_text() == FILES["patterns"]
         assert f"check_sender_access cdb:{out}/senders, reject" in (out / "clients").read_text()
         assert (out / "passwords").stat().st_mode & 0o777 == 0o600
+        assert (out / "passwords").read_text() == FILES["passwords"]
 
     def test_passwords_are_secret_while_they_are_written(
         self, etc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

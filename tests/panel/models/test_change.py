@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
+from django.apps import apps
 from django.db import IntegrityError, connection
 
-from panel.models import PUBLISHED, Alias, Change, Domain, Entry, Mailbox, Parameter
+from panel.models import (
+    PUBLISHED,
+    Alias,
+    Change,
+    Domain,
+    Entry,
+    Mailbox,
+    Parameter,
+    Service,
+    Table,
+)
 from panel.services.changes import acting, current_revision
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +127,103 @@ def test_passwords_are_not_in_the_record_of_a_truncate() -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("TRUNCATE panel_mailbox")
     assert Change.objects.get(operation="delete").before["password"] == "***"
+
+
+SECRETS = ("joe:first", "joe:second", "ann:third")
+
+
+def password_table(kind: str = "passwords") -> Table:
+    table = Table.objects.create(name="secrets", type="hash", kind=kind)
+    entry = Entry.objects.create(table=table, key="mx.example.com", value=SECRETS[0])
+    entry.value = SECRETS[1]
+    entry.save()
+    Entry.objects.create(table=table, key="gone.example.com", value=SECRETS[2]).delete()
+    return table
+
+
+def recorded_text() -> str:
+    return json.dumps(list(Change.objects.values_list("before", "after")))
+
+
+def masked_values() -> list[tuple[object, object]]:
+    found = Change.objects.filter(model="entry").order_by("pk")
+    return list(found.values_list("before__value", "after__value"))
+
+
+MASKED = [(None, "***"), ("***", "*** (changed)"), (None, "***"), ("***", None)]
+
+
+def test_values_of_password_tables_are_in_none_of_it() -> None:
+    table = password_table()
+    assert masked_values() == MASKED
+    table.delete()
+    assert masked_values()[4:] == [("***", None)]
+    assert not any(secret in recorded_text() for secret in SECRETS)
+
+
+@pytest.mark.parametrize("statement", ["TRUNCATE panel_entry", "DELETE FROM panel_entry"])
+def test_values_of_password_tables_are_not_seen_when_all_goes(statement: str) -> None:
+    password_table()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement)
+    assert masked_values()[4:] == [("***", None)]
+
+
+def test_values_of_an_unknown_table_count_as_secret() -> None:
+    table = password_table("text")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM panel_table WHERE id = %s", [table.pk])
+        cursor.execute("DELETE FROM panel_entry WHERE table_id = %s", [table.pk])
+    assert masked_values()[4:] == [("***", None)]
+
+
+def test_other_values_are_recorded() -> None:
+    password_table("text")
+    assert masked_values()[1] == (SECRETS[0], SECRETS[1])
+
+
+def test_a_table_that_becomes_one_of_passwords_has_its_records_masked() -> None:
+    table = password_table("text")
+    other = Table.objects.create(name="others", type="hash", kind="text")
+    Entry.objects.create(table=other, key="a", value="b")
+    table.kind = "passwords"
+    table.full_clean()
+    table.save()
+    assert masked_values() == [*MASKED, (None, "b")]
+    assert not any(secret in recorded_text() for secret in SECRETS)
+
+
+@pytest.mark.parametrize("value", ["static:joe:first", "hash:a, inline:{ mx = joe:first }"])
+def test_passwords_in_settings_are_in_none_of_it(value: str) -> None:
+    name = "smtp_sasl_password_maps"
+    row = Parameter.objects.create(name=name, value=value)
+    row.value = f"{value} static:joe:second"
+    row.save()
+    overrides = {name: value, "myhostname": "mx"}
+    service = Service.objects.create(name="far", command="smtp", overrides=overrides)
+    service.delete()
+    assert not any(secret in recorded_text() for secret in SECRETS)
+    assert Change.objects.get(model="parameter", operation="update").differences == {
+        "value": ("***", "*** (changed)")
+    }
+
+
+def test_other_settings_are_recorded() -> None:
+    Parameter.objects.create(name="smtp_sasl_password_maps", value="hash:secrets")
+    Parameter.objects.create(name="relocated_maps", value="static:gone")
+    recorded = Change.objects.order_by("pk").values_list("after__value", flat=True)
+    assert list(recorded) == ["hash:secrets", "static:gone"]
+
+
+def test_the_migration_turns_tables_that_hold_passwords() -> None:
+    password_table("text")
+    Table.objects.create(name="others", type="hash", kind="text")
+    Parameter.objects.create(name="smtp_sasl_password_maps", value="static:a:b, proxy:hash:secrets")
+    importlib.import_module("panel.migrations.0006_passwords").turn(apps, None)
+    kinds = dict(Table.objects.values_list("name", "kind"))
+    assert (kinds["secrets"], kinds["others"]) == ("passwords", "text")
+    assert masked_values() == MASKED
 
 
 def test_acting_inside_acting_hands_back_the_name() -> None:

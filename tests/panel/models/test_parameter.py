@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from panel.models import AccessTable, Parameter, Restriction, RestrictionList
+from panel.models import AccessTable, Parameter, Restriction, RestrictionList, Table
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +106,13 @@ def test_a_list_and_a_parameter_do_not_both_set_the_same() -> None:
     make(Parameter, name="smtpd_sender_restrictions", value="reject")
     with pytest.raises(ValidationError, match="parameter"):
         make(RestrictionList, name="smtpd_sender_restrictions")
+
+
+def test_passwords_are_asked_of_tables_that_show_them_to_nobody() -> None:
+    Table.objects.create(name="shown", kind="text")
+    Table.objects.create(name="secrets", kind="passwords")
+    make(Parameter, name="smtp_sasl_password_maps", value="hash:secrets, hash:not_yet_there")
+    with pytest.raises(ValidationError, match="kind text") as caught:
+        make(Parameter, name="lmtp_sasl_password_maps", value="hash:secrets, hash:shown")
+    assert set(caught.value.message_dict) == {"value"}
+    make(Parameter, name="relocated_maps", value="hash:shown")

@@ -165,3 +165,14 @@ def test_the_kind_stays_once_there_are_entries() -> None:
     with pytest.raises(ValidationError) as error:
         table.full_clean()
     assert set(error.value.message_dict) == {"kind"}
+
+
+def test_a_table_of_text_may_become_one_of_passwords() -> None:
+    table = make_table(kind="text")
+    Entry.objects.create(table=table, key="mx.example.com", value="joe:geheim")
+    table.kind = "passwords"
+    table.full_clean()
+    table.save()
+    table.kind = "text"
+    with pytest.raises(ValidationError):
+        table.full_clean()

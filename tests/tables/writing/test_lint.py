@@ -247,6 +247,36 @@ def test_it_warns_of_a_table_in_the_wrong_place(tmp_path: Path) -> None:
     assert compiled.only_warning.check == "table-kind"
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("hash:secrets", "names hash:secrets, a table of the kind text"),
+        ("unionmap:{hash:secrets, hash:good}", "names hash:secrets, a table of the kind text"),
+        ("hash:good, static:joe:geheim", "holds passwords itself"),
+        ("inline:{ { mx = joe:geheim } }", "holds passwords itself"),
+    ],
+)
+def test_it_warns_of_passwords_that_are_shown(tmp_path: Path, value: str, words: str) -> None:
+    tables = [
+        table("secrets", {"mx.example": "joe:geheim"}, kind="text"),
+        table("good", {"mx.example": "joe:geheim"}, kind="passwords"),
+    ]
+    named = [each for each in tables if f"hash:{each.name}" in value]
+    compiled = Compiled(tmp_path, rows(tables=named, values={"smtp_sasl_password_maps": value}))
+    assert compiled.errors == []
+    finding = compiled.only_warning
+    assert finding.check == "open-password"
+    assert words in finding.message
+    assert "geheim" not in finding.message
+
+
+def test_it_says_nothing_of_passwords_that_are_not_shown(tmp_path: Path) -> None:
+    secrets = table("secrets", {"mx.example": "joe:geheim"}, kind="passwords")
+    maps = {"smtp_sasl_password_maps": "hash:secrets"}
+    compiled = Compiled(tmp_path, rows(tables=[secrets], values=maps))
+    assert (compiled.errors, compiled.warnings) == ([], [])
+
+
 def test_it_warns_of_a_table_that_nothing_asks(tmp_path: Path) -> None:
     compiled = Compiled(tmp_path, rows(tables=[table("forgotten", {})]))
     assert compiled.errors == []

@@ -169,3 +169,16 @@ def test_rules_are_split_where_the_pattern_ends(
     line: str, pattern: bool, expected: tuple[str, str]
 ) -> None:
     assert split_rule(line, is_pattern=pattern) == expected
+
+
+@pytest.mark.parametrize("also", ["", "smtp_tls_policy_maps = hash:/etc/postfix/secrets\n"])
+def test_a_table_that_password_parameters_name_is_one_of_passwords(
+    importing: Import, also: str
+) -> None:
+    report = importing(
+        f"{MODERN}smtp_sasl_password_maps = hash:/etc/postfix/secrets\n{also}",
+        {"secrets": "[mx.example]:587 joe:geheim\nmx.example\n[mx.example]:587 joe:geheim\n"},
+    )
+    assert Table.objects.get(name="secrets").kind == "passwords"
+    assert entries("secrets") == [("[mx.example]:587", "joe:geheim")]
+    assert not any("geheim" in text for level in Level for text in said(report, level))
