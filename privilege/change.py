@@ -6,7 +6,8 @@ SUMMARY      become(account, file_access=..., ambient=...) for good
              with files_of(home): the same for a while, for commands that root calls
 RULES        All user and group numbers change, and it is checked that they did. Of root's
              capabilities CAP_NET_BIND_SERVICE stays: ports below 1024. `file_access` keeps
-             CAP_DAC_OVERRIDE too, where reach() found no other way. `ambient`: they survive exec.
+             CAP_DAC_READ_SEARCH too, where reach() found no other way: every file can be read then,
+             and only the account's own be written. `ambient`: they survive exec.
              No program started from here on gets more (PR_SET_NO_NEW_PRIVS): su(1) does nothing.
              The wish to end with the parent (PR_SET_PDEATHSIG) is kept.
              A root that only watches over others works on their files as they would themselves: a
@@ -55,7 +56,7 @@ def keep_files_as(account: Account, *, file_access: bool = False) -> None:
     os.setgroups(account.groups or (account.gid,))
     linux.set_file_user(account.uid, account.gid)
     if file_access:
-        linux.add_effective(linux.CAP_DAC_OVERRIDE)
+        linux.add_effective(linux.CAP_DAC_READ_SEARCH)
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def files_of(folder: Path, paths: Iterable[Path] = ()) -> Iterator[None]:
     """Make and open files as the owner of WAYPOST_HOME meanwhile, when root does this.
 
     `paths`: what is read meanwhile besides; without them, or where they cannot be reached, this
-    process goes on opening every file.
+    process goes on reading every file.
     """
     owner = folder.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
@@ -89,4 +90,4 @@ def be_root_again(mounts: int | None = None) -> None:
 
 
 def _kept(file_access: bool) -> int:
-    return 1 << linux.CAP_NET_BIND_SERVICE | (1 << linux.CAP_DAC_OVERRIDE if file_access else 0)
+    return 1 << linux.CAP_NET_BIND_SERVICE | (1 << linux.CAP_DAC_READ_SEARCH if file_access else 0)

@@ -6,7 +6,7 @@ RULES        before anything is read, bound or started. An ordinary user has not
              kept; the account is that of WAYPOST_USER or WAYPOST_HOME (privilege/account.py), and
              the courier never becomes it.
              Where the account cannot reach the code or WAYPOST_HOME, and the system allows no
-             private mounts, it may open every file, and a line says so.
+             private mounts, it may read every file, and a line says so.
 ERRORS       DeliveryError: root cannot be given up; then nothing is run at all
 SOURCE       docs/decisions/0014 and 0020
 """
@@ -42,7 +42,7 @@ def give_up_root(config: Config) -> Courier | None:
     except (PrivilegeError, OSError) as error:
         raise DeliveryError(f"root cannot be given up: {error}") from error
     if not reached:
-        problem = f"{account.name} may not enter the folders above {PROJECT}: it opens every file"
+        problem = f"{account.name} may not enter the folders above {PROJECT}: it reads every file"
         log.event("engine", problem=problem)
     log.event("engine", state="rootless", user=account.name)
     return courier

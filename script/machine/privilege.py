@@ -6,7 +6,7 @@ SUMMARY      choose_privilege(home, root, variables) -> Privilege
 RULES        An ordinary user: nothing changes. Root: WAYPOST_HOME becomes the account's, and every
              program runs as the account; where the clone or its Python are behind a folder closed
              to the account, they alone become visible there (privilege/view.py). Where the
-             system does not allow that the account may open every file: `warning` says so.
+             system does not allow that the account may read every file: `warning` says so.
 ERRORS       MachineError
 SOURCE       docs/decisions/0014
 """
@@ -74,7 +74,7 @@ class Privilege:
         if not reached:
             self.warning = (
                 f"{account.name} may not enter the folders that {self.paths[0]} is in, and this"
-                " system allows no private mounts: the programs may open every file of this"
+                " system allows no private mounts: the programs may read every file of this"
                 " machine; move the clone, or run this as an ordinary user"
             )
 

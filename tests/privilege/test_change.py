@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NET_BIND_SERVICE, DAC_OVERRIDE = 1 << 10, 1 << 1
+NET_BIND_SERVICE, DAC_READ_SEARCH = 1 << 10, 1 << 2
 BEGINNING = """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -101,15 +101,17 @@ reached = reach(account, paths)
 become(account, file_access=not reached, ambient=True)
 print(json.dumps({"reached": reached, "caps": status()["CapEff"], "uid": os.getuid(),
                   "access": os.access(here / "closed" / "code" / "program", os.R_OK),
-                  "read": (here / "closed" / "code" / "program").read_text()}))
+                  "read": (here / "closed" / "code" / "program").read_text(),
+                  "write": os.access(here / "closed" / "code" / "program", os.W_OK)}))
 """,
         "setpriv",
         "--bounding-set",
         "-sys_admin",
     )
     assert found["reached"] is False
-    assert int(found["caps"], 16) == NET_BIND_SERVICE | DAC_OVERRIDE
+    assert int(found["caps"], 16) == NET_BIND_SERVICE | DAC_READ_SEARCH
     assert (found["uid"], found["read"], found["access"]) == (65534, "read me", True)
+    assert found["write"] is False
 
 
 def test_what_the_mode_forbids_stays_forbidden(here: Path) -> None:
