@@ -35,11 +35,12 @@ from delivery.runtime.queuelist import listed
 from delivery.runtime.reports import Reporter
 from delivery.runtime.requeue import requeue
 from delivery.spool import queueid, reading
-from delivery.spool.records import QueueState
+from delivery.spool.records import Listing, QueueState
 from delivery.spool.store import Spool
 
 LISTED = 1000  # messages of one queue answer at most
 LISTED_RECIPIENTS = 1000  # of each
+LISTED_TOTAL = 20_000  # recipients of one answer, or somewhat more; "more" says that there are more
 IDS = 2000  # of one request: it is one line of at most 64 KiB
 FLUSH_S = 5.0  # until what is flushed is being tried
 
@@ -154,8 +155,16 @@ class Commands:
             raise ControlError(f'"after" is a queue id, "limit" a number from 1 to {LISTED}')
         if not _is_count(most, LISTED_RECIPIENTS):
             raise ControlError(f'"recipients" is a number from 1 to {LISTED_RECIPIENTS}')
-        found = await parts.spool.listing(after=after, limit=limit + 1, recipients=most)
-        return {"messages": [listed(item) for item in found[:limit]], "more": len(found) > limit}
+        found: list[Listing] = []
+        shown, more = 0, True
+        while more and len(found) < limit and shown < LISTED_TOTAL:
+            size = min(limit - len(found), LISTED_TOTAL // most)
+            block = await parts.spool.listing(after=after, limit=size + 1, recipients=most)
+            more = len(block) > size
+            found += block[:size]
+            shown += sum(len(each.recipients) for each in block[:size])
+            after = found[-1].queue_id if found else ""
+        return {"messages": [listed(item) for item in found], "more": more}
 
     # what an operator does to messages
 

@@ -8,9 +8,10 @@ RULES        {"command": "status"} -> {"ok": true, ...}
              the socket is mode 0600 in a directory of mode 0700: who may open it may use it
              an engine that died leaves its socket; the next one takes its place, once it has the
              lock of the home (EngineLock): only one engine can be at work in a home
-             the public socket is where all may make files: nothing of theirs keeps it from its name
+             the public socket is where all may make files: nothing of theirs keeps it from its
+             name; one answer is made for it at a time, so that no user keeps the engine busy
 LIMITS       REQUEST_BYTES a request; IDLE_S between requests, and for an answer to be taken;
-             CONNECTIONS at once
+             CONNECTIONS at once, USER_CONNECTIONS of them of one user of the public socket
 ERRORS       ControlError, for both sides
 """
 
@@ -25,6 +26,7 @@ import pwd
 import secrets
 import socket
 import struct
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from delivery.errors import DeliveryError
 REQUEST_BYTES = 64 * 1024
 IDLE_S = 60.0
 CONNECTIONS = 32
+USER_CONNECTIONS = 4
 RENAMES = 100  # tries, when another user takes the name again and again
 
 SOCKET_PATH_BYTES = 107  # unix(7) sun_path
@@ -74,7 +77,8 @@ class ControlServer:
         self._is_public = is_public
         self._commands = dict(commands)
         self._server: asyncio.Server | None = None
-        self._open = 0
+        self._open: Counter[int | None] = Counter()  # connections of each user, where it counts
+        self._turn = asyncio.Lock() if is_public else contextlib.nullcontext()
 
     async def start(self) -> None:
         """Listen, in place of whatever is there; the caller holds the EngineLock."""
@@ -97,14 +101,18 @@ class ControlServer:
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
-        caller = await self._caller(writer) if self._is_public else None
+        uid = _user_of(writer) if self._is_public else None
+        self._open[uid] += 1
         try:
-            if self._open > CONNECTIONS:
+            most = USER_CONNECTIONS if self._is_public else CONNECTIONS
+            if self._open[uid] > most or self._open.total() > CONNECTIONS:
                 writer.write(_encoded({"ok": False, "error": "too many connections"}))
                 return
+            caller = None if uid is None else await asyncio.to_thread(_name_of, uid)
             while line := await asyncio.wait_for(reader.readline(), IDLE_S):
-                writer.write(await self._answer(line, caller))
+                async with self._turn:
+                    answer = await self._answer(line, caller)
+                writer.write(answer)
                 await asyncio.wait_for(writer.drain(), IDLE_S)
         except ValueError:  # of readline(): beyond the limit
             error = f"a request has at most {REQUEST_BYTES} bytes"
@@ -112,20 +120,8 @@ class ControlServer:
         except (OSError, TimeoutError):
             return  # who asked is gone, or has nothing more to ask
         finally:
-            self._open -= 1
+            self._open -= Counter([uid])  # and forgets who has none
             writer.close()
-
-    async def _caller(self, writer: asyncio.StreamWriter) -> str:
-        """The user at the other end; '' for one without a name. unix(7) SO_PEERCRED"""
-        peer = writer.get_extra_info("socket")
-        size = struct.calcsize("3i")
-        _, uid, _ = struct.unpack(
-            "3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        )
-        try:
-            return (await asyncio.to_thread(pwd.getpwuid, uid)).pw_name
-        except (KeyError, OSError):
-            return ""
 
     async def _answer(self, line: bytes, caller: str | None) -> bytes:
         try:
@@ -148,6 +144,23 @@ class ControlServer:
             known = ", ".join(sorted(self._commands))
             raise ControlError(f"no such command; known are {known}")
         return await command(request if caller is None else {**request, "caller": caller})
+
+
+def _user_of(writer: asyncio.StreamWriter) -> int:
+    """The number of the user at the other end. unix(7) SO_PEERCRED"""
+    peer = writer.get_extra_info("socket")
+    size = struct.calcsize("3i")
+    uid: int
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return uid
+
+
+def _name_of(uid: int) -> str:
+    """The user's name; '' for one without."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OSError):
+        return ""
 
 
 @contextlib.contextmanager

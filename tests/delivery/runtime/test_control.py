@@ -122,6 +122,48 @@ async def test_connections_are_bounded(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_one_user_does_not_take_all_connections_of_the_public_socket(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path / "s", COMMANDS, is_public=True)
+    await server.start()
+    idle = []
+    for _ in range(control.USER_CONNECTIONS):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        writer.write(b'{"command":"echo"}\n')
+        await reader.readline()
+        idle.append(writer)
+    assert (await exchange(tmp_path / "s"))[0]["error"] == "too many connections"
+    for writer in idle:
+        writer.close()
+    await until(lambda: not server._open)
+    assert (await exchange(tmp_path / "s", b'{"command":"echo"}\n'))[0]["ok"]
+    await server.stop()
+
+
+@asynchronous
+async def test_the_public_socket_makes_one_answer_at_a_time(tmp_path: Path) -> None:
+    at_work, most, gate = 0, 0, asyncio.Event()
+
+    async def slow(request: Mapping[str, Any]) -> dict[str, Any]:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await gate.wait()
+        at_work -= 1
+        return {}
+
+    server = ControlServer(tmp_path / "s", {"slow": slow}, is_public=True)
+    await server.start()
+    asking = [
+        asyncio.create_task(exchange(tmp_path / "s", b'{"command":"slow"}\n')) for _ in range(3)
+    ]
+    await until(lambda: server._open.total() == 3 and at_work == 1)
+    gate.set()
+    assert all(answer["ok"] for [answer] in await asyncio.gather(*asking))
+    assert most == 1
+    await server.stop()
+
+
+@asynchronous
 async def test_a_deep_home_is_reached(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["x" * 30] * 6)
     deep.mkdir(parents=True)
