@@ -83,7 +83,7 @@ class Verifier:
         self._cache = cache
         self._rules = rules
         self._clock = clock
-        self._running = 0
+        self._running: dict[str, float] = {}  # probes under way, and since when
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._saver: asyncio.Task[None] | None = None
         self._cleaned = clock()
@@ -120,12 +120,16 @@ class Verifier:
         raise AssertionError("the last question returns")
 
     def told(self, address: Address, outcome: Outcome) -> None:
-        """A probe of this address has ended. Called by whoever judges deliveries."""
-        self._running = max(self._running - 1, 0)
+        """A probe of this address has ended, for one of those that the address stands for.
+
+        Called by whoever judges deliveries.
+        """
+        key, now = _key(address), self._clock()
+        self._running.pop(key, None)
         rules = self._rules()
         if rules is None:
             return
-        settings, key, now = rules.parameters.bind(VerifySettings), _key(address), self._clock()
+        settings = rules.parameters.bind(VerifySettings)
         status = _FOUND[outcome.status]
         known = self._known(settings, key, now)
         is_good = known is not None and known.status is ProbeStatus.DELIVERABLE
@@ -152,7 +156,7 @@ class Verifier:
             else settings.address_verify_negative_refresh_time
         )
         if known.updated + refresh < now and now - known.probed > PROBE_S:
-            if self._running < settings.address_verify_pending_request_limit:
+            if self._count_running(now) < settings.address_verify_pending_request_limit:
                 if known.updated or settings.address_verify_negative_cache:
                     begun = Verified(known.status, now, known.updated, known.reason)
                     self._cache.put(key, begun)
@@ -160,6 +164,12 @@ class Verifier:
             else:
                 log.event("verify", problem="too many probes are under way", address=address.text)
         return Probe(known.status, known.reason)
+
+    def _count_running(self, now: float) -> int:
+        """Probes under way. One that an operator removed from the queue is never told of."""
+        running = self._running.items()
+        self._running = {key: since for key, since in running if now - since <= PROBE_S}
+        return len(self._running)
 
     def _known(self, settings: VerifySettings, key: str, now: float) -> Verified | None:
         found = self._cache.get(key)
@@ -174,11 +184,11 @@ class Verifier:
         before: Verified,
     ) -> None:
         """Queue a probe."""
-        self._running += 1
+        self._running[key] = self._clock()
         try:
             await self._enter(rules, settings, address)
         except BaseException as error:
-            self._running -= 1
+            self._running.pop(key, None)
             if before.updated:
                 self._cache.put(key, before)
             else:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from delivery.policy.facts import Probe, ProbeStatus, ProbeUnavailable
-from delivery.runtime.verifier import Verifier, VerifySettings, probe_sender
+from delivery.runtime.verifier import PROBE_S, Verifier, VerifySettings, probe_sender
 from delivery.runtime.verifycache import Verified, VerifyCache
-from delivery.values import Status
+from delivery.values import Recipient, Status
 from tables.addresses import Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
-from tests.delivery.runtime.rig import Queue, queue
+from tests.delivery.runtime.rig import Queue, outcome, queue
 from tests.delivery.spool.messages import NOW
 
 JOE = Address("joe", "far.example")
@@ -141,6 +141,40 @@ async def test_so_many_probes_are_under_way(tmp_path: Path) -> None:
         await made.queue.run()
         assert made.probes == 1
         assert made.cache.get("ann@far.example") is None
+
+
+@asynchronous
+async def test_a_probe_of_many_recipients_counts_once(tmp_path: Path) -> None:
+    async with desk(
+        tmp_path, address_verify_pending_request_limit="2", address_verify_poll_count="1"
+    ) as made:
+        made.queue.agent.gate = asyncio.Event()
+        team = Address("team", "far.example")
+        for address in (team, JOE):
+            await made.ask(address)
+        for name in ("a", "b"):  # whom the team's address stands for
+            recipient = Recipient(address=Address(name, "far.example"), original=team)
+            made.verifier.told(team, outcome(recipient, Status.SENT))
+        for name in ("ann", "bob"):
+            await made.ask(Address(name, "far.example"))
+        made.queue.agent.gate.set()
+        await made.queue.run()
+        assert made.cache.get("ann@far.example") is not None
+        assert made.cache.get("bob@far.example") is None  # joe and ann were under way
+
+
+@asynchronous
+async def test_a_probe_that_was_removed_does_not_count_for_ever(tmp_path: Path) -> None:
+    async with desk(
+        tmp_path, address_verify_pending_request_limit="1", address_verify_poll_count="1"
+    ) as made:
+        made.queue.agent.gate = asyncio.Event()
+        await made.ask()
+        made.queue.clock.now = NOW + PROBE_S + 1
+        await made.ask(Address("ann", "far.example"))
+        made.queue.agent.gate.set()
+        await made.queue.run()
+        assert made.cache.get("ann@far.example") is not None
 
 
 @asynchronous
