@@ -4,6 +4,8 @@ SUMMARY      Pickup(...).start(); it looks when the FIFO of the drop directory s
              and every LOOK_S; .waiting() messages; stop()
 RULES        a message leaves the drop directory once it is in the queue: a crash in between takes
              it in twice, never not at all
+             one that was taken and cannot be removed is set aside and told of once; where that
+             cannot be done either, this engine passes it over
              its owner is who sent it: the Received header names the number of that user
              what is refused for good goes back to its sender; what cannot be taken now stays; what
              never can is set aside
@@ -50,6 +52,7 @@ class Pickup:
         self._cleanup = cleanup
         self._rules = rules
         self._give_back = give_back
+        self._taken: set[str] = set()  # in the queue, and still here
         self._fifo = -1
         self._task: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
@@ -107,6 +110,8 @@ class Pickup:
             except OSError as error:
                 log.event("pickup", problem=str(error))
                 continue
+            self._taken.intersection_update(names)
+            names = [name for name in names if name not in self._taken]
             for start in range(0, len(names), BATCH):
                 rules = self._rules()
                 if rules is None:
@@ -126,7 +131,7 @@ class Pickup:
         try:
             async with self._long if dropped.is_long else contextlib.nullcontext():
                 await self._enter(rules, dropped)
-            self._drop.remove(name)
+            self._finish(name)
         except DropError as error:
             self._set_aside(name, str(error))
         except SmtpFailure as failure:
@@ -171,6 +176,14 @@ class Pickup:
             await self._give_back(rules, refused)
         finally:
             draft.abandon()
+
+    def _finish(self, name: str) -> None:
+        """It was taken: it must not be taken again."""
+        try:
+            self._drop.remove(name)
+        except OSError as error:
+            self._taken.add(name)
+            self._set_aside(name, f"it was taken and cannot be removed: {error}")
 
     def _set_aside(self, name: str, reason: str) -> None:
         self._tell(name, f"set aside: {reason}")

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
@@ -15,7 +17,7 @@ from delivery.runtime.pickup import Pickup
 from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool, SpoolLimits
-from delivery.submission.drop import Dropped, Slip, Writer, make_drop, read_terms
+from delivery.submission.drop import Drop, Dropped, Slip, Writer, make_drop, read_terms
 from delivery.values import Recipient
 from tables.addresses import NULL, Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
@@ -128,6 +130,31 @@ async def test_a_full_disk_lets_it_wait(tmp_path: Path) -> None:
         made.spool.limits = SpoolLimits()
         made.leave()
         await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 3
+
+
+@pytest.mark.parametrize("renames", [True, False])
+@asynchronous
+async def test_what_cannot_be_removed_is_taken_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: bool
+) -> None:
+    def refuse(self: Drop, name: str) -> None:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(Drop, "remove", refuse)
+    if not renames:
+        monkeypatch.setattr(Drop, "set_aside", refuse)
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        made.leave()
+        await until(lambda: bool(made.spool.fresh(1)) and made.pickup.waiting() == int(not renames))
+        looked = made.looked
+        made.leave()
+        await until(lambda: made.looked > looked)
+        await until(lambda: made.pickup.waiting() == 2 * int(not renames))
+        await until(lambda: len(made.spool.fresh()) == 2)
+        made.leave()
+        await until(lambda: len(made.spool.fresh()) == 3)
         assert len(await made.queued()) == 3
 
 
