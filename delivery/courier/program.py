@@ -6,6 +6,8 @@ RULES        environment: PATH, the exported names, the variables; nothing else
              shell could take for its own, or whose first word is no program, goes to /bin/sh -c;
              with a `shell` of the administrator's the line is its last argument
              standard output and error are read to the end and forgotten beyond OUTPUT_LIMIT
+             in another root directory no program brings rights with it, set-user-id or not: whoever
+             may write there could lay down a program and the files of accounts that it trusts
              the command has a session of its own; when the time is over, or nobody waits for the
              answer any more, the whole process group is killed
              a command that does not read its input has not failed: its exit status says whether
@@ -15,6 +17,7 @@ SOURCE       Postfix pipe_command(3), exec_command(3); sysexits(3)
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import select
@@ -31,6 +34,7 @@ from delivery.courier.wire import Answer, Run
 OUTPUT_LIMIT = 4096  # octets; Postfix VSTREAM_BUFSIZE
 PATH = "/usr/bin:/bin"  # _PATH_DEFPATH
 TEMPORARY = 75  # EX_TEMPFAIL
+PR_SET_NO_NEW_PRIVS = 38
 _PLAIN = re.compile(r"[0-9A-Za-z!@%_=+:,./ \t-]*[0-9A-Za-z!@%_=+:,./-][ \t]*")
 _LOOK_S = 0.2  # so often it is looked whether the command has ended
 
@@ -44,6 +48,8 @@ def run(order: Run, parts: Sequence[int], accounts: Accounts, waits: Callable[[]
         os.chroot(order.chroot)
         os.chdir("/")
     accounts.become(account)
+    if order.chroot:
+        gain_nothing()
     environment = make_environment(order)
     for argv in command_lines(order):
         try:
@@ -67,6 +73,14 @@ def run(order: Run, parts: Sequence[int], accounts: Accounts, waits: Callable[[]
         return _Conversation(process, order, waits).hold(parts)
     name = order.argv[0] if order.argv else order.command
     return _not_started(f"cannot run {name}: No such file or directory")
+
+
+def gain_nothing() -> None:
+    """No program started from here gets more rights than this process. prctl(2)"""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def make_environment(order: Run) -> dict[str, str]:

@@ -252,3 +252,11 @@ def test_a_mailbox_may_belong_to_a_number(folder: Path) -> None:
     assert [answer.dsn for answer in answers] == ["2.0.0"] + ["4.3.5"] * 4
     state = Path(answers[0].where).stat()
     assert (state.st_uid, state.st_gid) == (5000, 600)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can change the root directory")
+def test_no_program_in_another_root_directory_gains_rights() -> None:
+    look = replace(run(argv=("grep", "NoNewPrivs", "/proc/self/status")), user="nobody")
+    free, held = carry(look, replace(look, chroot="/"))
+    assert free.output.split() == ["NoNewPrivs:", "0"]
+    assert held.output.split() == ["NoNewPrivs:", "1"]
