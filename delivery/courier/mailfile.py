@@ -183,12 +183,15 @@ def _write(
         lock_file(descriptor, order.locks, _patience(order))
         if os.fstat(descriptor).st_nlink != 1:  # some POP servers remove the file
             return Answer(dsn="4.2.0", reason="target file status changed unexpectedly")
+    if is_regular and is_new:  # before there is a message in it, and with the right to read it
+        try:
+            sync_directory(os.path.dirname(order.path))
+        except OSError as error:
+            return failed(error, "4.3.0", "cannot keep the new file", switches=accounts.switches)
     if with_root:
         accounts.borrow(account)
     try:
         _copy(order, descriptor, parts, is_regular)
-        if is_regular and is_new:
-            sync_directory(os.path.dirname(order.path))
     except OSError as error:
         return failed(error, "5.3.0", "error writing message", switches=accounts.switches)
     finally:
@@ -238,7 +241,11 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def sync_directory(path: str) -> None:
     """Make the names in a directory durable. Raises OSError."""
-    directory = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        directory = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # to whom may write in it and not list it
+        os.sync()
+        return
     try:
         os.fsync(directory)
     finally:

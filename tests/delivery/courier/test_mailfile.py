@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.courier import mailfile
 from delivery.courier.mailfile import append as carry_out
 from delivery.courier.wire import Answer, Append
 from tests.delivery.courier.orders import HERE, LETTER, PREFIX, WRITTEN, append, parts
@@ -139,3 +140,32 @@ def test_the_prefix_is_written_as_it_is(tmp_path: Path, prefix: str) -> None:
     box = tmp_path / "box"
     assert do(replace(append(box), prefix=prefix), b"a").is_done
     assert box.read_bytes() == prefix.encode() + b"a\n\n"
+
+
+def test_a_directory_that_cannot_be_synced_gets_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(mailfile, "sync_directory", fail)
+    answer = do(append(tmp_path / "joe", is_mailbox=True))
+    assert answer.dsn == "4.3.0"  # it comes again, and must not be there then
+    assert (tmp_path / "joe").read_bytes() == b""
+
+
+def test_a_directory_that_cannot_be_listed_is_durable_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.open
+
+    def closed(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", closed)
+    monkeypatch.setattr(os, "sync", lambda: synced.append("all"))
+    assert do(append(tmp_path / "joe", is_mailbox=True)).is_done
+    assert synced == ["all"]
