@@ -10,7 +10,7 @@ RULES        sender and recipients are rewritten and expanded by the routing roo
              that a virtual alias was expanded is told to a sender who asked to hear of success
              REDIRECT leaves one recipient, the first, with its new address, and no filter
              one log line and one journal line for each message; one for each refusal
-             ETRN for a site that is being flushed already joins in
+             ETRN for a site that was flushed within FLUSH_S joins in; sites come one by one
 ERRORS       SmtpFailure (storage, limits, loop, content), TableUnavailable: the client is told,
              nothing kept
 SOURCE       Postfix cleanup(8), qmgr(8); RFC 5321 4.4, 6.3
@@ -43,6 +43,7 @@ from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError, TableError, TableUnavailable
 
+FLUSH_S = 10.0  # between two scans of the queue for one site
 NAMED = 100  # recipients of one message that the journal names
 
 
@@ -66,6 +67,7 @@ class Cleanup:
         self._counters = counters
         self._clock = clock
         self._flushes: dict[str, asyncio.Task[int]] = {}
+        self._flushing = asyncio.Lock()
 
     # mail of clients and users
 
@@ -228,15 +230,21 @@ class Cleanup:
         site = domain.lower()
         task = self._flushes.get(site)
         if task is None:
-            flush = self.spool.flush(self._clock(), site=site)
-            task = asyncio.get_running_loop().create_task(flush)
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._flush(site))
             self._flushes[site] = task
-            task.add_done_callback(lambda done: self._flushes.pop(site, None))
-        count = await asyncio.shield(task)
-        self._flushed()
-        return count
+            task.add_done_callback(
+                lambda done: loop.call_later(FLUSH_S, self._flushes.pop, site, None)
+            )
+        return await asyncio.shield(task)
 
     # inside
+
+    async def _flush(self, site: str) -> int:
+        async with self._flushing:  # each reads the recipients of the whole queue
+            count = await self.spool.flush(self._clock(), site=site)
+        self._flushed()
+        return count
 
     def _envelope(
         self, draft: Draft, cleaned: Cleaned, effects: Effects

@@ -192,3 +192,21 @@ async def test_that_an_alias_was_expanded_is_told_on_request(tmp_path: Path) -> 
         assert {item.notify for item in lease.envelope.recipients} == {frozenset({"FAILURE"})}
         [told] = lease.settled
         assert (told.recipient.address.text, told.is_expanded) == ("list@example.com", True)
+
+
+@asynchronous
+async def test_a_site_is_not_flushed_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites: list[str] = []
+
+    async def flush(now: float, *, site: str) -> int:
+        sites.append(site)
+        return 3
+
+    async with talking(tmp_path) as client:
+        cleanup = client.dialogue._cleanup
+        monkeypatch.setattr(client.spool, "flush", flush)
+        asked = ("far.example", "FAR.example", "b.example", "far.example")
+        assert [await cleanup.flush_site(site) for site in asked] == [3, 3, 3, 3]
+    assert sites == ["far.example", "b.example"]
