@@ -12,6 +12,7 @@ RULES        one set of rules for the whole connection, the one it began with
              XCLIENT begins the session anew, for the client that it names (XCLIENT_README)
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
              session's to answer with 421
+LIMITS       CHECKS_S for the checks of one command, then 451
 NOT DONE     STARTTLS, AUTH
 SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985
 """
@@ -21,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,7 @@ from delivery.errors import SmtpFailure
 from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
-from delivery.runtime import offers
+from delivery.runtime import eager, offers
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.draft import Arrival, ContentRefused, Draft, Origin
 from delivery.runtime.notices import Transcript
@@ -57,6 +58,12 @@ _WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
     events.SyntaxProblem,
 )
 _BLAMES = {452: Blame.RESOURCE, 451: Blame.SOFTWARE}
+# RFC 5321 4.5.3.2: a client waits five minutes for an answer. Postfix has no such bound: a sender
+# with a hundred mail servers that do not answer keeps it busy for longer than anybody waits.
+CHECKS_S = 300.0
+_TOO_LONG = Decision(
+    451, "4.3.0", "Error: the checks of this command take too long", blame=Blame.RESOURCE
+)
 _instances = itertools.count(1)
 
 
@@ -120,7 +127,7 @@ class Dialogue:
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
         facts = self._facts(Stage.CONNECT)
-        decision = await self._checks.client(facts)
+        decision = await _in_time(self._checks.client(facts))
         if decision.refused:
             return self.shown(self._refuse(decision, facts))
         self._note(decision, facts)
@@ -191,7 +198,7 @@ class Dialogue:
     async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
         stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
         facts = self._facts(stage, helo=name)  # the protocol is what it was before
-        decision = await self._checks.helo(facts)
+        decision = await _in_time(self._checks.helo(facts))
         if decision.refused:
             return self._refuse(decision, facts)
         self._note(decision, facts)
@@ -211,7 +218,7 @@ class Dialogue:
             "sasl_sender": event.auth or "",
         }
         facts = self._facts(Stage.MAIL, **known)
-        decision = await self._checks.mail(facts)
+        decision = await _in_time(self._checks.mail(facts))
         if decision.refused:
             self._forget()  # what access tables asked for too
             return self._refuse(decision, facts)
@@ -234,7 +241,7 @@ class Dialogue:
             self._is_forgiven = transaction.overshoot <= allowed
             return replies.reply(452, "4.5.3", "Error: too many recipients")
         facts = self._facts(Stage.RCPT, recipient=event.address, recipient_count=count)
-        decision = await self._checks.rcpt(facts)
+        decision = await _in_time(self._checks.rcpt(facts))
         if decision.refused:
             return self._refuse(decision, facts, recipient=event.given)
         self._note(decision, facts)
@@ -254,7 +261,7 @@ class Dialogue:
         transaction = self._transaction
         assert transaction is not None
         facts = self._message_facts(Stage.DATA)
-        decision = await self._checks.data(facts)
+        decision = await _in_time(self._checks.data(facts))
         if decision.refused:
             return self._refuse(decision, facts)
         self._note(decision, facts)
@@ -284,7 +291,7 @@ class Dialogue:
                 self._blame(Blame.BOUNCE)
                 return event.problem
             facts = self._message_facts(Stage.END_OF_MESSAGE, size=event.size)
-            decision = await self._checks.end_of_data(facts)
+            decision = await _in_time(self._checks.end_of_data(facts))
             if decision.refused:
                 return self._refuse(decision, facts)
             self._note(decision, facts)
@@ -318,7 +325,7 @@ class Dialogue:
     async def _vrfy(self, event: events.Vrfy) -> Reply:
         facts = self._facts(Stage.VRFY, recipient=event.address, smtputf8=event.smtputf8)
         kept = self._checks.effects
-        decision = await self._checks.rcpt(facts)
+        decision = await _in_time(self._checks.rcpt(facts))
         self._checks.effects = kept  # a question asks for nothing to be done to the message
         if decision.refused:
             return self._refuse(decision, facts, recipient=event.given)
@@ -326,7 +333,7 @@ class Dialogue:
 
     async def _etrn(self, event: events.Etrn) -> Reply:
         facts = self._facts(Stage.ETRN, etrn_domain=event.domain)
-        decision = await self._checks.etrn(facts)
+        decision = await _in_time(self._checks.etrn(facts))
         if decision.refused:
             return self._refuse(decision, facts)
         if not self.rules.flush_domains.matches_domain(event.domain):
@@ -427,6 +434,14 @@ class Dialogue:
                 client=self._client,
                 recipient=None if facts.recipient is None else facts.recipient.text,
             )
+
+
+async def _in_time(checks: Coroutine[Any, Any, Decision]) -> Decision:
+    """What the checks of one command decide, as long as the client waits for it."""
+    try:
+        return await eager.within(CHECKS_S, checks)
+    except TimeoutError:
+        return _TOO_LONG
 
 
 def _origin(facts: Facts, *, smtputf8: bool) -> Origin:

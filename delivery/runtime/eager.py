@@ -1,10 +1,12 @@
 """eager - a coroutine is run at once, and becomes a task only when it really waits.
 
 SUMMARY      run(coroutine, on_done): starts it in the caller's frame
+             await within(seconds, coroutine): its result
 RULES        most commands of a session are answered without waiting for anybody; a task for each
              would cost more than the answer
              until its first suspension the coroutine has no current task: what needs one
              (asyncio.timeout, TaskGroup) belongs behind create_task
+             within() has one for what waits, and a deadline: TimeoutError
              on_done gets None or the exception, in the caller's frame or later in the loop
 SOURCE       asyncio eager tasks of Python 3.12, which 3.11 lacks
 """
@@ -14,7 +16,9 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
 
 
 def run(
@@ -39,18 +43,36 @@ def run(
     return task
 
 
+async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it returns; raises TimeoutError when it waits for longer, and ends it."""
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+        if task.done():
+            return task.result()
+        raise TimeoutError
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
 def _outcome(task: asyncio.Task[None]) -> BaseException | None:
     if task.cancelled():
         return asyncio.CancelledError()
     return task.exception()
 
 
-async def _carry_on(coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
-    await _rest(coroutine, awaited)
+async def _carry_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
+    return await _rest(coroutine, awaited)
 
 
 @types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
     """Wait for what the coroutine already waits for, then drive it to its end."""
     try:
         while True:
@@ -60,5 +82,5 @@ def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, 
                 awaited = coroutine.throw(error)
             else:
                 awaited = coroutine.send(value)
-    except StopIteration:
-        return
+    except StopIteration as end:
+        return cast(T, end.value)

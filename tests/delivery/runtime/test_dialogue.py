@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from delivery.journal import Journal
 from delivery.policy.facts import Stage
+from delivery.runtime import dialogue
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
 from delivery.spool import Spool
@@ -434,3 +436,20 @@ async def test_a_socket_of_a_policy_service_may_lie_in_the_queue(tmp_path: Path)
         assert [endpoint for endpoint, _ in client.ask.requests] == [
             "unix:/var/queue/private/policy"
         ]
+
+
+@asynchronous
+async def test_checks_that_take_too_long_end_with_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(service: object, attributes: object) -> str:
+        await asyncio.Event().wait()
+        return "OK"
+
+    monkeypatch.setattr(dialogue, "CHECKS_S", 0.0)
+    rule = "check_policy_service unix:private/policy"
+    async with talking(tmp_path, smtpd_recipient_restrictions=rule) as client:
+        client.ask.policy = never  # type: ignore[method-assign]
+        replies = await client.say("EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>")
+        assert replies[-1] == "451 4.3.0 Error: the checks of this command take too long"
+        assert (await client.say("RSET"))[0].startswith("250")

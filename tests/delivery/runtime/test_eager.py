@@ -154,3 +154,56 @@ def test_a_callback_may_start_the_next(loop: str) -> None:
         assert count == 50
 
     run(test(), loop)
+
+
+@loops
+def test_within_a_time(loop: str) -> None:
+    ended: list[str] = []
+
+    async def short() -> str:
+        return "short"
+
+    async def waiting(gate: asyncio.Event) -> str:
+        await gate.wait()
+        await asyncio.sleep(0)
+        return "waited"
+
+    async def failing() -> str:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def endless() -> str:
+        try:
+            return await waiting(asyncio.Event())
+        finally:
+            ended.append("endless")
+
+    async def test() -> None:
+        assert await eager.within(0.0, short()) == "short"
+        gate = asyncio.Event()
+        asyncio.get_running_loop().call_soon(gate.set)
+        assert await eager.within(60.0, waiting(gate)) == "waited"
+        with pytest.raises(ZeroDivisionError):
+            await eager.within(60.0, failing())
+        with pytest.raises(TimeoutError):
+            await eager.within(0.0, endless())
+        await asyncio.sleep(0)
+        assert ended == ["endless"]
+
+    run(test(), loop)
+
+
+@loops
+def test_who_waits_within_a_time_needs_no_task(loop: str) -> None:
+    async def test() -> None:
+        ends, found = Ends(), []
+
+        async def outer() -> None:
+            found.append(await eager.within(60.0, asyncio.sleep(0, "slept")))
+
+        task = eager.run(outer(), ends)
+        assert task is not None
+        await task
+        assert found == ["slept"]
+
+    run(test(), loop)
