@@ -21,13 +21,15 @@ _STATUS = re.compile(r"([245])(\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)(.*)", re.DOTAL
 class ErrorAgent:
     """error(8) with Status.BOUNCED, retry(8) with Status.DEFERRED."""
 
-    def __init__(self, status: Status = Status.BOUNCED) -> None:
+    def __init__(self, status: Status = Status.BOUNCED, reason: str = "") -> None:
+        """`reason`: in place of the next hop, for an agent that cannot work."""
         self._status = status
+        self.reason = reason
         self._class = "5" if status is Status.BOUNCED else "4"
 
     async def deliver(self, delivery: Delivery) -> Result:
         """The same outcome for all recipients."""
-        dsn, reason = self.explain(delivery.route.nexthop)
+        dsn, reason = self.explain(self.reason or delivery.route.nexthop)
         return Result(outcomes=settle(delivery.recipients, self._status, dsn, reason))
 
     def explain(self, nexthop: str) -> tuple[str, str]:

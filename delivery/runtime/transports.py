@@ -44,6 +44,7 @@ from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Status
+from tables import sizelimits
 from tables.parameters import REGISTRY, Parameters
 from tables.reading.lookup import Maps
 from tables.reading.matchlist import MatchList
@@ -135,6 +136,11 @@ class Transports:
             return None
         if service.overrides:
             parameters = parameters.with_overrides(service.overrides)
+        if problem := sizelimits.conflict(parameters, service.daemon):
+            log.event(
+                service.daemon, transport=transport, problem=f"configuration error: {problem}"
+            )
+            return ErrorAgent(Status.DEFERRED, "4.3.0 unknown mail transport error")
         agent = maker(rules, parameters, transport)
         name = _FILTERS.get(service.daemon, "")
         filters = rules.snapshot.maps(parameters.text(name)) if name else None

@@ -16,8 +16,10 @@ from panel.models.recording import recorded
 from panel.models.restriction import RestrictionList, class_names
 from panel.models.table import SECRET_KINDS, Table
 from panel.validators import check_parameter
-from tables import specs
+from tables import sizelimits, specs
+from tables.errors import TableError
 from tables.itemtext import split_items
+from tables.parameters import Parameters
 
 
 class Parameter(models.Model):
@@ -67,6 +69,23 @@ class Parameter(models.Model):
         check_parameter(self.name, self.value, own_names=class_names())
         if self.name in specs.PASSWORD_MAPS:
             self._check_password_tables()
+        if self.name in ("message_size_limit", *sizelimits.LIMITS.values()):
+            self._check_size_limits()
+
+    def _check_size_limits(self) -> None:
+        """Refuses limits with which an agent would deliver nothing."""
+        others = Parameter.objects.exclude(pk=self.pk).values_list("name", "value")
+        parameters = Parameters({**dict(others), self.name: self.value})
+        for daemon, name in sizelimits.LIMITS.items():
+            if self.name not in (name, "message_size_limit"):
+                continue
+            try:
+                problem = sizelimits.conflict(parameters, daemon)
+            except TableError:
+                continue  # another row is wrong
+            if problem:
+                message = _("%(daemon)s(8) would deliver nothing: %(problem)s.")
+                raise ValidationError({"value": message % {"daemon": daemon, "problem": problem}})
 
     def _check_password_tables(self) -> None:
         """Refuses tables whose values are shown. Lint sees those that are named later."""

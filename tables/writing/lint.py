@@ -16,7 +16,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from tables import parametertext, specs
+from tables import parametertext, sizelimits, specs
 from tables.domains import parse_network
 from tables.errors import AddressSyntaxError, EntryError, ParameterError, TableError
 from tables.formats.base import FailMap, Map
@@ -286,6 +286,27 @@ def trusted_world(subject: Subject, report: Report) -> None:
                 )
 
 
+def size_limits(subject: Subject, report: Report) -> None:
+    """No agent has a limit for mailboxes below the limit for messages."""
+    for place in subject.places:
+        for daemon, name in sizelimits.LIMITS.items():
+            if place.name and (place.daemon != daemon or not place.own.keys() & {name, MESSAGES}):
+                continue
+            try:
+                problem = sizelimits.conflict(place.parameters, daemon)
+            except TableError:
+                continue  # the check of values says so
+            if problem:
+                report.warning(
+                    "size-limit",
+                    subject.row(place, name) or subject.row(place, MESSAGES),
+                    f"{place.label}{problem}: {daemon}(8) delivers nothing, and its mail waits. "
+                    f"Raise {name}, or lower {MESSAGES}.",
+                )
+
+
+MESSAGES = "message_size_limit"
+
 # resolve.c: these pairs contradict each other; local and relay together do not
 CONTRADICTIONS = tuple(
     frozenset(pair)
@@ -357,6 +378,7 @@ CHECKS: tuple[Check, ...] = (
     unused_tables,
     open_relay,
     trusted_world,
+    size_limits,
     domain_classes,
     own_aliases,
 )

@@ -56,6 +56,17 @@ async def test_it_works(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_mailbox_that_takes_less_than_the_server_takes_nothing(tmp_path: Path) -> None:
+    made = transports(tmp_path)
+    given = rules(tmp_path, values={"mailbox_size_limit": "1000"})
+    agent = made.agent(given, "local")
+    assert isinstance(agent, ErrorAgent)
+    assert agent.explain(agent.reason) == ("4.3.0", "unknown mail transport error")
+    assert type(made.agent(given, "virtual")) is MailboxAgent
+    await made.close()
+
+
+@asynchronous
 async def test_services_decide(tmp_path: Path) -> None:
     given = rules(
         tmp_path,

@@ -116,3 +116,13 @@ def test_passwords_are_asked_of_tables_that_show_them_to_nobody() -> None:
         make(Parameter, name="lmtp_sasl_password_maps", value="hash:secrets, hash:shown")
     assert set(caught.value.message_dict) == {"value"}
     make(Parameter, name="relocated_maps", value="hash:shown")
+
+
+def test_a_mailbox_takes_what_the_server_takes() -> None:
+    with pytest.raises(ValidationError, match="would deliver nothing"):
+        make(Parameter, name="mailbox_size_limit", value="1000")
+    for name in ("mailbox_size_limit", "virtual_mailbox_limit"):
+        with pytest.raises(ValidationError, match="smaller than message_size_limit"):
+            make(Parameter, name="message_size_limit", value="60000000")
+        make(Parameter, name=name, value="0")
+    make(Parameter, name="message_size_limit", value="60000000")

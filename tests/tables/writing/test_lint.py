@@ -284,6 +284,31 @@ def test_it_warns_of_a_table_that_nothing_asks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"mailbox_size_limit": "1000"}, ["parameter:mailbox_size_limit"]),
+        ({"message_size_limit": "60000000"}, ["parameter:message_size_limit"] * 2),
+        ({"message_size_limit": "0", "mailbox_size_limit": "0"}, ["parameter:message_size_limit"]),
+        ({"message_size_limit": "1000", "mailbox_size_limit": "1000"}, []),
+        (dict.fromkeys(("mailbox_size_limit", "virtual_mailbox_limit"), "0"), []),
+    ],
+)
+def test_it_warns_of_a_mailbox_that_takes_less_than_the_server(
+    tmp_path: Path, values: dict[str, str], found: list[str]
+) -> None:
+    compiled = Compiled(tmp_path, rows(values=values))
+    assert compiled.errors == []
+    assert compiled.warnings == [("size-limit", row) for row in found]
+
+
+def test_it_warns_of_a_service_whose_mailboxes_take_less(tmp_path: Path) -> None:
+    services = [service("small unix - n n - - local -o mailbox_size_limit=5000")]
+    compiled = Compiled(tmp_path, rows(services=services))
+    assert compiled.errors == []
+    assert compiled.only_warning.check == "size-limit"
+
+
+@pytest.mark.parametrize(
     ("relay", "recipient"),
     [
         (["permit_mynetworks"], []),
