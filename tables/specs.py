@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tables import keytext, values
+from tables import destinations, keytext, values
 from tables.errors import EntryError
 
 
@@ -167,7 +167,7 @@ KINDS: dict[str, Kind] = {
             name="aliases",
             help="Local names, and where their mail goes.",
             parse_key=keytext.alias_key,
-            parse_value=values.parse_alias_destinations,
+            parse_value=destinations.parse_alias_destinations,
             key_help="A name without a domain, such as postmaster",
             value_help="Addresses, local names, /file, |command or :include:/file, with commas",
         ),

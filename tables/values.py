@@ -2,14 +2,14 @@
 
 SUMMARY      parse_recipients  virtual(5)    "a@x, b@y, @z"      -> Address, ...
              parse_rewrite     canonical(5), generic(5), bcc     -> one Address
-             parse_alias_destinations  aliases(5)                -> Destination, ...
              parse_transport   transport(5)  "smtp:[gw]:2525"    -> Transport
              parse_action      access(5)     "REJECT go away"    -> Action
              parse_check_action  header_checks(5)                -> Action
 RULES        the engine reads with the same functions that a form checks with
              "@other.example" among addresses keeps the user name: Address('', 'other.example')
 ERRORS       EntryError, its text a sentence for the administrator
-SOURCE       access(5), aliases(5), canonical(5), header_checks(5), transport(5), virtual(5)
+NOT DONE     destinations of aliases: destinations.py
+SOURCE       access(5), canonical(5), header_checks(5), transport(5), virtual(5)
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 
 from tables import domains, lexical
 from tables.addresses import Address
@@ -92,73 +91,6 @@ def _items(text: str) -> list[str]:
         return lexical.internal_items(text)
     except AddressSyntaxError as error:
         raise EntryError(str(error)) from error
-
-
-class DestinationKind(Enum):
-    """What one destination of an alias is. aliases(5)."""
-
-    ADDRESS = "address"
-    COMMAND = "command"
-    FILE = "file"
-    INCLUDE = "include"
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """`text` is the command, the path, or the unquoted address; `address` is set for the latter."""
-
-    kind: DestinationKind
-    text: str
-    address: Address | None = None
-
-    @property
-    def written(self) -> str:
-        """As it stands in an alias table."""
-        match self.kind:
-            case DestinationKind.ADDRESS if self.address is not None:
-                return self.address.text
-            case DestinationKind.COMMAND:
-                return _quote_if_needed("|" + self.text)
-            case DestinationKind.INCLUDE:
-                return ":include:" + _quote_if_needed(self.text)
-            case _:
-                return _quote_if_needed(self.text)
-
-
-def parse_alias_destinations(text: str) -> tuple[Destination, ...]:
-    """The destinations of an alias, in order. aliases(5)."""
-    found: list[Destination] = []
-    for item in _items(text):
-        if item.startswith("|"):
-            command = item[1:].strip()
-            if not command:
-                raise EntryError('After "|" a command must follow.')
-            found.append(Destination(DestinationKind.COMMAND, command))
-        elif item.startswith("/"):
-            found.append(Destination(DestinationKind.FILE, item))
-        elif item.lower().startswith(":include:"):
-            path = item[len(":include:") :]
-            if not path.startswith("/"):
-                raise EntryError('After ":include:" the full path of a file must follow.')
-            found.append(Destination(DestinationKind.INCLUDE, path))
-        else:
-            address = read_address(item)
-            if not address.local:
-                raise EntryError(f"{item!r} has no user name.")
-            found.append(Destination(DestinationKind.ADDRESS, item, address))
-    if not found:
-        raise EntryError("There is no destination.")
-    return tuple(found)
-
-
-_NEEDS_QUOTES = re.compile(r'[\x00-\x20"(),:;<>@\[\\\]]')
-
-
-def _quote_if_needed(text: str) -> str:
-    if not _NEEDS_QUOTES.search(text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 # --- transports ------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from delivery.agents.destinations import read_destinations
 from tables.addresses import Address, split_extension
+from tables.destinations import read_destinations
 from tables.keys import Key, alias_keys
 
 

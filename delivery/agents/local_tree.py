@@ -23,13 +23,6 @@ from dataclasses import dataclass, replace
 
 from delivery import log
 from delivery.agents.courier import CourierFailed
-from delivery.agents.destinations import (
-    Destination,
-    Kind,
-    read_destinations,
-    read_file,
-    read_relay,
-)
 from delivery.agents.local_case import (
     LEVEL_LIMIT,
     NOBODY,
@@ -44,6 +37,13 @@ from delivery.agents.users import LookupFailed, User, Users
 from delivery.courier.wire import Answer, ReadForward, ReadInclude
 from delivery.trace import HeaderScan
 from tables.addresses import Address
+from tables.destinations import (
+    Destination,
+    Kind,
+    read_destinations,
+    read_file,
+    read_relay,
+)
 from tables.errors import EntryError, TableUnavailable
 from tables.keys import Key, alias_keys
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from panel.models.table import Entry, EntryQuerySet, Table
 from tables import values
 from tables.addresses import Address
+from tables.destinations import parse_alias_destinations
 from tables.errors import EntryError
 
 
@@ -108,7 +109,7 @@ class Alias(WellKnown, Entry):
     def destinations(self) -> list[str]:
         """Addresses, local names, /file, |command or :include:/file, one by one."""
         try:
-            return [each.written for each in values.parse_alias_destinations(self.value)]
+            return [each.written for each in parse_alias_destinations(self.value)]
         except EntryError:
             return [self.value]  # as it was put into the database; a publish says what is wrong
 
@@ -120,7 +121,7 @@ class Alias(WellKnown, Entry):
     def addresses(self) -> list[Address]:
         """Those among the destinations."""
         try:
-            found = values.parse_alias_destinations(self.value)
+            found = parse_alias_destinations(self.value)
         except EntryError:
             return []
         return [each.address for each in found if each.address is not None]

@@ -8,11 +8,9 @@ from tables.addresses import Address
 from tables.errors import EntryError
 from tables.values import (
     Action,
-    DestinationKind,
     Transport,
     find_slip,
     parse_action,
-    parse_alias_destinations,
     parse_check_action,
     parse_recipients,
     parse_rewrite,
@@ -77,35 +75,6 @@ def test_rewriting_needs_one_address() -> None:  # canonical(5)
     assert parse_rewrite("@x.test") == Address("", "x.test")
     with pytest.raises(EntryError, match="One address"):
         parse_rewrite("a@x.test, b@x.test")
-
-
-def test_it_reads_alias_destinations() -> None:  # aliases(5)
-    text = "joe, jane@x.test, \"|/bin/cmd 'a b'\", /var/mail/x, :include:/etc/list, |run, \\root"
-    found = parse_alias_destinations(text)
-    assert [(each.kind, each.text) for each in found] == [
-        (DestinationKind.ADDRESS, "joe"),
-        (DestinationKind.ADDRESS, "jane@x.test"),
-        (DestinationKind.COMMAND, "/bin/cmd 'a b'"),
-        (DestinationKind.FILE, "/var/mail/x"),
-        (DestinationKind.INCLUDE, "/etc/list"),
-        (DestinationKind.COMMAND, "run"),
-        (DestinationKind.ADDRESS, "root"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "no destination"),
-        ("|", "a command must follow"),
-        (":include:list", "full path"),
-        ("@x.test", "no user name"),
-        ("joe@x..test", "Two dots"),
-    ],
-)
-def test_it_rejects_alias_destinations(text: str, sentence: str) -> None:
-    with pytest.raises(EntryError, match=sentence):
-        parse_alias_destinations(text)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """destinations - what a line of an alias, a .forward or an :include: file names, one by one.
 
-SUMMARY      read_destinations(text) -> Destination, ...
+SUMMARY      read_destinations(text) -> Destination, ... as the engine delivers to them
+             parse_alias_destinations(text): the same, for whom each of them has to be right
 RULES        |command, /file, ~/file, :include:/file; everything else is an address
              what one of them gets wrong is its own failure: the others are delivered to
 LIMITS       LINE_LIMIT characters a line of a file
-ERRORS       none: what cannot be read is of the kind BAD
+ERRORS       read_...: none, what cannot be read is of the kind BAD; parse_...: EntryError, its text
+             a sentence for the administrator
 SOURCE       aliases(5), local(8); Postfix local/token.c
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -35,22 +38,64 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """`text` is the command, the path, or what was written; `address` is not yet completed."""
+    """`text` is the command, the path, or what was written; `address` is not yet completed.
+
+    `problem`: what is wrong with it, where the kind does not say so.
+    """
 
     kind: Kind
     text: str
     address: Address | None = None
+    problem: str = ""
+
+    @property
+    def written(self) -> str:
+        """As it stands in an alias table."""
+        match self.kind:
+            case Kind.ADDRESS if self.address is not None:
+                return self.address.text
+            case Kind.COMMAND:
+                return _quote_if_needed("|" + self.text)
+            case Kind.INCLUDE:
+                return ":include:" + _quote_if_needed(self.text)
+            case _:
+                return _quote_if_needed(self.text)
 
 
 def read_destinations(text: str) -> tuple[Destination, ...]:
     """The destinations in one line or in the value of an alias, in order."""
     try:
         items = internal_items(_plain_blanks(text))
-    except AddressSyntaxError:
-        return (Destination(Kind.BAD, text.strip()),)
+    except AddressSyntaxError as error:
+        return (Destination(Kind.BAD, text.strip(), problem=str(error)),)
     if not items and text.strip() in ('""', "<>"):
         return (Destination(Kind.ADDRESS, "", NULL),)
     return tuple(map(_read, items))
+
+
+def parse_alias_destinations(text: str) -> tuple[Destination, ...]:
+    """The destinations of an alias, in order. Raises EntryError. aliases(5)."""
+    found = read_destinations(text)
+    if not found:
+        raise EntryError("There is no destination.")
+    for each in found:
+        if problem := _problem(each):
+            raise EntryError(problem)
+    return found
+
+
+def _problem(found: Destination) -> str:
+    """What is wrong with a destination, beside what a delivery to it may meet."""
+    match found.kind:
+        case Kind.COMMAND if not found.text:
+            return 'After "|" a command must follow.'
+        case Kind.INCLUDE if not found.text.startswith("/"):
+            return 'After ":include:" the full path of a file must follow.'
+        case Kind.HOME_FILE:
+            return "An alias has no home directory: give the full path of the file."
+        case Kind.ADDRESS if found.address is not None and not found.address.local:
+            return f"{found.text!r} has no user name." if found.text else "There is no destination."
+    return found.problem
 
 
 def read_relay(text: str) -> Address | None:
@@ -82,8 +127,8 @@ def _read(item: str) -> Destination:
     written = _without_route(item)
     try:
         address = read_address(written)
-    except EntryError:
-        return Destination(Kind.BAD, item)
+    except EntryError as error:
+        return Destination(Kind.BAD, item, problem=str(error))
     # the domain as it is written: other servers see it
     spelled = replace(address, domain=written.rpartition("@")[2] if address.domain else "")
     return Destination(Kind.ADDRESS, item, spelled)
@@ -93,6 +138,16 @@ def _without_route(item: str) -> str:
     """The address behind a source route, @a,@b:user@domain. RFC 5321 appendix C."""
     route, colon, address = item.partition(":")
     return address if colon and route.startswith("@") and "@" in address else item
+
+
+_NEEDS_QUOTES = re.compile(r'[\x00-\x20"(),:;<>@\[\\\]]')
+
+
+def _quote_if_needed(text: str) -> str:
+    if not _NEEDS_QUOTES.search(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _plain_blanks(text: str) -> str:

@@ -6,8 +6,15 @@ import random
 
 import pytest
 
-from delivery.agents.destinations import Kind, read_destinations, read_file, read_relay
 from tables.addresses import NULL, Address
+from tables.destinations import (
+    Kind,
+    parse_alias_destinations,
+    read_destinations,
+    read_file,
+    read_relay,
+)
+from tables.errors import EntryError
 
 
 def read(text: str) -> list[tuple[str, str]]:
@@ -83,3 +90,40 @@ def test_a_relay_for_unknown_users_is_an_address() -> None:
     assert read_relay("|cmd") == Address("|cmd", "")
     assert read_relay("joe@") is None
     assert read_relay("") is None
+
+
+def test_it_reads_alias_destinations() -> None:  # aliases(5)
+    text = "joe, jane@x.test, \"|/bin/cmd 'a b'\", /var/mail/x, :include:/etc/list, |run, \\root"
+    found = parse_alias_destinations(text)
+    assert [(each.kind, each.text) for each in found] == [
+        (Kind.ADDRESS, "joe"),
+        (Kind.ADDRESS, "jane@x.test"),
+        (Kind.COMMAND, "/bin/cmd 'a b'"),
+        (Kind.FILE, "/var/mail/x"),
+        (Kind.INCLUDE, "/etc/list"),
+        (Kind.COMMAND, "run"),
+        (Kind.ADDRESS, "root"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "no destination"),
+        ("|", "a command must follow"),
+        (":include:list", "full path"),
+        ("@x.test", "no user name"),
+        ("joe@x..test", "Two dots"),
+        ("~/box", "no home directory"),
+        ('""', "no destination"),
+    ],
+)
+def test_it_rejects_alias_destinations(text: str, sentence: str) -> None:
+    with pytest.raises(EntryError, match=sentence):
+        parse_alias_destinations(text)
+
+
+@pytest.mark.parametrize("text", ["\"|/bin/cmd 'a b'\"", "/box", ':include:"/a list"', "a@B.test"])
+def test_destinations_are_written_as_they_are_read(text: str) -> None:
+    [found] = parse_alias_destinations(text)
+    assert found.written == text
