@@ -2,8 +2,11 @@
 
 SUMMARY      names_of(certificate) -> DNS names; common_name(certificate, "subject" or "issuer")
              fingerprints(der, digest) -> (of the certificate, of its public key)
+             load_keys(context, chain_files, cert_file, key_file)
              `certificate` is what ssl.SSLObject.getpeercert() gives, `der` the octets themselves
 RULES        a certificate without DNS names has its common name
+             a file of a chain holds a key, certificates or both; a key comes before its certificate
+             a key that wants a password is of no use: nobody is there to type it
              fingerprints are lower-case hexadecimal digits; an unknown digest is sha256
 SOURCE       RFC 5280; Postfix tls_verify.c, tls_fprint.c
 """
@@ -11,12 +14,52 @@ SOURCE       RFC 5280; Postfix tls_verify.c, tls_fprint.c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # digests that a fingerprint may be of; md5 is Postfix's default of old
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+FILE_LIMIT = 1024 * 1024  # octets of a file that are looked at
 _SEQUENCE = 0x30
+
+
+def load_keys(
+    context: ssl.SSLContext, chain_files: Iterable[str], cert_file: str, key_file: str
+) -> None:
+    """Load those of the chain files, else those of the other two. Raises OSError.
+
+    OSError too when there are none at all for a server.
+    """
+    pairs = list(_pairs(chain_files))
+    if not pairs and cert_file:
+        pairs = [(cert_file, key_file)]
+    if not pairs and context.protocol is ssl.PROTOCOL_TLS_SERVER:
+        raise OSError("there is no certificate")
+    for certificate, key in pairs:
+        try:
+            context.load_cert_chain(certificate, key or None, password=_no_password)
+        except ssl.SSLError as error:
+            raise OSError(f"{certificate}: {error.reason or error}") from error
+        except OSError as error:
+            raise OSError(f"{certificate} or {key}: {error.strerror}") from error
+
+
+def _pairs(files: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(file with certificates, file with their key); postconf(5) smtpd_tls_chain_files."""
+    key = ""
+    for name in files:
+        with open(name, "rb") as stream:
+            text = stream.read(FILE_LIMIT)
+        if b"PRIVATE KEY-----" in text:
+            key = name
+        if b"-----BEGIN CERTIFICATE-----" in text:
+            yield name, key
+
+
+def _no_password() -> str:
+    """OpenSSL would ask the terminal, and wait."""
+    return ""
 
 
 def names_of(certificate: Mapping[str, Any]) -> list[str]:

@@ -80,16 +80,15 @@ def received(
     mail_name: str,
     when: float,
     recipient: Address | None = None,
-    tls: str = "",
-    login: str = "",
+    comments: Iterable[str] = (),
     userid: int | None = None,
 ) -> bytes:
     """Our Received header for a message that came in, CRLF line ends.
 
-    `recipient` is the only recipient as given at RCPT, None when there are several. `tls` is
-    "TLSv1.3 with cipher ... (256/256 bits)", `login` the authenticated user when it is to be shown
-    (postconf(5) smtpd_tls_received_header, smtpd_sasl_authenticated_header). `userid` is the user
-    of this machine who handed it in, when no client did.
+    `recipient` is the only recipient as given at RCPT, None when there are several. `comments`
+    say how it came (postconf(5) smtpd_tls_received_header, smtpd_sasl_authenticated_header), what
+    is not ours in them scrubbed. `userid` is the user of this machine who handed it in, when no
+    client did.
     """
     client = envelope.client
     if client is None:
@@ -104,10 +103,7 @@ def received(
     address = f"IPv6:{client.address}" if client.is_ipv6 else client.address
     helo = scrub(envelope.helo, smtputf8=utf8) or client.name
     lines = [f"Received: from {helo} ({scrub(client.name)} [{scrub(address)}])"]
-    if tls:
-        lines.append(f"\t(using {re.sub(r'[^ -~]', '?', tls)})")
-    if login:
-        lines.append(f"\t(Authenticated sender: {scrub(login, smtputf8=utf8)})")
+    lines += [f"\t({comment})" for comment in comments]
     ours = f"\tby {myhostname} ({mail_name}) with {envelope.protocol} id {queue_id}"
     if recipient is None:
         lines.append(f"{ours}; {mail_date(when)}")

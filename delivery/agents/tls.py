@@ -21,7 +21,7 @@ from typing import Any
 
 from delivery import log
 from delivery.agents.tlspolicy import Level, TlsPolicy, TlsSettings
-from delivery.certificates import fingerprints, names_of
+from delivery.certificates import fingerprints, load_keys, names_of
 from delivery.errors import DeliveryError
 
 
@@ -75,10 +75,12 @@ class TlsContexts:
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         settings = self._settings
-        for file in settings.smtp_tls_chain_files:
-            context.load_cert_chain(file)
-        if not settings.smtp_tls_chain_files and settings.smtp_tls_cert_file:
-            context.load_cert_chain(settings.smtp_tls_cert_file, settings.smtp_tls_key_file or None)
+        load_keys(
+            context,
+            settings.smtp_tls_chain_files,
+            settings.smtp_tls_cert_file,
+            settings.smtp_tls_key_file,
+        )
 
 
 def server_name(policy: TlsPolicy, host: str, domain: str) -> str:

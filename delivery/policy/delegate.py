@@ -16,6 +16,7 @@ from delivery.policy.case import Case
 from delivery.policy.facts import Facts, PolicyService, PolicyServiceUnavailable, Stage, Tls
 from delivery.policy.registry import Answer, restriction
 from delivery.policy.settings import PolicySettings
+from delivery.xtext import xtext_encode
 from tables.errors import EntryError
 from tables.itemtext import split_items
 from tables.parametertext import read_integer, read_seconds
@@ -51,8 +52,8 @@ def attributes(facts: Facts, context: str) -> tuple[tuple[str, str], ...]:
         ("sasl_method", facts.sasl_method),
         ("sasl_username", facts.login),
         ("sasl_sender", facts.sasl_sender),
-        ("ccert_subject", tls.subject_name if tls.is_trusted else ""),
-        ("ccert_issuer", tls.issuer_name if tls.is_trusted else ""),
+        ("ccert_subject", xtext_encode(tls.subject_name) if tls.is_trusted else ""),
+        ("ccert_issuer", xtext_encode(tls.issuer_name) if tls.is_trusted else ""),
         ("ccert_fingerprint", tls.certificate_fingerprint),
         ("ccert_pubkey_fingerprint", tls.public_key_fingerprint),
         ("encryption_protocol", tls.protocol),

@@ -1,6 +1,6 @@
 """ask - whom restrictions may wait for: the DNS, policy services, probes of addresses, a clock.
 
-SUMMARY      Asker(resolver) keeps delivery.policy.facts.Ask
+SUMMARY      Asker(resolver) keeps delivery.policy.facts.Ask; .logins: who may log in
 SOURCE       SMTPD_ACCESS_README
 """
 
@@ -14,6 +14,7 @@ from delivery.policy.facts import (
     Probe,
     ProbeUnavailable,
 )
+from delivery.runtime.dovecot import Logins
 from delivery.runtime.policyclient import PolicyClient
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.verifier import Verifier
@@ -28,6 +29,7 @@ class Asker:
         self._resolver = resolver
         self._verifier = verifier
         self._policies = PolicyClient()
+        self.logins = Logins()
 
     @property
     def resolver(self) -> Resolver:
@@ -52,3 +54,4 @@ class Asker:
     def close(self) -> None:
         """Hang up where connections were kept."""
         self._policies.close()
+        self.logins.close()

@@ -85,7 +85,7 @@ class Cleanup:
         origin, failure = arrival.origin, None
         submitter = Submitter(
             client=origin.client,
-            is_logged_in=origin.is_logged_in,
+            is_logged_in=bool(origin.login),
             has_trusted_certificate=origin.is_trusted,
         )
         try:
@@ -116,6 +116,7 @@ class Cleanup:
             mail_name=rules.mail.mail_name,
             when=self._clock(),
             recipient=only,
+            comments=origin.comments,
             userid=origin.userid,
         )
         prepended = "".join(f"{line}\r\n" for line in arrival.prepended)
@@ -296,6 +297,8 @@ class Cleanup:
             "sender": draft.envelope.sender.text,
             "recipients": len(given),
             "size": draft.writer.size,
+            "sasl_method": draft.origin.sasl_method,
+            "sasl_username": draft.origin.login,
             "action": action,
             "generation": draft.envelope.generation,
         }

@@ -10,18 +10,23 @@ RULES        one set of rules for the whole connection, the one it began with
              a reply of 250 to a message comes after the spool has it on disk (RFC 5321 4.2.5)
              where TLS is required nothing is done without it (RFC 3207 4)
              XCLIENT begins the session anew, for the client that it names (XCLIENT_README)
+             STARTTLS does so for the client itself: what it said in the clear, its login too, is
+             forgotten (RFC 3207 4.2)
+             what a client says to log in goes to the authentication service, and nowhere else
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
              session's to answer with 421
 LIMITS       CHECKS_S for the checks of one command, then 451
-NOT DONE     STARTTLS, AUTH
-SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985
+SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985, 3207, 4954
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import itertools
 import os
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,16 +38,26 @@ from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
 from delivery.runtime import eager, offers
 from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.dovecot import (
+    Answer,
+    AuthService,
+    AuthUnavailable,
+    Circumstances,
+    Exchange,
+    Logins,
+    Verdict,
+)
 from delivery.runtime.draft import Arrival, ContentRefused, Draft, Origin
 from delivery.runtime.notices import Transcript
 from delivery.runtime.rates import Rate, Rates
 from delivery.runtime.rules import ServiceRules
 from delivery.runtime.throttle import Throttle
 from delivery.smtp import events, replies
+from delivery.smtp.commands import PARSERS
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.spool.content import ContentWriter
-from delivery.trace import with_protocol
+from delivery.trace import scrub, with_protocol
 from delivery.values import Client, Recipient, default_orcpt
 from tables.errors import TableUnavailable
 
@@ -55,8 +70,8 @@ _WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
     events.Quit,
     events.StartTls,
     events.Unknown,
-    events.SyntaxProblem,
 )
+_VERBS_WITHOUT_TLS = frozenset({"HELO", "EHLO", "NOOP", "QUIT", "STARTTLS", "XCLIENT"})
 _BLAMES = {452: Blame.RESOURCE, 451: Blame.SOFTWARE}
 # RFC 5321 4.5.3.2: a client waits five minutes for an answer. Postfix has no such bound: a sender
 # with a hundred mail servers that do not answer keeps it busy for longer than anybody waits.
@@ -87,6 +102,7 @@ class Dialogue:
         rules: ServiceRules,
         cleanup: Cleanup,
         ask: Ask,
+        logins: Logins,
         client: Client,
         server: tuple[str, int],
         protocol: ServerProtocol,
@@ -106,6 +122,12 @@ class Dialogue:
         self._is_forgiven = False  # this negative reply is no error
         self._transaction: Transaction | None = None
         self._forwarded: dict[str, str | None] = {}  # what XFORWARD says of the mail to come
+        self._auth: AuthService | None = None  # where it is known who may log in
+        if rules.sasl.endpoint:
+            self._auth = logins.at(rules.sasl.endpoint)
+        self._mechanisms: tuple[str, ...] = ()  # by which this client may log in
+        self._method = ""  # by which it does
+        self._exchange: Exchange | None = None  # with the service, from a 334 on
         self._begin({"client": client, "server_address": server[0], "server_port": server[1]})
 
     def _begin(self, known: dict[str, Any]) -> None:
@@ -115,7 +137,29 @@ class Dialogue:
         self._client = f"{client.name}[{client.address}]"
         self._checks = Checks(self.rules.policy, self._ask)
         self._throttle = Throttle(self._rates, self.rules, client)
-        self._protocol.offer(*offers.of(self.rules, client))
+        self._needs_tls = self.rules.tls.settings.is_required and "tls" not in known
+        self._offer()
+
+    def _offer(self) -> None:
+        """What the client can have as things are."""
+        is_encrypted = "tls" in self._known
+        if self._auth is not None:
+            self._auth.wake()
+            self._mechanisms = self.rules.sasl.usable(self._auth.known, is_encrypted=is_encrypted)
+        offer = offers.of(
+            self.rules,
+            self._known["client"],
+            is_encrypted=is_encrypted,
+            mechanisms=self._mechanisms,
+        )
+        self._protocol.offer(*offer)
+
+    async def _know_mechanisms(self) -> None:
+        """The first clients of an engine wait a little, so that they hear of AUTH."""
+        if self._auth is not None and self._auth.is_awaited:
+            with contextlib.suppress(AuthUnavailable):
+                await self._auth.mechanisms()
+            self._offer()
 
     # the session's calls
 
@@ -126,6 +170,7 @@ class Dialogue:
             self._blame(Blame.POLICY)
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
+        await self._know_mechanisms()
         facts = self._facts(Stage.CONNECT)
         decision = await _in_time(self._checks.client(facts))
         if decision.refused:
@@ -133,13 +178,31 @@ class Dialogue:
         self._note(decision, facts)
         return replies.greeting(self._settings.smtpd_banner)
 
+    async def secured(self, secured: ssl.SSLObject) -> Reply | None:
+        """TLS is there; a reply: it ends here."""
+        tls = self.rules.tls.facts(secured)
+        self._known["tls"] = tls
+        self._needs_tls = False
+        if self.rules.tls.settings.smtpd_tls_loglevel > 0:
+            log.event("smtpd", tls=tls.protocol, cipher=tls.cipher, client=self._client)
+        self._offer()
+        await self._know_mechanisms()
+        hostname = self._settings.myhostname
+        if not secured.session_reused and self._throttle.is_over(Rate.HANDSHAKE):
+            self._too_many("new TLS sessions")
+            return self.shown(replies.too_many_handshakes(hostname, self._client))
+        if self.rules.tls.settings.requires_certificate and not tls.is_trusted:
+            self._blame(Blame.POLICY)
+            return self.shown(replies.bad_certificate(hostname))
+        return None
+
     async def answer(self, event: events.Event) -> Reply:
         """The reply to any event but ContentChunk."""
         self._is_forgiven = False
         try:
-            if self._settings.requires_tls and not isinstance(event, _WITHOUT_TLS):
+            if self._needs_tls and _wants_tls(event):
                 self._blame(Blame.PROTOCOL)
-                reply = replies.reply(530, "5.7.0", "Must issue a STARTTLS command first")
+                reply = replies.NEED_TLS
             else:
                 reply = await _ANSWERS[type(event)](self, event)
         except SmtpFailure as failure:
@@ -269,7 +332,7 @@ class Dialogue:
         arrival = Arrival(
             sender=mail.address,
             recipients=tuple(transaction.recipients),
-            origin=_origin(facts, smtputf8=mail.smtputf8),
+            origin=self._origin(facts, smtputf8=mail.smtputf8),
             prepended=self._checks.effects.prepend,
             smtputf8=mail.smtputf8,
             eightbit=mail.body == "8BITMIME",
@@ -342,11 +405,89 @@ class Dialogue:
         log.event("etrn", client=self._client, domain=event.domain, messages=count)
         return replies.reply(250, "", "Queuing started")
 
-    async def _auth(self, event: events.Auth) -> Reply:
-        return replies.NO_AUTHENTICATION
+    async def _login(self, event: events.Auth) -> Reply:
+        assert self._auth is not None
+        if self._throttle.is_over(Rate.LOGIN):
+            return self._too_many_logins()
+        if self._known.get("login"):
+            self._blame(Blame.PROTOCOL)
+            return replies.ALREADY_LOGGED_IN
+        self._method = event.mechanism
+        initial = "" if event.initial == "=" else event.initial  # RFC 4954 4
+        try:
+            if not self._mechanisms:
+                await self._auth.mechanisms()
+                self._offer()
+            if event.mechanism not in self._mechanisms:
+                return self._login_failed("Invalid authentication mechanism")
+            if initial is not None and not _is_base64(initial):
+                return self._login_failed("Invalid base64 data in initial response")
+            about = Circumstances(
+                service=self.rules.sasl.settings.smtpd_sasl_service,
+                server_address=self._known["server_address"],
+                client_address=self._known["client"].address,
+                is_encrypted="tls" in self._known,
+            )
+            self._exchange, answer = await self._auth.begin(event.mechanism, initial, about)
+        except AuthUnavailable as error:
+            return self._login_failed(str(error), for_now=True)
+        return self._logged_in(answer)
+
+    async def _login_response(self, event: events.AuthResponse) -> Reply:
+        """The client answers a challenge; "*": it gives up (RFC 4954 4)."""
+        assert self._exchange is not None
+        if event.text is None:
+            return replies.RESPONSE_TOO_LONG
+        if event.text == "*":
+            problem = f"SASL {self._method} authentication aborted"
+            log.event("smtpd", problem=problem, client=self._client)
+            return replies.LOGIN_ABORTED
+        if not _is_base64(event.text):
+            return self._login_failed("Invalid base64 data in continued response")
+        try:
+            answer = await self._exchange.go_on(event.text)
+        except AuthUnavailable as error:
+            return self._login_failed(str(error), for_now=True)
+        return self._logged_in(answer)
+
+    def _logged_in(self, answer: Answer) -> Reply:
+        """What the service says of the client."""
+        match answer.verdict:
+            case Verdict.MORE:
+                return replies.challenge(answer.challenge)
+            case Verdict.DONE:
+                login = "".join(c if c.isprintable() else "?" for c in answer.user)
+                self._known |= {"login": login, "sasl_method": self._method}
+                return replies.LOGGED_IN
+            case Verdict.FAILED:
+                reason = answer.reason or "(reason unavailable)"
+                return self._login_failed(reason, user=answer.user, for_now=answer.is_temporary)
+
+    def _login_failed(self, reason: str, *, user: str = "", for_now: bool = False) -> Reply:
+        log.event(
+            "smtpd",
+            problem=f"SASL {self._method} authentication failed: {reason}",
+            sasl_username=user or "(unavailable)",
+            client=self._client,
+        )
+        return replies.login_unavailable(reason) if for_now else replies.login_failed(reason)
+
+    def _too_many_logins(self) -> Reply:
+        self._too_many("AUTH commands")
+        return replies.too_many_logins(self._known["client"].address)
 
     async def _start_tls(self, event: events.StartTls) -> Reply:
-        return replies.NOT_IMPLEMENTED
+        """After 220 the session does the handshake, then calls secured()."""
+        if self._throttle.was_over(Rate.HANDSHAKE):
+            self._too_many("new TLS sessions")
+            return replies.no_more_handshakes(self._client)
+        if self.rules.tls.context() is None:
+            self._blame(Blame.RESOURCE)
+            return replies.TLS_UNAVAILABLE
+        self._forget()
+        for name in ("helo", "login", "sasl_method"):
+            self._known.pop(name, None)
+        return replies.READY_FOR_TLS
 
     async def _xclient(self, event: events.Xclient) -> Reply:
         """The session begins anew, as if that client had connected. XCLIENT_README."""
@@ -366,6 +507,8 @@ class Dialogue:
         return replies.NOT_RECOGNIZED
 
     async def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
+        if event.verb == "AUTH" and self._throttle.is_over(Rate.LOGIN):
+            return self._too_many_logins()
         self._blame(Blame.PROTOCOL)
         if event.ends_transaction:
             self._forget()
@@ -406,6 +549,26 @@ class Dialogue:
         elif transaction.writer is not None:
             transaction.writer.abandon()
 
+    def _origin(self, facts: Facts, *, smtputf8: bool) -> Origin:
+        tls, login = facts.tls, facts.login
+        comments = () if tls is None else self.rules.tls.comments(tls)
+        if login and self.rules.sasl.settings.smtpd_sasl_authenticated_header:
+            comments += (f"Authenticated sender: {scrub(login, smtputf8=smtputf8)}",)
+        return Origin(
+            client=facts.client,
+            helo=facts.helo or "",
+            protocol=with_protocol(
+                extended=facts.protocol == "ESMTP",
+                smtputf8=smtputf8,
+                tls=tls is not None,
+                login=bool(login),
+            ),
+            login=login,
+            sasl_method=facts.sasl_method,
+            is_trusted=tls is not None and tls.is_trusted,
+            comments=comments,
+        )
+
     def _refuse(self, decision: Decision, facts: Facts, *, recipient: str = "") -> Reply:
         self._note(decision, facts)
         self._blame(decision.blame)
@@ -419,6 +582,10 @@ class Dialogue:
         if self._settings.soft_bounce:
             reply = replies.softened(reply)
         return self.rules.footer.added(reply, self._facts(Stage.CONNECT))
+
+    def _too_many(self, what: str) -> None:
+        self._blame(Blame.POLICY)
+        log.event("smtpd", problem=f"too many {what}", client=self._client)
 
     def _blame(self, blame: Blame) -> None:
         self.transcript.blamed.add(blame)
@@ -444,24 +611,26 @@ async def _in_time(checks: Coroutine[Any, Any, Decision]) -> Decision:
         return _TOO_LONG
 
 
-def _origin(facts: Facts, *, smtputf8: bool) -> Origin:
-    return Origin(
-        client=facts.client,
-        helo=facts.helo or "",
-        protocol=with_protocol(
-            extended=facts.protocol == "ESMTP",
-            smtputf8=smtputf8,
-            tls=facts.tls is not None,
-            login=bool(facts.login),
-        ),
-        is_logged_in=bool(facts.login),
-        is_trusted=facts.tls is not None and facts.tls.is_trusted,
-    )
-
-
 def _logged(attributes: Mapping[str, str | None]) -> dict[str, str]:
     """XFORWARD's words as the log says them."""
     return {f"orig_{name.lower()}": value or "unknown" for name, value in attributes.items()}
+
+
+def _wants_tls(event: events.Event) -> bool:
+    """RFC 3207 4; a command that is out of its place, or badly said, is refused all the same."""
+    if not isinstance(event, events.SyntaxProblem):
+        return not isinstance(event, _WITHOUT_TLS)
+    is_known = event.verb in PARSERS and event.verb not in _VERBS_WITHOUT_TLS
+    return is_known and not event.reply.closes
+
+
+def _is_base64(text: str) -> bool:
+    """RFC 4648 4."""
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_junk(event: events.Event) -> bool:
@@ -486,7 +655,8 @@ _ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {
     events.Vrfy: Dialogue._vrfy,
     events.Etrn: Dialogue._etrn,
     events.StartTls: Dialogue._start_tls,
-    events.Auth: Dialogue._auth,
+    events.Auth: Dialogue._login,
+    events.AuthResponse: Dialogue._login_response,
     events.Xclient: Dialogue._xclient,
     events.Xforward: Dialogue._xforward,
     events.Quit: Dialogue._quit,

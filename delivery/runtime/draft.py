@@ -29,11 +29,13 @@ class Origin:
     client: Client | None = None
     helo: str = ""
     protocol: str = "ESMTP"  # the "with" type of RFC 3848
-    is_logged_in: bool = False
+    login: str = ""  # whom it has logged in as
+    sasl_method: str = ""
     is_trusted: bool = False  # the certificate of the client
     is_relayed: bool = False  # by a program: its headers are another's to complete
     userid: int | None = None
     full_name: str = ""  # of the user
+    comments: tuple[str, ...] = ()  # for Received: how it came
 
     @property
     def text(self) -> str:

@@ -6,8 +6,9 @@ RULES        a service named like a variable of the environment (smtp, submissio
              a host on inet_interfaces
              a socket that cannot be opened is reported and tried again at the next generation; the
              others go on
-             a service that needs TLS from the first byte does not listen as long as we have none:
-             nobody shall send a password into it
+             a service that needs TLS from the first byte does not listen as long as we have only
+             STARTTLS: nobody shall send a password into it
+             the services that know who may log in are connected to before the first client asks
              all clients have at most SESSIONS_LIMIT connections, less where the system gives fewer
              descriptors; one client has a limit of its own (throttle.py), far beyond which it is
              not even looked at: more are told 421, honestly, and hung up on
@@ -107,6 +108,9 @@ class Listeners:
         for name in [key for key, (place, _) in self._servers.items() if wanted.get(key) != place]:
             _, server = self._servers.pop(name)
             server.close()
+        for each in services.values():
+            if each.sasl.endpoint:
+                self._asker.logins.at(each.sasl.endpoint).wake()
         for name, place in wanted.items():
             if name not in self._servers:
                 await self._open(name, place)
@@ -136,8 +140,10 @@ class Listeners:
         endpoint = self._endpoint(name)
         if rules is None:
             return _Place(endpoint, (endpoint.host,) if endpoint.host else None, ("ipv4", "ipv6"))
-        if rules.settings.smtpd_tls_wrappermode:
-            raise ConfigError(f"service {name}: smtpd_tls_wrappermode: TLS is not there yet")
+        if rules.tls.settings.smtpd_tls_wrappermode:
+            raise ConfigError(
+                f"service {name}: smtpd_tls_wrappermode: TLS from the first byte is not there yet"
+            )
         parameters = rules.main
         hosts = (endpoint.host,) if endpoint.host else listening_addresses(parameters)
         if hosts == ():

@@ -4,7 +4,8 @@ SUMMARY      Transcript: what was said, and whose fault it was that something wa
              await Notices(cleanup).send(rules, client, transcript), at the end of a session
 RULES        notify_classes says which kinds of trouble are told; one notice for a whole session
              what is told are the last KEPT lines, each of at most LINE characters, without the
-             credentials of AUTH
+             credentials of AUTH, nor lines behind a refused AUTH that are no commands: a client
+             that did not wait for the answer says a password there
              PER_HOUR notices at most: no outsider can fill the postmaster's mailbox, or the disk
 ERRORS       a notice that the disk does not take is only logged
 SOURCE       postconf(5) notify_classes; Postfix smtpd_chat.c
@@ -23,6 +24,7 @@ from delivery.errors import SmtpFailure
 from delivery.policy.verdict import Blame
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.rules import ServiceRules
+from delivery.smtp.commands import PARSERS
 from delivery.smtp.replies import Reply
 from delivery.values import Envelope, Recipient
 from tables.addresses import Address, parse_path
@@ -51,9 +53,14 @@ class Transcript:
     def lines(self) -> Iterable[str]:
         """What was said, the oldest first."""
         said: deque[str] = deque(maxlen=KEPT)
+        verb = ""  # of the last command
         for command, reply in self._lines:
             if command:
-                said.append(" In:  " + _CREDENTIALS.sub(r"\1(hidden)", command))
+                word = (command.split() or [""])[0].upper()
+                is_secret = verb == "AUTH" and word not in PARSERS
+                verb = verb if is_secret else word
+                shown = "(hidden)" if is_secret else _CREDENTIALS.sub(r"\1(hidden)", command)
+                said.append(f" In:  {shown}")
             said.extend(f" Out: {line}" for line in reply.wire.decode("ascii").splitlines())
         return (_UNSAFE.sub("?", line[:LINE]) for line in said)
 

@@ -16,13 +16,13 @@ SOURCE       SMTPD_POLICY_README; postconf(5) smtpd_policy_service_...
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Sequence
 from typing import cast
 
 from delivery import log
 from delivery.policy.facts import PolicyService, PolicyServiceUnavailable
+from delivery.runtime.sockets import connect
 
 ANSWER_BYTES = 64 * 1024
 IDLE_LIMIT = 100
@@ -64,7 +64,9 @@ class PolicyClient:
 
     async def _try(self, service: PolicyService, request: bytes) -> str:
         async with asyncio.timeout(service.timeout_s):
-            connection = self._take(service) or await _Connection.open(service.endpoint)
+            connection = self._take(service)
+            if connection is None:
+                connection = await connect(_Connection, service.endpoint)
             try:
                 answer = await connection.exchange(request)
             except BaseException:
@@ -117,19 +119,6 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self.rested = 0.0
         self.timer: asyncio.TimerHandle | None = None  # while it rests
-
-    @classmethod
-    async def open(cls, endpoint: str) -> _Connection:
-        """Connect to inet:host:port or unix:path."""
-        loop = asyncio.get_running_loop()
-        kind, _, place = endpoint.partition(":")
-        if kind == "unix":
-            _, connection = await loop.create_unix_connection(cls, place)
-            return connection
-        host, _, port = (place if kind == "inet" else endpoint).rpartition(":")
-        number = int(port) if port.isdecimal() else socket.getservbyname(port, "tcp")
-        _, connection = await loop.create_connection(cls, host.strip("[]") or "127.0.0.1", number)
-        return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""

@@ -24,6 +24,8 @@ class Rate(Enum):
     CONNECTION = "connection"
     MESSAGE = "message"
     RECIPIENT = "recipient"
+    HANDSHAKE = "handshake"
+    LOGIN = "login"
 
 
 class _Counts:
@@ -68,6 +70,10 @@ class Rates:
         counts = self._of(service, address, unit_s)
         counts.events[rate] += 1
         return counts.events[rate]
+
+    def lately(self, rate: Rate, service: str, address: str, unit_s: float) -> int:
+        """How many events of that kind there were, without one more."""
+        return self._of(service, address, unit_s).events[rate]
 
     def _of(self, service: str, address: str, unit_s: float) -> _Counts:
         key, now = (service, address), self._clock()

@@ -26,6 +26,8 @@ from delivery.runtime.cleanuprules import (
 )
 from delivery.runtime.footer import Footer
 from delivery.runtime.machine import on_this_machine, own_addresses
+from delivery.runtime.saslrules import SaslRules, SaslSettings
+from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.words import CommandWords
 from delivery.spool.active import TransportLimits
@@ -97,16 +99,9 @@ class SessionSettings:
     smtpd_client_connection_rate_limit: int
     smtpd_client_message_rate_limit: int
     smtpd_client_recipient_rate_limit: int
+    smtpd_client_new_tls_session_rate_limit: int
+    smtpd_client_auth_rate_limit: int
     smtpd_client_event_limit_exceptions: tuple[str, ...]
-    smtpd_tls_security_level: str
-    smtpd_enforce_tls: bool
-    smtpd_tls_wrappermode: bool
-
-    @property
-    def requires_tls(self) -> bool:
-        """True when no mail is taken without encryption."""
-        level = self.smtpd_tls_security_level
-        return level == "encrypt" or (not level and self.smtpd_enforce_tls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +165,9 @@ class ServiceRules(MailRules):
             settings.smtpd_expansion_filter,
         )
         self.flush_domains = _flush_domains(parameters, rules.snapshot)
+        self.tls = TlsServer(parameters.bind(ServerTlsSettings))
+        needs_tls = self.tls.settings.is_required
+        self.sasl = SaslRules(parameters.bind(SaslSettings), maps, needs_tls=needs_tls)
 
 
 class Rules:

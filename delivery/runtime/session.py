@@ -5,6 +5,7 @@ RULES        replies of one read go out in one write (RFC 2920 3.2); while one c
              DNS or the disk the next ones stay unread
              a session without a word for smtpd_timeout ends with 421; one that does not read its
              replies is not answered, nor read from, further
+             after STARTTLS it goes on over TLS; what came in the clear behind it is not looked at
              a client that has said its last (half-closed) is answered to the end
              behind a proxy (smtpd_upstream_proxy_protocol) the client is whom its header names;
              without one in time there is no greeting but 421
@@ -34,7 +35,7 @@ from delivery.runtime.patience import Patience
 from delivery.runtime.rates import Rates
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
-from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk
+from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk, StartTls
 from delivery.smtp.proxyheader import ProxyHeaderError
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
@@ -137,7 +138,7 @@ class Session(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client will say no more; True: what it said is still to be answered."""
         self._half_closed = True
-        return self._busy or self._choked
+        return (self._busy or self._choked) and not self._smtp.is_encrypted  # TLS ends both ways
 
     def pause_writing(self) -> None:
         """The client does not read what it was told."""
@@ -231,6 +232,7 @@ class Session(asyncio.Protocol):
             self.rules,
             self._cleanup,
             self._asker,
+            self._asker.logins,
             self.client,
             self._server,
             self._smtp,
@@ -260,11 +262,47 @@ class Session(asyncio.Protocol):
             command = smtp.command
             self._say(await dialogue.answer(event), command)  # type: ignore[arg-type]
             self._patience.answered(self._loop.time())
+            if (
+                type(event) is StartTls
+                and smtp.is_encrypted
+                and not await self._start_tls(dialogue)
+            ):
+                return
             if not smtp.closed and (farewell := self._farewell()) is not None:
                 self._flush()
                 await dialogue.pause()
                 self._say(dialogue.shown(farewell))
         self._flush()
+
+    async def _start_tls(self, dialogue: Dialogue) -> bool:
+        """Go on over TLS; False: there is nobody to go on with.
+
+        Until this waits nothing is read: what comes from now on is a handshake, or nothing.
+        """
+        self._flush()
+        context, transport = self.rules.tls.context(), self._transport
+        if context is None or transport is None or self._hung_up:
+            self.abort()
+            return False
+        limit = self.rules.tls.settings.smtpd_starttls_timeout
+        try:
+            made = await self._loop.start_tls(
+                transport, self, context, server_side=True, ssl_handshake_timeout=limit
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            log.event("smtpd", problem=f"TLS handshake: {error}", client=self._client)
+            self.abort()
+            return False
+        if made is None or self._transport is None:
+            if made is not None:
+                made.abort()
+            return False
+        self._transport, self._reading = made, True
+        self._patience.answered(self._loop.time())
+        refusal = await dialogue.secured(made.get_extra_info("ssl_object"))
+        if refusal is not None:
+            self._say_and_close(refusal)
+        return refusal is None
 
     def _farewell(self) -> Reply | None:
         """The 421 that must follow the last reply, if any."""

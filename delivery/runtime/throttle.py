@@ -1,6 +1,7 @@
 """throttle - does one client ask for too much? What it did lately against its service's limits.
 
 SUMMARY      Throttle(rates, rules, client): connect() and is_over(rate) -> True: say no
+             was_over(rate): so many before already
              disconnect(), at the end
 RULES        clients of smtpd_client_event_limit_exceptions, and proxies that may speak for others
              (smtpd_authorized_xclient_hosts), are neither counted nor limited
@@ -33,6 +34,8 @@ class Throttle:
             Rate.CONNECTION: settings.smtpd_client_connection_rate_limit,
             Rate.MESSAGE: settings.smtpd_client_message_rate_limit,
             Rate.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
+            Rate.HANDSHAKE: settings.smtpd_client_new_tls_session_rate_limit,
+            Rate.LOGIN: settings.smtpd_client_auth_rate_limit,
         }
         self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
         self._is_connected = False
@@ -58,6 +61,13 @@ class Throttle:
         if self._is_free or limit <= 0:
             return False
         return self._rates.count(rate, self._service, self._client.address, self._unit) > limit
+
+    def was_over(self, rate: Rate) -> bool:
+        """True when it has asked for too much already: not even worth trying."""
+        limit = self._limits[rate]
+        if self._is_free or limit <= 0:
+            return False
+        return self._rates.lately(rate, self._service, self._client.address, self._unit) > limit
 
 
 def holds(hosts: MatchList, client: Client) -> bool:

@@ -52,9 +52,9 @@ from delivery.smtp.exchange import (
     Transaction,
     WantContent,
 )
-from delivery.smtp.grammar import xtext_encode
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Recipient
+from delivery.xtext import xtext_encode
 from tables.addresses import Address
 
 __all__ = [

@@ -34,10 +34,11 @@ from delivery.smtp.events import (
     Xclient,
     Xforward,
 )
-from delivery.smtp.grammar import neuter, parse_path, split_words, xtext_decode
+from delivery.smtp.grammar import neuter, parse_path, split_words
 from delivery.smtp.proxies import parse_xclient, parse_xforward
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
+from delivery.xtext import xtext_decode
 from tables import domains
 from tables.addresses import Address
 from tables.errors import AddressSyntaxError
@@ -54,7 +55,7 @@ class Context:
     """What parsing depends on besides the text."""
 
     settings: ServerSettings
-    offered: frozenset[str]  # first words of the EHLO keywords
+    offered: frozenset[str]  # first words of the EHLO keywords, and what is taken without a word
     extensions: frozenset[str] = frozenset()  # of those the session's own, announced or not
     smtputf8: bool = False  # the transaction was declared so
 
@@ -78,7 +79,12 @@ def offered_keywords(
     lines.append("CHUNKING")
     words = settings.smtpd_discard_ehlo_keywords if discarded is None else discarded
     silent = {word.upper() for word in words}
-    return tuple(line for line in lines if line.split(" ", 1)[0] not in silent)
+    return tuple(line for line in lines if keyword(line) not in silent)
+
+
+def keyword(line: str) -> str:
+    """The first word of an EHLO line; of "AUTH=PLAIN", as broken clients want it, too."""
+    return line.partition(" ")[0].partition("=")[0]
 
 
 def _helo(text: str, _: Context) -> Helo:

@@ -12,7 +12,7 @@ SOURCE       RFC 5321 4.1, RFC 1870, 6152, 6531, 3461, 4954, 3030, 1985, 3207
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from delivery.smtp.replies import Reply
@@ -150,10 +150,20 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """AUTH, offered by the session; mechanism in upper case, initial response as typed or None."""
+    """AUTH, taken by the session; mechanism in upper case, initial response as typed or None.
+
+    Answer 334 (replies.challenge) to hear more: an AuthResponse comes next.
+    """
 
     mechanism: str
-    initial: str | None
+    initial: str | None = field(repr=False)  # never in a log
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResponse:
+    """A line that answers a 334, as it came; None: it was longer than any may be, or no ASCII."""
+
+    text: str | None = field(repr=False)  # never in a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +205,7 @@ class SyntaxProblem:
 
 Command = (
     Helo | Ehlo | Mail | Rcpt | Data | Bdat | Rset | Noop | Help | Vrfy | Etrn | StartTls | Auth
-    | Xclient | Xforward | Quit | Unknown
+    | AuthResponse | Xclient | Xforward | Quit | Unknown
 )  # fmt: skip
 Content = ContentChunk | ChunkEnd | ContentEnd
 Event = Command | Content | SyntaxProblem

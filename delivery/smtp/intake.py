@@ -23,10 +23,10 @@ class Line:
 class Intake:
     """A buffer with a reading position: octets are copied only when new ones come in between."""
 
-    __slots__ = ("_at", "_beginning", "_buffer", "_limit")
+    __slots__ = ("_at", "_beginning", "_buffer", "line_limit")
 
     def __init__(self, line_limit: int) -> None:
-        self._limit = line_limit
+        self.line_limit = line_limit
         self._buffer = b""
         self._at = 0
         self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
@@ -72,8 +72,8 @@ class Intake:
         if self._beginning is not None:
             text, self._beginning = self._beginning, None
             return Line(text, cut=True)
-        if len(text) > self._limit + 1:  # one more for the CR
-            return Line(text[: self._limit], cut=True)
+        if len(text) > self.line_limit + 1:  # one more for the CR
+            return Line(text[: self.line_limit], cut=True)
         if text[-1:] == b"\r":
             return Line(text[:-1])
         return Line(text, bare=True)
@@ -82,6 +82,6 @@ class Intake:
         """Keep the beginning of a line that is too long already, drop the rest."""
         if self._beginning is not None:
             self._buffer, self._at = b"", 0
-        elif len(self) > self._limit + 1:
-            self._beginning = self._buffer[self._at : self._at + self._limit]
+        elif len(self) > self.line_limit + 1:
+            self._beginning = self._buffer[self._at : self._at + self.line_limit]
             self._buffer, self._at = b"", 0

@@ -17,9 +17,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from delivery.smtp import replies
-from delivery.smtp.grammar import neuter, xtext_encode
+from delivery.smtp.grammar import neuter
 from delivery.smtp.replies import Mistake
 from delivery.values import Envelope
+from delivery.xtext import xtext_encode
 from tables.domains import is_plain_host
 
 XCLIENT = "XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from delivery.errors import OurError, SmtpFailure
 
+CHALLENGE_LIMIT = 12288  # the same of a 334: RFC 4954 4
 LINE_LIMIT = 512  # octets with CRLF; RFC 5321 4.5.3.1.5
 
 _ENHANCED = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")  # RFC 3463 2
@@ -69,7 +70,8 @@ class Mistake(Exception):
 
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
     prefix = f" {enhanced} " if enhanced else " "
-    room = LINE_LIMIT - 2 - 3 - len(prefix)
+    limit = CHALLENGE_LIMIT if code == 334 else LINE_LIMIT
+    room = limit - 2 - 3 - len(prefix)
     if len(lines) == 1 and len(lines[0]) <= room:  # nearly always
         return f"{code}{prefix}{_UNSAFE.sub('?', lines[0])}\r\n".encode("ascii")
     parts = [part for line in lines or ("",) for part in _split(_UNSAFE.sub("?", line), room)]
@@ -116,6 +118,8 @@ START_CONTENT = reply(
     354, "", "End data with <CR><LF>.<CR><LF>"
 )  # RFC 5321 4.3.2; also "go on" for BDAT
 BYE = reply(221, "2.0.0", "Bye")
+READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
+LOGGED_IN = reply(235, "2.7.0", "Authentication successful")
 
 
 def greeting(banner: str) -> Reply:
@@ -139,6 +143,11 @@ def chunk_received(size: int) -> Reply:
     return reply(250, "2.0.0", f"Ok: {size} bytes")
 
 
+def challenge(text: str) -> Reply:
+    """AUTH goes on; `text` is base64 (RFC 4954 4)."""
+    return reply(334, "", text)
+
+
 def verified(text: str) -> Reply:
     """VRFY: cannot say for sure, will try (RFC 5321 3.5.3)."""
     return reply(252, "2.0.0", text)
@@ -151,6 +160,9 @@ LINE_TOO_LONG = reply(500, "5.5.2", "Error: command too long")  # RFC 5321 4.5.3
 NOT_RECOGNIZED = reply(500, "5.5.2", "Error: command not recognized")
 NOT_IMPLEMENTED = reply(502, "5.5.1", "Error: command not implemented")
 NO_AUTHENTICATION = reply(503, "5.5.1", "Error: authentication not enabled")
+ALREADY_LOGGED_IN = reply(503, "5.5.1", "Error: already authenticated")
+LOGIN_ABORTED = reply(501, "5.7.0", "Authentication aborted")
+RESPONSE_TOO_LONG = reply(500, "5.5.6", "SASL response limit exceeded")
 BREAKS_RULES = reply(221, "2.7.0", "Error: I can break rules, too. Goodbye.")
 OUT_OF_STEP = reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 ACCESS_DENIED = reply(503, "5.7.0", "Error: access denied")  # RFC 5321 3.1, after a 554 greeting
@@ -194,6 +206,7 @@ MAIL_AFTER_BDAT = reply(503, "5.5.1", "Error: MAIL after BDAT")
 RCPT_AFTER_BDAT = reply(503, "5.5.1", "Error: RCPT after BDAT")
 DATA_AFTER_BDAT = reply(503, "5.5.1", "Error: DATA after BDAT")
 IN_TRANSACTION = reply(503, "5.5.1", "Error: MAIL transaction in progress")
+NEED_TLS = reply(530, "5.7.0", "Must issue a STARTTLS command first")
 TLS_ACTIVE = reply(554, "5.5.1", "Error: TLS already active")
 NOT_AUTHORIZED = reply(550, "5.7.0", "Error: insufficient authorization")
 BAD_SEQUENCE = reply(503, "5.5.1", "Error: bad sequence of commands")
@@ -220,6 +233,9 @@ def bare_newline(code: int, hostname: str = "") -> Reply:
     return reply(code, "5.5.2", f"{hostname} Error: bare <LF> received".lstrip())
 
 
+TLS_UNAVAILABLE = reply(454, "4.7.0", "TLS not available due to local problem")  # RFC 3207 4
+
+
 # --- We cannot, or will not, go on ---------------------------------------------------------------
 def timeout(hostname: str) -> Reply:
     """postconf(5) smtpd_timeout ran out."""
@@ -244,6 +260,36 @@ def too_much_mail(client: str) -> Reply:
 def too_many_recipients(client: str) -> Reply:
     """postconf(5) smtpd_client_recipient_rate_limit."""
     return reply(450, "4.7.1", f"Error: too many recipients from {client}")
+
+
+def too_many_logins(client: str) -> Reply:
+    """postconf(5) smtpd_client_auth_rate_limit."""
+    return reply(450, "4.7.1", f"Error: too many AUTH commands from {client}")
+
+
+def too_many_handshakes(hostname: str, client: str) -> Reply:
+    """postconf(5) smtpd_client_new_tls_session_rate_limit, after a handshake."""
+    return reply(421, "4.7.0", f"{hostname} Error: too many new TLS sessions from {client}")
+
+
+def no_more_handshakes(client: str) -> Reply:
+    """The same, before one."""
+    return reply(454, "4.7.0", f"Error: too many new TLS sessions from {client}")
+
+
+def bad_certificate(hostname: str) -> Reply:
+    """postconf(5) smtpd_tls_req_ccert."""
+    return reply(421, "4.7.1", f"{hostname} Error: No client certificate presented")
+
+
+def login_failed(reason: str) -> Reply:
+    """RFC 4954 6: it is not the one that it says it is."""
+    return reply(535, "5.7.8", f"Error: authentication failed: {reason}")
+
+
+def login_unavailable(reason: str) -> Reply:
+    """RFC 4954 6: nobody could tell."""
+    return reply(454, "4.7.0", f"Temporary authentication failure: {reason}")
 
 
 def too_many_connections(hostname: str, client: str) -> Reply:

@@ -27,12 +27,13 @@ from dataclasses import replace
 
 from delivery.errors import OurError
 from delivery.smtp import replies
-from delivery.smtp.commands import PARSERS, Context, offered_keywords, parse_chunk
+from delivery.smtp.commands import PARSERS, Context, keyword, offered_keywords, parse_chunk
 from delivery.smtp.content import ContentDecoder
 from delivery.smtp.events import (
     NEED_DATA,
     PAUSED,
     Auth,
+    AuthResponse,
     Bdat,
     ChunkEnd,
     ContentChunk,
@@ -94,7 +95,8 @@ class ServerProtocol:
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
         self._words = words or words_in_place(settings)
         self._extended = False  # EHLO, not HELO
-        self._tls = False
+        self.is_encrypted = False  # by STARTTLS
+        self._before_auth = State.START  # where the end of an AUTH dialogue leads
         self._intake = Intake(settings.line_length_limit)
         self._awaiting: Event | None = None  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
@@ -107,13 +109,20 @@ class ServerProtocol:
         self._context = Context(settings, frozenset())
         self.offer(extensions)
 
-    def offer(self, extensions: tuple[str, ...], discarded: Iterable[str] | None = None) -> None:
+    def offer(
+        self,
+        extensions: tuple[str, ...],
+        discarded: Iterable[str] | None = None,
+        unsaid: Iterable[str] = (),
+    ) -> None:
         """Offer these beside our own keywords from now on; after STARTTLS they are others.
 
         `discarded`: keywords not to be told this client; None: as the settings say.
+        `unsaid`: commands that are taken without being offered.
         """
         self.keywords = offered_keywords(self.settings, extensions, discarded)
-        self._context = Context(self.settings, _words(self.keywords), _words(extensions))
+        taken = _words(self.keywords).union(unsaid)
+        self._context = Context(self.settings, taken, _words(extensions))
 
     @property
     def closed(self) -> bool:
@@ -179,6 +188,8 @@ class ServerProtocol:
                 self._refuse_chunk(event)
             case Xclient() if not reply.is_positive:
                 self.state = State.REFUSED
+            case Auth() | AuthResponse():
+                self._go_on_with_login(reply)
             case _ if reply.is_positive:
                 self._take_transition(event)
 
@@ -203,9 +214,20 @@ class ServerProtocol:
                 self._extended = False
             case StartTls():
                 # RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too.
-                self._tls = True
+                self.is_encrypted = True
                 self._extended = False
                 self._intake.clear()
+
+    def _go_on_with_login(self, reply: Reply) -> None:
+        """RFC 4954 4: after a 334 the next line is no command."""
+        goes_on = reply.code == 334
+        if goes_on and self.state is not State.AUTH:
+            self._before_auth = self.state
+            self.state = State.AUTH
+            self._intake.line_limit = self.settings.smtpd_sasl_response_limit
+        elif not goes_on and self.state is State.AUTH:
+            self.state = self._before_auth
+            self._intake.line_limit = self.settings.line_length_limit
 
     def _leave_problem(self) -> None:
         state, self._after = self._after, None
@@ -247,6 +269,9 @@ class ServerProtocol:
         line = self._intake.take_line()
         if line is None:
             return NEED_DATA
+        if self.state is State.AUTH:
+            is_readable = line.text.isascii() and not line.cut
+            return AuthResponse(line.text.decode("ascii") if is_readable else None)
         parsed = self._parse_line(line)
         if self._swallow:
             self._pending = parsed  # the chunk is skipped before its refusal is sent
@@ -303,7 +328,7 @@ class ServerProtocol:
     def _order_problem(self, kind: type) -> Reply | None:
         if self.state is State.START and kind in _NEED_HELO and self.settings.smtpd_helo_required:
             return _NEED_HELO[kind]
-        if kind is StartTls and self._tls:
+        if kind is StartTls and self.is_encrypted:
             return replies.TLS_ACTIVE
         return out_of_order(self.state, kind)
 
@@ -412,7 +437,7 @@ class ServerProtocol:
 
 def _words(lines: tuple[str, ...]) -> frozenset[str]:
     """The first words of EHLO lines."""
-    return frozenset(line.split(" ", 1)[0] for line in lines)
+    return frozenset(map(keyword, lines))
 
 
 def _is_header(verb: str) -> bool:

@@ -33,6 +33,7 @@ class ServerSettings:
     ] = ()  # of this client: see also the ..._address_maps
     inet_protocols: tuple[str, ...] = ("ipv4", "ipv6")
     smtpd_noop_commands: tuple[str, ...] = ()
+    smtpd_sasl_response_limit: int = 12288
     smtpd_forbidden_commands: tuple[str, ...] = (
         *("CONNECT", "GET", "POST"),
         "regexp:{{/^[^A-Z]/ Bogus}}",

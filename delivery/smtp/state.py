@@ -6,7 +6,8 @@ RULES        a command in ANYWHERE is legal in every state before content and ch
 EXCEPTIONS   XCLIENT: a refusal leads to REFUSED, as on connecting
              DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
              DISCARDING; content ends in READY whatever the reply is; STARTTLS 220 also forgets the
-             buffer and the EHLO; smtpd_helo_required: MAIL and ETRN are out of order in START
+             buffer and the EHLO; AUTH 334 leads to AUTH, every other answer back to where it began;
+             smtpd_helo_required: MAIL and ETRN are out of order in START
              (checked by server.py)
 NOT DONE     PIPELINING: commands are taken one at a time; the runtime joins the replies (RFC 2920
              3.2)
@@ -49,6 +50,7 @@ class State(Enum):
     READY = "ready"  # no transaction
     MAIL = "mail"  # a sender, no recipient
     RCPT = "rcpt"  # at least one recipient
+    AUTH = "auth"  # between a 334 and the response to it
     CONTENT = "content"  # between 354 and the final dot
     CHUNK = "chunk"  # inside a BDAT chunk
     CHUNKS = "chunks"  # between the BDAT chunks of one message
@@ -85,7 +87,7 @@ TRANSITIONS: dict[State, dict[type, State]] = {
     S.RCPT: {**_INSIDE, Rcpt: S.RCPT, Data: S.CONTENT, Bdat: S.CHUNK},
     S.CHUNKS: {**_INSIDE, Bdat: S.CHUNK},
     S.DISCARDING: {**_INSIDE},  # BDAT is answered 551 there, never accepted
-    # no command is read in CONNECT, CONTENT, CHUNK and CLOSED
+    # no command is read in CONNECT, AUTH, CONTENT, CHUNK and CLOSED
 }
 
 _NEITHER = {Rcpt: replies.NEED_MAIL, Data: replies.NEED_RCPT, Bdat: replies.NEED_RCPT}

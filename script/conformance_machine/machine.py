@@ -24,8 +24,9 @@ from typing import Any
 
 sys.path[0:1] = [str(Path(__file__).resolve().parents[each]) for each in (1, 2)]
 
-from conformance_machine import milter, policyservice  # noqa: E402 - found by the line above
+from conformance_machine import authservice, milter, policyservice  # noqa: E402 - found by the line above
 from conformance_machine.accounts import MNT, make_places  # noqa: E402
+from conformance_machine.authservice import AuthService  # noqa: E402
 from conformance_machine.dialogue import Dialogue, Surroundings  # noqa: E402
 from conformance_machine.dnsserver import DnsServer, Zone, dns_socket  # noqa: E402
 from conformance_machine.engine import FINAL_EVENTS, Engine, EngineTrouble, Places  # noqa: E402
@@ -89,7 +90,10 @@ class Machine:
             self._sinks.listen(self._local_socket(port))
 
     def _listen_beside(self, directory: Path) -> None:
-        """Milters and policy services, on the server itself."""
+        """Milters, policy services, and who knows who may log in, on the server itself."""
+        sasl = self._about.get("sasl")
+        if sasl and sasl.get("type") != "cyrus":
+            AuthService(sasl).listen(authservice.listening())
         for port, about in load(directory / "milters.json", {}).items():
             Milter(int(port), about, self._milters).listen(self._local_socket(int(port)))
         for port, about in load(directory / "policy.json", {}).items():

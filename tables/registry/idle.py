@@ -36,16 +36,9 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"known_tcp_ports", "the engine knows the usual names of ports"),
     (r"smtpd_delay_open_until_valid_rcpt", "nothing is on disk before the content comes"),
     (r"(smtp|lmtp)_dns_support_level", "the DNS is always asked, and Waypost has no DANE"),
-    (
-        r"smtpd_tls_\w+|smtpd_use_tls|smtpd_starttls_timeout|tls_preempt_cipherlist|"
-        r"tls_server_sni_maps|smtpd_client_new_tls_session_rate_limit",
-        "the engine offers no TLS to clients yet",
-    ),
-    (
-        r"smtpd_sasl_\w+|broken_sasl_auth_clients|cyrus_sasl_config_path|"
-        r"smtpd_client_auth_rate_limit",
-        "the engine offers no AUTH to clients yet",
-    ),
+    (r"tls_server_sni_maps", "clients get one certificate, whichever name they ask for"),
+    (r"smtpd_sasl_local_domain", "Dovecot's own auth_default_realm counts"),
+    (r"cyrus_sasl_config_path", "Dovecot is asked who may log in, and no Cyrus SASL"),
     (r"(non_)?smtpd_milters|smtpd_milter_maps|milter_\w+", "the engine asks no milters yet"),
     (r"smtpd_forbid_bare_newline_exclusions", "no client may smuggle, however near it is"),
     (r"smtpd_proxy_\w+", "there is no filter before the queue yet; content_filter comes behind it"),
@@ -64,14 +57,10 @@ _REASONS: tuple[tuple[str, str], ...] = (
     ),
 )
 _ALL = tuple((re.compile(pattern), reason) for pattern, reason in _REASONS)
-# members of families above that do have an effect
-_ACTIVE = frozenset({"smtpd_tls_security_level", "smtpd_tls_wrappermode", "smtpd_sasl_auth_enable"})
 
 
 def why_idle(name: str) -> str:
     """Why setting this parameter changes nothing; '' when it does."""
-    if name in _ACTIVE:
-        return ""
     for pattern, reason in _ALL:
         if pattern.fullmatch(name):
             return f"No effect: {reason}."

@@ -60,9 +60,9 @@ def test_several_recipients_are_not_named() -> None:
 
 
 def test_tls_and_login_have_lines_of_their_own() -> None:
-    lines = write(tls="TLSv1.3 with cipher X (256/256 bits)", login="joe").split("\r\n")
+    lines = write(comments=("using TLSv1.3", "Authenticated sender: joe")).split("\r\n")
     assert lines[1:3] == [
-        "\t(using TLSv1.3 with cipher X (256/256 bits))",
+        "\t(using TLSv1.3)",
         "\t(Authenticated sender: joe)",
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
+from delivery.runtime.dovecot import Logins
 from delivery.runtime.rates import Rates
 from delivery.runtime.rules import Rules, ServiceRules
 from delivery.smtp.events import NEED_DATA, ContentChunk
@@ -29,12 +30,14 @@ class Talker:
     ) -> None:
         self.rules = given
         self.ask = MemoryAsk()
+        self.logins = Logins()
         self.spool = spool
         self.protocol = ServerProtocol(service.server)
         self.dialogue = Dialogue(
             service,
             cleanup,
             self.ask,
+            self.logins,
             client,
             ("192.0.2.1", 25),
             self.protocol,

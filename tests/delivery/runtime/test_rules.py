@@ -68,7 +68,7 @@ def test_tls_is_required_where_it_says_so(tmp_path: Path) -> None:
         ]
     ):
         [service] = rules(tmp_path / str(number), values=values).services.values()
-        assert service.settings.requires_tls is required, values
+        assert service.tls.settings.is_required is required, values
 
 
 def test_old_rules_are_let_go_with_their_last_user(tmp_path: Path) -> None:

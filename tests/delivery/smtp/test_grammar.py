@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from delivery.smtp.grammar import neuter, parse_path, split_words, xtext_decode, xtext_encode
+from delivery.smtp.grammar import neuter, parse_path, split_words
 from delivery.smtp.settings import ServerSettings
+from delivery.xtext import xtext_decode, xtext_encode
 from tables.addresses import Address
 from tables.errors import AddressSyntaxError
 
