@@ -95,12 +95,12 @@ def _check_list(parameter: Parameter, text: str) -> None:
         for item in items:
             if item.lower() not in parameter.choices:
                 raise EntryError(_one_of(parameter.choices, item))
-    if parameter.name in _NETWORK_LISTS:
+    if parameter.name in NETWORK_LISTS:
         for item in items:
             check_network_item(item)
 
 
-_NETWORK_LISTS = frozenset({"mynetworks", "permit_mx_backup_networks"})
+NETWORK_LISTS = frozenset({"mynetworks", "permit_mx_backup_networks"})
 
 
 def check_network_item(item: str) -> None:

@@ -6,6 +6,8 @@ RULES        any place counts: lists, braces, conditional expressions, restricti
              hold $names; they are expanded. An item made of $names only is left alone: what it
              refers to is rewritten where it stands.
              A missing source, and a type that Waypost has not, becomes fail:name.
+             What an administrator's own parameter says may be the beginning of a reference,
+             hash:/etc/postfix/: it is left alone, and looked at where it is completed.
              Files of lists such as mynetworks are read once, here, as Postfix reads them at start.
 SOURCE       postconf(5), DATABASE_README; Postfix match_list(3)
 """
@@ -25,6 +27,8 @@ from tables import expansion, specs
 from tables.errors import EntryError
 from tables.formats.lines import logical_lines
 from tables.itemtext import split_items
+from tables.parameters import find
+from tables.parametertext import check_network_item
 
 _OF_FILES = sorted(
     {name for name, known in specs.TYPES.items() if known.has_rows} | specs.UNSUPPORTED.keys()
@@ -95,6 +99,9 @@ class Rewriter:
             text = f"tables of the type {table_type} are not supported: {reason}"
             return self._missing(table_type, path, where, text)
         source = self._tree.locate(path)
+        is_own = kind == "text" and find(where.name) is None
+        if source is None and is_own and self._tree.is_folder(path):
+            return match[0]
         if source is None:
             problem = f"{path} is not there"
             if any(self._tree.locate(f"{path}{suffix}") for suffix in _COMPILED):
@@ -157,6 +164,14 @@ class Rewriter:
             return list(found)
         return [item[1:] if item.startswith("!") else f"!{item}" for item in found]
 
+    def without_dead_words(self, text: str, where: Where) -> str:
+        """The list of networks without words that no client's name or address can be, as "#"."""
+        dead = [item for item in split_items(text) if _is_dead(item)]
+        if not dead:
+            return text
+        self._say(Level.LEFT_OUT, where, f"{' '.join(dead)}: no client can be called so")
+        return ", ".join(item for item in split_items(text) if item not in dead)
+
     def note_includes(self, value: str, where: Where) -> None:
         """Say of the :include: files of an alias that they stay files, and which are missing."""
         for path in _INCLUDE.findall(value):
@@ -168,6 +183,17 @@ class Rewriter:
 
     def _say(self, level: Level, where: Where, text: str) -> None:
         self._report.add(level, where.file, where.line, f"{where.name}: {text}.")
+
+
+def _is_dead(item: str) -> bool:
+    """True for what is neither a network nor a name: Postfix goes on to the next word."""
+    if "$" in item or not item.strip("!/.0123456789"):
+        return False  # a network that is none stops Postfix, too
+    try:
+        check_network_item(item)
+    except EntryError:
+        return item.lstrip("!")[:1] != "[" and ":" not in item
+    return False
 
 
 def _is_one_reference(item: str) -> bool:

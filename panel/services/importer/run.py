@@ -26,6 +26,7 @@ from panel.services.importer.writing import (
     write_services,
     write_tables,
 )
+from tables.parametertext import NETWORK_LISTS
 
 
 def import_directory(
@@ -74,4 +75,6 @@ def _rewritten(
     where = Where(file, line, name)
     kind = "access" if place == "access" else KINDS.get(name, "text")
     value = rewriter.rewritten(value, kind, where)
-    return rewriter.with_files_in_place(value, where) if name in PATTERN_LISTS else value
+    if name in PATTERN_LISTS:
+        value = rewriter.with_files_in_place(value, where)
+    return rewriter.without_dead_words(value, where) if name in NETWORK_LISTS else value

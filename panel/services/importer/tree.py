@@ -47,6 +47,10 @@ class Tree:
                 return candidate
         return None
 
+    def is_folder(self, text: str) -> bool:
+        """True for a path that means a folder of the configuration, not a file."""
+        return any(candidate.is_dir() for candidate in self._candidates(PurePosixPath(text)))
+
     def _may_read(self, path: Path) -> bool:
         """False for a file of this machine that a copy leads to, by links or otherwise."""
         return self._is_own or path.resolve().is_relative_to(self._root or self.directory)

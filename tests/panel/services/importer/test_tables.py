@@ -112,6 +112,13 @@ def test_references_are_rewritten_wherever_they_stand(
     assert value_of("relocated_maps") == expected
 
 
+@pytest.mark.parametrize("base", ["hash:/etc/postfix", "proxy:hash:$config_directory/"])
+def test_what_a_reference_begins_with_may_stand_before_it(importing: Import, base: str) -> None:
+    report = importing(MODERN + f"base = {base}\nrelocated_maps = $base/x\n", {"x": "a b\n"})
+    assert value_of("relocated_maps") == "hash:x"
+    assert not any("is not there. Its look-ups" in text for text in said(report, Level.LEFT_OUT))
+
+
 def test_a_source_outside_of_a_copy_is_not_taken_from_this_machine(importing: Import) -> None:
     report = importing(MODERN + "relocated_maps = texthash:/etc/passwd\n")
     assert value_of("relocated_maps") == "fail:texthash__etc_passwd"
@@ -137,8 +144,14 @@ def test_files_of_patterns_are_put_in_place(importing: Import) -> None:
         {"out": "10.1.1.1\n", "in": "10.0.0.0/8, # not a remark\n# a remark\n/etc/postfix/more\n",
          "more": "192.0.2.1\n"},
     )  # fmt: skip
-    assert value_of("mynetworks").startswith("127.0.0.0/8, !10.1.1.1, 10.0.0.0/8, ")
-    assert value_of("mynetworks").endswith("192.0.2.1")
+    assert value_of("mynetworks") == "127.0.0.0/8, !10.1.1.1, 10.0.0.0/8, not, a, remark, 192.0.2.1"
+
+
+def test_words_that_no_client_can_be_are_left_out(importing: Import) -> None:
+    report = importing(MODERN + "mynetworks = 10.0.0.0/8 10.0.0.1/8 # [bad !# .lan\n")
+    assert value_of("mynetworks") == "10.0.0.0/8, 10.0.0.1/8, [bad, .lan"
+    assert any("# !#: no client can be called" in text for text in said(report, Level.LEFT_OUT))
+    assert any("mynetworks" in text for text in said(report, Level.WRONG))
 
 
 def test_a_table_with_entries_is_not_touched_without_replace(importing: Import) -> None:
