@@ -38,6 +38,8 @@ def address_key(text: str) -> str:
         return text
     if text.startswith("@"):
         return "@" + _domain(text[1:])
+    if text.endswith("@"):  # only access tables are asked for it
+        raise EntryError(f"{text} never matches here: write {text[:-1]}, without the @.")
     local, domain = _split(text)
     return f"{local}@{_domain(domain)}" if domain else local
 

@@ -124,7 +124,8 @@ class Router:
         def add_copy(address: Address | None) -> None:
             if address is not None:
                 first = self._canonical.recipient(address, trace, maps=maps)
-                copy = Recipient(address=first, original=first)
+                # postconf(5) always_bcc: nobody hears that a copy could not be delivered
+                copy = Recipient(address=first, original=first, notify=frozenset({"NEVER"}))
                 queue.add(copy, self._expanded(first, trace, maps))
 
         if copies_for is not None:

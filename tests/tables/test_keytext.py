@@ -71,6 +71,8 @@ def test_it_reads(parse: Callable[[str], str], text: str, key: str) -> None:
         (alias_key, "a:b", "needs quotes"),
         (domain_key, "x y", "cannot be part"),
         (transport_key, "@x.test", "without the @"),
+        (transport_key, "joe@", "never matches here: write joe,"),
+        (address_key, "joe@", "never matches here: write joe,"),
         (access_key, "@x.test", "without the @"),
         (access_key, "10.1.2.", "never matches: write 10.1.2,"),
         (access_key, "10.9.0.0/16", "type cidr"),

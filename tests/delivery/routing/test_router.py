@@ -55,6 +55,18 @@ def test_a_recipient_without_orcpt_gets_its_own_address() -> None:
     ]
 
 
+def test_nobody_hears_that_a_copy_could_not_be_delivered() -> None:  # postconf(5) always_bcc
+    asking = router(always_bcc="list@my.domain")
+    given = recipient("jim", notify=frozenset({"FAILURE"}))
+    queued = asking.expand([given], copies_for=JOE, copies=[JOE]).recipients
+    heard = {(each.address.internal, tuple(each.notify)) for each in queued}
+    assert heard == {
+        ("joe@my.domain", ("NEVER",)),
+        ("jane@far.test", ("NEVER",)),
+        ("jim@my.domain", ("FAILURE",)),
+    }
+
+
 def test_success_is_reported_at_the_expansion() -> None:  # RFC 3461 5.2.7.1
     both = frozenset({"SUCCESS", "FAILURE"})
     expansion = router().expand([recipient("list", notify=both)])
