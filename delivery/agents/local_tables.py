@@ -80,9 +80,6 @@ class AliasOwners:
         found = self.aliases.find(alias_keys(f"owner-{name}".lower()))
         if found is None:
             return None
-        owner = Address(f"owner-{name}", "")
-        if self.expands:
-            first = next(iter(read_destinations(found.value)), None)
-            if first is not None and first.address is not None:
-                owner = first.address
-        return self.routing.complete(owner)
+        text = found.value.strip() if self.expands else f"owner-{name}"
+        local, at, domain = text.rpartition("@")  # all of it is one address, as in Postfix
+        return self.routing.complete(Address(local, domain) if at else Address(text))

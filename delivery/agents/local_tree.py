@@ -89,6 +89,8 @@ class Tree:
 
     async def _switch(self, case: Case, rights: Rights) -> bool:
         case = replace(case, level=case.level + 1)
+        if case.local.startswith("\\"):
+            return await self._plain(case, rights)
         if (again := await self._alias(case, rights, case.local)) is not None:
             return again
         if case.extension is not None:
@@ -112,6 +114,22 @@ class Tree:
                 return self.drops.note(case, "4.3.0", reason)
         if user is not None and (again := await self._dot_forward(case, user)) is not None:
             return again
+        if (again := await self._mailbox(case, user)) is not None:
+            return again
+        return await self._unknown(case, rights)
+
+    async def _plain(self, case: Case, rights: Rights) -> bool:
+        """\\user is the mailbox of the user, without aliases and .forward. Postfix deliver_switch."""
+        case = replace(
+            case,
+            address=Address(case.address.local[1:], case.address.domain),
+            local=case.local[1:],
+            user=case.user[1:],
+        )
+        try:
+            user = await self._user(case)
+        except LookupFailed:
+            return self.drops.note(case, "4.0.0", "user lookup error")
         if (again := await self._mailbox(case, user)) is not None:
             return again
         return await self._unknown(case, rights)
@@ -169,6 +187,8 @@ class Tree:
     async def _dot_forward(self, case: Case, user: User) -> bool | None:
         """Expand the user's .forward; None when there is none, or nothing in it."""
         drops, settings = self.drops, self.drops.settings
+        if case.came_from.casefold() == case.user.casefold():
+            return None  # it names its own user
         case = replace(case, level=case.level + 1)
         rights = _rights_of(user, of_user=True)
         below = replace(

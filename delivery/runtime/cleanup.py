@@ -335,8 +335,14 @@ def _recipients(
     recipients, expanded = expansion.recipients, expansion.expanded
     if effects.redirect:
         target = router.rewriter.complete(_address(effects.redirect))
-        return (replace(recipients[0], address=target),), expanded
+        stands = min(recipients, key=_by_domain)  # qmgr(8) redirects the first of its own order
+        return (replace(stands, address=target),), expanded
     return recipients, expanded
+
+
+def _by_domain(recipient: Recipient) -> tuple[str, str]:
+    address = recipient.address
+    return address.domain.casefold(), address.local.casefold()
 
 
 def _expanded(recipient: Recipient) -> Outcome:
@@ -356,9 +362,9 @@ def _is_international(sender: Address, recipients: tuple[Recipient, ...]) -> boo
 
 
 def _address(text: str) -> Address:
-    """An address that a table gave; a wrong one must not lose the message."""
+    """An address that a table gave; what is none is taken for a name, and bounces as that."""
     try:
         return parse_path(text, smtputf8=True)
-    except AddressSyntaxError as error:
-        cause = f"table action: {error}"
-        raise SmtpFailure(451, "4.3.5", "Server configuration error", cause=cause) from error
+    except AddressSyntaxError:
+        local, at, domain = text.rpartition("@")
+        return Address(local, domain) if at else Address(text)

@@ -259,6 +259,18 @@ async def test_an_alias_to_itself_means_the_user() -> None:
     assert [line.split()[1] for line in told(result)] == ["bounced", "sent"]
 
 
+@asynchronous
+async def test_a_backslash_means_the_mailbox() -> None:
+    helper = Helper(files={"/home/ann/.forward": "a@far.example\n"})
+    agent = make({"slash": r"\\ann", "ann": "joe"}, helper)
+    result = await deliver(agent, "slash@example.com")
+    assert told(result) == ["ann@example.com sent 2.0.0 delivered to mailbox"]
+    assert helper.done == ["ann: /var/mail/ann"]
+    assert [line.split()[1] for line in told(await deliver(make({}), r"\nosuch@example.com"))] == [
+        "bounced"
+    ]
+
+
 @pytest.mark.parametrize(
     "aliases",
     [
@@ -315,6 +327,9 @@ async def test_an_owner_sends_and_hears_of_failures() -> None:
     assert "X-Original-To" not in order.prefix
     expanded = await deliver(make(aliases, expand_owner_alias=True), "list@example.com")
     assert list(forwarded(expanded)) == ["ann@example.com"]
+    aliases["owner-list"] = "ann, joe"  # all of it is one address
+    expanded = await deliver(make(aliases, expand_owner_alias=True), "list@example.com")
+    assert list(forwarded(expanded)) == ["ann, joe@example.com"]
     ordinary = await deliver(make(aliases, owner_request_special=False), "list@example.com")
     assert forwarded(ordinary) == {SAM: ["a@far.example"]}
 

@@ -214,3 +214,11 @@ class Broken(Helper):
 async def test_whatever_goes_wrong_with_the_helper_means_later() -> None:
     assert ends(await deliver(make({}, Broken()), JOE)) == ["deferred"]
     assert ends(await deliver(make({"team": "/box"}, Broken()))) == ["deferred"]
+
+
+@asynchronous
+async def test_a_forward_that_names_its_own_user_means_the_mailbox() -> None:
+    helper = Helper(files={DOT: "joe, /copy\n"})
+    agent = make({}, helper, duplicate_filter_limit=1, frozen_delivered_to=False)
+    await deliver(agent, "joe@example.com")
+    assert sorted(helper.done) == ["joe: /copy", "joe: /var/mail/joe"]

@@ -54,6 +54,7 @@ async def test_what_the_content_is_refused_for_is_the_reply(tmp_path: Path) -> N
     [
         ("REDIRECT ann@example.com", ["ann@example.com"]),
         ("BCC ann@example.com", ["joe@example.com", "ann@example.com"]),
+        ("REDIRECT ann, kim@example.com", ['"ann, kim"@example.com']),
         ("FILTER smtp:[127.0.0.1]:10025", ["joe@example.com"]),
     ],
 )
@@ -67,6 +68,16 @@ async def test_actions_concern_the_whole_message(
         assert recipients(lease) == expected
         assert lease.envelope.recipients[0].original.text == "joe@example.com"
         assert lease.envelope.filter == action.removeprefix("FILTER ") * ("FILTER" in action)
+
+
+@asynchronous
+async def test_redirected_mail_stands_for_the_first_recipient_by_domain(tmp_path: Path) -> None:
+    rules = checks("REDIRECT ann@example.com") | {"mynetworks": "192.0.2.0/24"}
+    copies = {"always_bcc": "z@c.example", "sender_bcc_maps": "static:a@d.example"}
+    async with talking(tmp_path, **rules, **copies) as client:
+        await send(client, recipient="joe@example.com")
+        [lease] = await client.queued()
+        assert [item.original.text for item in lease.envelope.recipients] == ["z@c.example"]
 
 
 @asynchronous
