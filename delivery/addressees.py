@@ -46,6 +46,7 @@ class BounceSettings:
 
     myhostname: str = "localhost"
     myorigin: str = "localhost"
+    append_at_myorigin: bool = True
     mail_name: str = "Waypost"
     bounce_size_limit: int = 50_000
     delay_warning_time: float = 0.0

@@ -69,9 +69,10 @@ def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[b
     utf8 = is_eightbit(report.envelope, settings)
     encoding = _encoding(report, settings)
     to = report.addressee
+    origin = f"@{settings.myorigin}" if settings.append_at_myorigin else ""
     yield _lines(
         f"Date: {mail_date(report.now)}",
-        f"From: {_SENDER} <MAILER-DAEMON@{settings.myorigin}>",
+        f"From: {_SENDER} <MAILER-DAEMON{origin}>",
         f"Subject: {(_COPIES if to.is_postmaster else _SUBJECTS)[report.kind]}",
         f"To: {header_address(to.address, smtputf8=utf8)}",
         f"Auto-Submitted: {'auto-generated' if to.is_postmaster else 'auto-replied'}",  # RFC 3834 5

@@ -119,7 +119,7 @@ class Tree:
         return await self._unknown(case, rights)
 
     async def _plain(self, case: Case, rights: Rights) -> bool:
-        """\\user is the mailbox of the user, without aliases and .forward. Postfix deliver_switch."""
+        """\\user means the mailbox of the user: no aliases, no .forward. Postfix deliver_switch."""
         case = replace(
             case,
             address=Address(case.address.local[1:], case.address.domain),

@@ -40,7 +40,9 @@ async def check_servers(
             return DUNNO
         answer = access.ask_table(case, maps, keys.access_address(address), subject)
         return access.never_permit(case, answer or DUNNO, name, domain)
-    if domain.endswith("."):  # Postfix does not look such a name up, and so neither refuses it
+    if record == "a":  # asked of the system, to which a final dot is nothing
+        domain = domain.removesuffix(".")
+    if not domain or domain.endswith("."):  # is not looked up, and so not refused either
         return replace(DUNNO, warning=f"Unable to look up {record} host for {domain}: bad name")
     try:
         servers = await _servers(case, to_ascii(domain), record)

@@ -81,8 +81,7 @@ class Canonical:
         """The envelope sender as it is queued; without `maps` completed only."""
         completed = self._rewriter.complete(address)
         if completed.local.lower() == "mailer-daemon":
-            daemon = self._rewriter.complete(Address("MAILER-DAEMON"))
-            if completed.domain.casefold() == daemon.domain.casefold():
+            if completed.domain.casefold() == self._settings.myorigin.casefold():
                 completed = NULL
         if not completed or not maps:  # the null sender stays
             return completed

@@ -119,10 +119,11 @@ class Notices:
         )
         handling = rules.notified
         draft = self._cleanup.begin(rules.cleanup, handling, envelope, writer, received)
+        daemon = rules.router.rewriter.complete(Address("MAILER-DAEMON"))
         shown = parse_path(rules.notices.error_notice_recipient, smtputf8=True)
         lines = [
             f"Date: {trace.mail_date(now)}",
-            f"From: Mail Delivery System <MAILER-DAEMON@{rules.router.settings.myorigin}>",
+            f"From: Mail Delivery System <{daemon.text}>",
             f"To: Postmaster <{trace.header_address(shown, smtputf8=True)}>",
             f"Subject: {rules.mail.mail_name} SMTP server: errors from {_UNSAFE.sub('?', client)}",
             f"Message-Id: <{writer.queue_id}.{int(now)}@{hostname}>",

@@ -258,6 +258,11 @@ def test_mail_of_nobody_is_shown_as_ours() -> None:
     assert returned.get_content_type() == "message/rfc822"
 
 
+def test_without_append_at_myorigin_our_own_name_has_no_domain() -> None:
+    message, _ = parts(write(FAILED, settings=replace(SETTINGS, append_at_myorigin=False)))
+    assert message["From"] == "Mail Delivery System <MAILER-DAEMON>"
+
+
 @pytest.mark.parametrize(
     ("of_message", "utf8_is_on", "expected"),
     [(False, True, True), (False, False, False), (True, False, True)],
