@@ -43,6 +43,8 @@ async def mail_host(resolver: Resolver, domain: str) -> Existence:
 
 async def host(resolver: Resolver, name: str) -> Existence:
     """A, then AAAA, then MX (a null MX will do for a HELO name)."""
+    if name.endswith("."):  # no valid hostname in Postfix, and not looked up
+        return Existence.NO
     failure: DnsUnavailable | None = None
     try:
         if await _any_address(resolver, name, None) is Existence.YES:

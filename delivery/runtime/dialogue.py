@@ -208,7 +208,8 @@ class Dialogue:
         except SmtpFailure as failure:
             if failure.cause:
                 log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
-            self._blame(_BLAMES.get(failure.code, Blame.POLICY))
+            is_ours = failure.enhanced != "4.6.0"  # else an alias stands for too many
+            self._blame(_BLAMES.get(failure.code, Blame.POLICY) if is_ours else Blame.POLICY)
             reply = replies.failure(failure)
         except TableUnavailable as error:
             log.event("smtpd", problem=str(error), client=self._client)

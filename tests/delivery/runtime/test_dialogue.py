@@ -14,6 +14,7 @@ import pytest
 
 from delivery.journal import Journal
 from delivery.policy.facts import Stage
+from delivery.policy.verdict import Blame
 from delivery.runtime import dialogue
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
@@ -189,6 +190,18 @@ async def test_where_tls_is_required_nothing_is_done_without(tmp_path: Path) -> 
         replies = await client.say("EHLO x", "NOOP", "MAIL FROM:<a@b.example>", "RSET", "QUIT")
         assert [reply[:3] for reply in replies] == ["250", "250", "530", "530", "221"]
         assert replies[2] == "530 5.7.0 Must issue a STARTTLS command first"
+
+
+@asynchronous
+async def test_an_alias_that_stands_for_too_many_is_no_fault_of_our_software(
+    tmp_path: Path,
+) -> None:
+    aliases = "inline:{ {joe@example.com = a@x.example, b@x.example} }"
+    given = {"virtual_alias_maps": aliases, "virtual_alias_expansion_limit": "1"}
+    async with talking(tmp_path, **given) as client:
+        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
+        assert (await client.say("EHLO x", *mail))[-1].startswith("451 4.6.0 ")
+        assert client.dialogue.transcript.blamed == {Blame.POLICY}
 
 
 @asynchronous
