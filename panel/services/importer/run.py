@@ -14,6 +14,7 @@ from panel.services.importer.settings import (
     Settings,
     check_settings,
     kind_of_place,
+    names_used,
     read_settings,
 )
 from panel.services.importer.sources import KINDS, Sources
@@ -26,6 +27,7 @@ from panel.services.importer.writing import (
     write_services,
     write_tables,
 )
+from tables.parameters import find
 from tables.parametertext import NETWORK_LISTS
 
 
@@ -44,7 +46,8 @@ def import_directory(
         clear_rows()
     sources = Sources(taken_names())
     rewriter = Rewriter(tree, sources, report, _lookup(tree, settings))
-    settings.rewrite(lambda *place: _rewritten(rewriter, settings, *place))
+    used = names_used(settings)
+    settings.rewrite(lambda *place: _rewritten(rewriter, settings, used, *place))
     lists = plan_lists(settings, report)
     check_settings(settings, lists, report)
     if all(name in lists for name in settings.classes):
@@ -67,10 +70,16 @@ def _lookup(tree: Tree, settings: Settings) -> Callable[[str], str | None]:
 
 
 def _rewritten(
-    rewriter: Rewriter, settings: Settings, file: str, name: str, value: str, line: int
+    rewriter: Rewriter,
+    settings: Settings,
+    used: frozenset[str],
+    file: str,
+    name: str,
+    value: str,
+    line: int,
 ) -> str:
     place = kind_of_place(name, settings.classes)
-    if place is None:
+    if place is None or (find(name) is None and name not in used):
         return value
     where = Where(file, line, name)
     kind = "access" if place == "access" else KINDS.get(name, "text")

@@ -2,6 +2,7 @@
 
 SUMMARY      read_settings(tree, report, old_defaults=...) -> Settings: parameters and services with
              today's names, defaults of Postfix put in where Waypost has others
+             names_used(settings): what values refer to, and restriction classes
              check_settings(...): a remark for each line, once all references are rewritten
 RULES        a parameter that Waypost does not know and that nothing refers to is left out; one that
              something refers to is the administrator's own and stays
@@ -26,7 +27,7 @@ from panel.services.importer.history import (
     modernized,
 )
 from panel.services.importer.report import ImportReport, Level
-from panel.services.importer.tree import Tree
+from panel.services.importer.tree import Tree, source_lines
 from tables import expansion
 from tables.errors import EntryError, ParameterError
 from tables.itemtext import split_items
@@ -108,6 +109,8 @@ def read_settings(tree: Tree, report: ImportReport, *, old_defaults: bool | None
     is_old = is_of_2000(found.settings) if old_defaults is None else old_defaults
     if CLASSES in settings:
         _read_classes(result, report)
+    if (origin := settings.get("myorigin")) is not None and origin.value.startswith("/"):
+        _read_origin(origin, result, tree, report)
     _put_defaults(result, tree, report, is_old=is_old)
     _read_services(tree, report, result)
     return result
@@ -125,6 +128,20 @@ def _read_classes(settings: Settings, report: ImportReport) -> None:
     if len(settings.classes) < len(words):
         value = ", ".join(settings.classes)
         settings.parameters[CLASSES] = replace(setting, value=value)
+
+
+def _read_origin(origin: Setting, settings: Settings, tree: Tree, report: ImportReport) -> None:
+    """Debian's Postfix takes /etc/mailname for the first line of that file."""
+    path = tree.locate(origin.value)
+    name = "" if path is None else next(source_lines(path), "").strip()
+    if not name:
+        del settings.parameters["myorigin"]
+        text = f"myorigin: {origin.value} is not there, or empty: it is $myhostname."
+        report.add(Level.LEFT_OUT, MAIN, origin.line, text)
+        return
+    settings.parameters["myorigin"] = replace(origin, value=name)
+    text = f"myorigin: what {origin.value} says, as it is now."
+    report.add(Level.APPROXIMATED, MAIN, origin.line, text)
 
 
 def _put_defaults(settings: Settings, tree: Tree, report: ImportReport, *, is_old: bool) -> None:
@@ -175,7 +192,7 @@ def _read_services(tree: Tree, report: ImportReport, settings: Settings) -> None
 
 def check_settings(settings: Settings, listed: Mapping[str, object], report: ImportReport) -> None:
     """One remark for each line; unknown names go. `listed`: what became restriction lists."""
-    used = _names_used(settings)
+    used = names_used(settings)
     for name, setting in list(settings.parameters.items()):
         if setting.line == 0 or name == CLASSES:
             continue
@@ -225,7 +242,7 @@ def _check_service(
         report.add(Level.UNDERSTOOD, MASTER, planned.line, f"{label}: {service.daemon}.")
 
 
-def _names_used(settings: Settings) -> frozenset[str]:
+def names_used(settings: Settings) -> frozenset[str]:
     """What other values refer to, and restriction classes."""
     used = set(settings.classes)
     texts = [setting.value for setting in settings.parameters.values()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from panel.models import Parameter, Service
@@ -129,3 +131,18 @@ def test_what_has_no_effect_here_is_said(importing: Import) -> None:
     assert "-o smtpd_proxy_filter=127.0.0.1:10025: No effect: there is no filter before" in text
     assert "biff" not in text, "it asks for nothing but the default"
     assert parameters()["smtpd_milters"] == "inet:127.0.0.1:8891"
+
+
+def test_the_origin_may_be_in_a_file(importing: Import, etc: Path) -> None:  # Debian's default
+    (etc.parent / "mailname").write_text("corp.example\nother\n")
+    report = importing(MODERN + "myorigin = /etc/mailname\n")
+    assert parameters()["myorigin"] == "corp.example"
+    assert any("/etc/mailname says" in text for text in said(report, Level.APPROXIMATED))
+    report = importing(MODERN + "myorigin = /etc/nowhere\n")
+    assert "myorigin" not in parameters()
+    assert any("/etc/nowhere is not there" in text for text in said(report, Level.LEFT_OUT))
+
+
+def test_nothing_is_said_of_tables_that_nothing_here_asks(importing: Import) -> None:
+    report = importing(MODERN + "smtp_tls_session_cache_database = btree:${data_directory}/x\n")
+    assert len([text for text in said(report, Level.LEFT_OUT) if "session_cache" in text]) == 1
