@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tables.addresses import Address, split_extension
-from tables.destinations import read_destinations
 from tables.keys import Key, alias_keys
 
 

@@ -80,9 +80,9 @@ class Canonical:
     def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
         """The envelope sender as it is queued; without `maps` completed only."""
         completed = self._rewriter.complete(address)
-        if completed.local.lower() == "mailer-daemon":
-            if completed.domain.casefold() == self._settings.myorigin.casefold():
-                completed = NULL
+        local, domain = completed.local.lower(), completed.domain.casefold()
+        if local == "mailer-daemon" and domain == self._settings.myorigin.casefold():
+            completed = NULL
         if not completed or not maps:  # the null sender stays
             return completed
         completed = self._map(self._sender_maps, completed, trace)
