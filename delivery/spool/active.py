@@ -14,7 +14,8 @@ RULES        round robin over transports, then over their destinations, then ove
              a rate delay leaves so much time between the end of a delivery and the next one for the
              same destination, or by the same transport; next_time() says when that is
              a job `is_busy` when the delivery before it for the same destination has just ended: a
-             connection is worth keeping then, as long as others go on or follow
+             connection is worth keeping then, as long as others go on or follow; so long a
+             destination is remembered, and what is known about its concurrency
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
              qmgr_message_active_limit messages
 NOT DONE     preemption by delivery slots: messages take turns instead
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from delivery.spool.feedback import BY_ONE, Feedback
@@ -119,6 +120,7 @@ class ActiveQueue:
         self._transports: dict[str, _Transport] = {}
         self._ring: deque[str] = deque()
         self._messages: dict[str, int] = {}  # queue id -> recipients not done
+        self._followed: deque[tuple[float, str, str]] = deque()  # ended jobs: others may follow
         self._dead: deque[tuple[float, str, str]] = deque()  # until, transport, destination
         self._delayed: list[tuple[float, str, str]] = []  # heap: not before, transport, destination
 
@@ -136,7 +138,7 @@ class ActiveQueue:
     def add(self, queue_id: str, route: Route, recipients: Iterable[Recipient]) -> None:
         """Queue recipients of one message that share a route."""
         transport = self._transport(route.transport)
-        for name, group in _by_destination(transport.limits, route, recipients):
+        for name, group in _by_destination(transport.limits, route, recipients).items():
             self._messages[queue_id] = self._messages.get(queue_id, 0) + len(group)
             waiting = _Waiting(queue_id, route, name, group)
             line = transport.lines.get(queue_id)
@@ -148,16 +150,16 @@ class ActiveQueue:
 
     def next_job(self, now: float) -> Job | None:
         """The next delivery to start, or None when everything waits for a running one."""
-        self._forget_dead(now)
+        self._forget(now)
         self._end_delays(now)
-        for _ in range(len(self._ring)):
-            name = self._ring.popleft()
-            transport = self._transports[name]
+        while self._ring:
+            key = self._ring.popleft()
+            transport = self._transports[key]
+            transport.listed = False  # again when one of its jobs or delays ends
             job = self._next_of_transport(transport, now)
             if job is not None:
-                self._ring.append(name)
+                self._list_transport(key, transport)
                 return job
-            transport.listed = False
         return None
 
     def next_time(self) -> float | None:
@@ -194,8 +196,7 @@ class ActiveQueue:
             self._dead.append((destination.dead_until, key, name))
             transport.dead[name] = None
         self._list(key, transport, name, destination)
-        self._relist_waiting(key, transport)
-        self._forget_idle(transport, name, destination, now)
+        self._followed.append((now, key, name))
 
     def remove(self, queue_id: str) -> None:
         """Drop what waits for this message; jobs already given out end as usual."""
@@ -232,11 +233,9 @@ class ActiveQueue:
         if destination.waiting and not destination.listed:
             destination.listed = True
             transport.ring.append(name)
-        if transport.ring and not transport.listed:
-            transport.listed = True
-            self._ring.append(key)
+        self._list_transport(key, transport)
 
-    def _relist_waiting(self, key: str, transport: _Transport) -> None:
+    def _list_transport(self, key: str, transport: _Transport) -> None:
         if transport.ring and not transport.listed:
             transport.listed = True
             self._ring.append(key)
@@ -272,18 +271,18 @@ class ActiveQueue:
         while transport.ring:
             name = transport.ring.popleft()
             destination = transport.destinations[name]
+            destination.listed = False  # again when a job or a delay ends
             if not destination.waiting:
-                destination.listed = False
                 self._forget_idle(transport, name, destination, now)
                 continue
             suspended = _suspension(transport.limits, destination, now)
             is_delayed = destination.not_before > now
             if not suspended and (is_delayed or _is_full(transport, destination)):
-                destination.listed = False  # done() and _end_delays() list it again
                 self._let_pass(transport, destination)
                 continue
-            transport.ring.append(name)
-            return self._take(transport, destination, suspended, now)
+            job = self._take(transport, destination, suspended, now)
+            self._list(job.route.transport, transport, name, destination)
+            return job
         return None
 
     def _next_suspended(self, transport: _Transport, now: float) -> Job | None:
@@ -348,8 +347,16 @@ class ActiveQueue:
         self._messages.pop(queue_id, None)
         return True
 
-    def _forget_dead(self, now: float) -> None:
-        """Drop dead destinations whose time is over, and the oldest when there are too many."""
+    def _forget(self, now: float) -> None:
+        """Drop destinations that nothing followed, and dead ones: their time is over.
+
+        Of the dead the oldest are dropped as well when there are too many.
+        """
+        while self._followed and self._followed[0][0] + BACK_TO_BACK_S < now:
+            _, key, name = self._followed.popleft()
+            destination = self._transports[key].destinations.get(name)
+            if destination is not None:
+                self._forget_idle(self._transports[key], name, destination, now)
         while self._dead and (self._dead[0][0] <= now or len(self._dead) > DEAD_LIMIT):
             until, key, name = self._dead.popleft()
             destination = self._transports[key].destinations.get(name)
@@ -366,7 +373,7 @@ class ActiveQueue:
                 self._list(key, transport, name, destination)
                 self._forget_idle(transport, name, destination, now)
             elif not name:
-                self._relist_waiting(key, transport)
+                self._list_transport(key, transport)
 
     def _forget_idle(
         self, transport: _Transport, name: str, destination: _Destination, now: float
@@ -376,6 +383,7 @@ class ActiveQueue:
             not destination.waiting
             and not destination.busy
             and not destination.listed
+            and destination.last_done + BACK_TO_BACK_S < now
             and destination.dead_until <= now
             and destination.not_before <= now
         ):
@@ -401,21 +409,16 @@ def _initial_window(limits: TransportLimits) -> int:
     return max(1, min(limits.initial_destination_concurrency, ceiling))
 
 
-def _destination_name(limits: TransportLimits, route: Route, recipient: Recipient) -> str:
-    if (
-        limits.destination_recipient_limit == 1
-    ):  # postconf(5) transport_destination_concurrency_limit
-        return recipient.address.internal.lower()
-    return route.nexthop.lower()
-
-
 def _by_destination(
     limits: TransportLimits, route: Route, recipients: Iterable[Recipient]
-) -> Iterator[tuple[str, list[Recipient]]]:
-    groups: dict[str, list[Recipient]] = {}
-    for recipient in sorted(recipients, key=_by_domain):
-        groups.setdefault(_destination_name(limits, route, recipient), []).append(recipient)
-    yield from groups.items()
+) -> dict[str, list[Recipient]]:
+    ordered = sorted(recipients, key=_by_domain)
+    if limits.destination_recipient_limit != 1:
+        return {route.nexthop.lower(): ordered}
+    groups: dict[str, list[Recipient]] = {}  # postconf(5) transport_destination_concurrency_limit
+    for recipient in ordered:
+        groups.setdefault(recipient.address.internal.lower(), []).append(recipient)
+    return groups
 
 
 def _by_domain(recipient: Recipient) -> tuple[str, str]:

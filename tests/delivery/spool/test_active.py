@@ -377,6 +377,20 @@ def test_connections_are_worth_keeping_while_deliveries_follow_each_other() -> N
     assert not third.is_busy, "too long ago"
 
 
+def test_they_are_as_well_when_the_next_message_comes_a_moment_later() -> None:
+    active = queue()
+    found = []
+    for now in (0.0, 0.5, 1.0, 5.0):
+        active.add(f"m{now}", Route(SMTP, "x.example"), people(1))
+        job = active.next_job(now)
+        assert job is not None
+        found.append(job.is_busy)
+        active.done(job, now)
+    assert found == [False, True, True, False]
+    assert active.next_job(10.0) is None
+    assert active.remembered_destinations == 0
+
+
 def test_recipients_go_by_domain_and_name() -> None:
     active = ActiveQueue()
     names = ["no@b.example", "A@b.example", "z@a.example", "later@b.example"]
