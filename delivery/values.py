@@ -62,6 +62,11 @@ class Recipient:
     notify: frozenset[str] = frozenset()
     orcpt: str = ""  # RFC 3461 4.2, xtext-decoded "addr-type;address"; empty: none given
 
+    def __hash__(self) -> int:
+        """In one step: recipients are looked up all the way through the queue."""
+        address, original = self.address, self.original
+        return hash((address.local, address.domain, original.local, original.domain, self.orcpt))
+
 
 def default_orcpt(given: str, *, smtputf8: bool = False) -> str:
     """ORCPT of a recipient that came without one, with this address. RFC 3461 4.2, RFC 6533 3.

@@ -89,9 +89,11 @@ class Outcomes:
         is_soft = rules.bounce.soft_bounce and route is not None
         outcomes, told = [], []
         for given in _complete(lease, result.outcomes, recipients):
-            parts = result.parts.get(given.recipient)
+            parts = result.parts.get(given.recipient) if result.parts else None
             judged = _softened(given, parts or ()) if is_soft else given
-            outcome = replace(_aged(judged, expired=expired), noted=now)
+            outcome = _aged(judged, expired=expired)
+            if outcome.status is Status.DEFERRED:
+                outcome = replace(outcome, noted=now)
             outcomes.append(outcome)
             if parts is None:
                 self._note(lease, rules, route, outcome, now, given.status)
@@ -205,18 +207,19 @@ def _is_reportable(
 def _complete(
     lease: Lease, given: Sequence[Outcome], recipients: Sequence[Recipient]
 ) -> list[Outcome]:
+    if [outcome.recipient for outcome in given] == list(recipients):
+        return list(given)
     found = {outcome.recipient: outcome for outcome in given}
-    if len(found) == len(recipients) and all(item in found for item in recipients):
-        return list(found.values())
     strange = found.keys() - set(recipients)
     missing = [item for item in recipients if item not in found]
-    log.event(
-        "qmgr",
-        queue_id=lease.queue_id,
-        problem="the delivery agent broke its contract",
-        missing=len(missing) or None,
-        strange=len(strange) or None,
-    )
+    if strange or missing:
+        log.event(
+            "qmgr",
+            queue_id=lease.queue_id,
+            problem="the delivery agent broke its contract",
+            missing=len(missing) or None,
+            strange=len(strange) or None,
+        )
     kept = [outcome for recipient, outcome in found.items() if recipient not in strange]
     silent = [
         Outcome(

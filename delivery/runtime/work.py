@@ -50,6 +50,8 @@ class Work:
 
     def by_lease(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """The outcomes for the names that the lease has."""
+        if not self.leased:
+            return list(outcomes)
         return [
             outcome if name is outcome.recipient else replace(outcome, recipient=name)
             for outcome in outcomes

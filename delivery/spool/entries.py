@@ -26,6 +26,8 @@ def make_entry(
     envelope, content = submission.envelope, submission.content
     queue_id = queueid.to_text(number)
     recipients = tuple(dict.fromkeys(envelope.recipients))
+    if len(recipients) < len(envelope.recipients):
+        envelope = replace(envelope, recipients=recipients)
     in_file = bool(content.path)
     if in_file and os.path.basename(content.path) != queue_id:
         raise OurError(f"{queue_id} entered with the content file {content.path}")
@@ -59,7 +61,7 @@ def make_entry(
     )
     lease = Lease(
         queue_id=queue_id,
-        envelope=replace(envelope, recipients=recipients),
+        envelope=envelope,
         numbers={item: place for place, item in enumerate(recipients)},
         arrived=now,
         attempts=1,
