@@ -27,7 +27,6 @@ class Attempt:
     delivery: Delivery
     sender: Address = field(init=False)  # as it is told to the other server
     shown: dict[Recipient, Recipient] = field(init=False)  # recipients as they are told to it
-    needs_smtputf8: bool = field(init=False)
     waiting: dict[Recipient, Outcome] = field(default_factory=dict)  # with what was said last
     outcomes: list[Outcome] = field(default_factory=list)
     parts: dict[Recipient, tuple[Part, ...]] = field(default_factory=dict)
@@ -35,22 +34,26 @@ class Attempt:
     unreachable: str = ""  # why the last host was of no use at all
 
     def __post_init__(self) -> None:
-        self.tell(None)
+        self.sender = self.delivery.envelope.sender
+        self.shown = {item: item for item in self.delivery.recipients}
         self.fail(settle(self.delivery.recipients, Status.DEFERRED, "4.3.0", UNTRIED))
 
-    def tell(self, outgoing: Outgoing | None) -> None:
+    def tell(self, outgoing: Outgoing) -> None:
         """Change addresses as they are to be changed on the way out. Raises TableUnavailable."""
+        self.sender = outgoing.address(self.sender)
+        for recipient in self.shown:
+            address = outgoing.address(recipient.address)
+            if address is not recipient.address:
+                self.shown[recipient] = replace(recipient, address=address)
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """True when only a server that knows of it can take the message. RFC 6531 3.2"""
         envelope = self.delivery.envelope
-        self.sender = envelope.sender
-        self.shown = {item: item for item in self.delivery.recipients}
-        if outgoing is not None:
-            self.sender = outgoing.address(self.sender)
-            self.shown = {
-                item: replace(item, address=outgoing.address(item.address)) for item in self.shown
-            }
+        if not envelope.smtputf8 or envelope.utf8_headers:
+            return envelope.smtputf8
         addresses = (self.sender, *(item.address for item in self.shown.values()))
-        is_ascii = all(item.local.isascii() and item.domain.isascii() for item in addresses)
-        self.needs_smtputf8 = envelope.smtputf8 and (envelope.utf8_headers or not is_ascii)
+        return not all(item.local.isascii() and item.domain.isascii() for item in addresses)
 
     def fail(self, outcomes: Iterable[Outcome]) -> None:
         """The last word of a host about recipients that another host may still take."""

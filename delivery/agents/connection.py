@@ -105,13 +105,13 @@ class Connection(asyncio.Protocol):
         return None if self._transport is None else self._transport.get_extra_info("socket")
 
     async def next_event(self) -> ClientEvent:
-        """Send what is due and return the next event. Raises PeerError, TimedOut."""
+        """The next event; to wait for it, send what is due. Raises PeerError, TimedOut."""
         while True:
             event = self.client.next_event()
-            self._send()
             if not isinstance(event, Signal):
                 return event
             assert event is NEED_DATA, f"the protocol waits for us: {self.client.doing}"
+            self._send()
             await self._wait_for_peer()
 
     async def flush(self) -> None:

@@ -24,7 +24,7 @@ TOTAL = 200
 @dataclass(slots=True)
 class _Kept:
     connection: Connection
-    key: tuple[object, ...]
+    purpose: object
     timer: asyncio.TimerHandle
 
 
@@ -33,13 +33,14 @@ class IdleConnections:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
-        self._by_key: dict[tuple[object, ...], list[int]] = {}
+        self._by_host: dict[tuple[str, str, int], list[int]] = {}
 
     def take(self, host: Host, purpose: object) -> Connection | None:
         """A usable connection to this address for the same purpose (settings), or None."""
-        numbers = self._by_key.get(_key(host, purpose), [])
-        while numbers:
-            kept = self._remove(numbers[-1])
+        for number in tuple(reversed(self._by_host.get(_key(host), ()))):
+            if self._kept[number].purpose != purpose:
+                continue
+            kept = self._remove(number)
             if kept.connection.is_idle():
                 kept.connection.is_reused = True
                 return kept.connection
@@ -55,11 +56,10 @@ class IdleConnections:
             connection.quit()
             return
         number = id(connection)
-        key = _key(connection.host, purpose)
         loop = asyncio.get_running_loop()
         timer = loop.call_later(min(idle_s, lifetime_s - age), self._expire, number)
-        self._kept[number] = _Kept(connection, key, timer)
-        self._by_key.setdefault(key, []).append(number)
+        self._kept[number] = _Kept(connection, purpose, timer)
+        self._by_host.setdefault(_key(connection.host), []).append(number)
         while len(self._kept) > TOTAL:
             self._expire(next(iter(self._kept)))
 
@@ -77,12 +77,12 @@ class IdleConnections:
     def _remove(self, number: int) -> _Kept:
         kept = self._kept.pop(number)
         kept.timer.cancel()
-        numbers = self._by_key[kept.key]
-        numbers.remove(number)
-        if not numbers:
-            del self._by_key[kept.key]
+        key = _key(kept.connection.host)
+        self._by_host[key].remove(number)
+        if not self._by_host[key]:
+            del self._by_host[key]
         return kept
 
 
-def _key(host: Host, purpose: object) -> tuple[object, ...]:
-    return host.name, host.address, host.port, purpose
+def _key(host: Host) -> tuple[str, str, int]:
+    return host.name, host.address, host.port

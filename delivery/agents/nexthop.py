@@ -16,9 +16,11 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tables.domains import to_ascii
 
+REMEMBERED = 1000  # much mail goes to few destinations
 _BRACKETS = re.compile(r"\[([^\[\]\s]*)\](?::([^:\s]+))?\Z")
 _PLAIN = re.compile(r"([^:\[\]\s]+)(?::([^:\s]+))?\Z")
 
@@ -36,6 +38,7 @@ class NextHop:
     is_path: bool = False
 
 
+@lru_cache(REMEMBERED)
 def parse_nexthop(text: str, default_port: int) -> NextHop:
     """The parts of a next hop. Raises ValueError."""
     match = _BRACKETS.match(text)
@@ -62,6 +65,7 @@ def parse_lmtp_nexthop(text: str, default_port: int) -> NextHop:
     return replace(hop, is_literal=True)
 
 
+@lru_cache(REMEMBERED)
 def is_ip_address(text: str) -> bool:
     """True for an IPv4 or IPv6 address without brackets."""
     try:

@@ -15,6 +15,22 @@ from dataclasses import dataclass
 
 from delivery.smtp.client import Stage
 
+_LIMITS = {
+    Stage.GREETING.doing: "smtp_helo_timeout",
+    Stage.EHLO.doing: "smtp_helo_timeout",
+    Stage.HELO.doing: "smtp_helo_timeout",
+    Stage.LHLO.doing: "smtp_helo_timeout",
+    Stage.STARTTLS.doing: "smtp_starttls_timeout",
+    Stage.XFORWARD.doing: "smtp_xforward_timeout",
+    Stage.RSET.doing: "smtp_rset_timeout",
+    Stage.MAIL.doing: "smtp_mail_timeout",
+    Stage.RCPT.doing: "smtp_rcpt_timeout",
+    Stage.DATA.doing: "smtp_data_init_timeout",
+    Stage.BDAT.doing: "smtp_data_xfer_timeout",
+    Stage.FINAL.doing: "smtp_data_done_timeout",
+    Stage.QUIT.doing: "smtp_quit_timeout",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -36,21 +52,8 @@ class Timeouts:
 
     def waiting_for(self, doing: str) -> float:
         """The limit for what ClientProtocol.doing says."""
-        return {
-            Stage.GREETING.value[1]: self.smtp_helo_timeout,
-            Stage.EHLO.value[1]: self.smtp_helo_timeout,
-            Stage.HELO.value[1]: self.smtp_helo_timeout,
-            Stage.LHLO.value[1]: self.smtp_helo_timeout,
-            Stage.STARTTLS.value[1]: self.smtp_starttls_timeout,
-            Stage.XFORWARD.value[1]: self.smtp_xforward_timeout,
-            Stage.RSET.value[1]: self.smtp_rset_timeout,
-            Stage.MAIL.value[1]: self.smtp_mail_timeout,
-            Stage.RCPT.value[1]: self.smtp_rcpt_timeout,
-            Stage.DATA.value[1]: self.smtp_data_init_timeout,
-            Stage.BDAT.value[1]: self.smtp_data_xfer_timeout,
-            Stage.FINAL.value[1]: self.smtp_data_done_timeout,
-            Stage.QUIT.value[1]: self.smtp_quit_timeout,
-        }[doing]
+        limit: float = getattr(self, _LIMITS[doing])
+        return limit
 
 
 class Patience:

@@ -154,7 +154,8 @@ class RemoteAgent:
         """One Outcome for every recipient; see base.py."""
         attempt = Attempt(delivery)
         try:
-            attempt.tell(self.remote.habits.outgoing)
+            if self.remote.habits.outgoing is not None:
+                attempt.tell(self.remote.habits.outgoing)
             await self._try_destinations(attempt)
         except OSError as error:  # reading our own content; sockets fail as PeerError
             attempt.fail_all("4.3.0", f"cannot read the message: {error}")
@@ -394,11 +395,11 @@ class RemoteAgent:
 
 
 # ClientProtocol.doing while nothing of a transaction was answered
-_FIRST = frozenset({Stage.RSET.value[1], Stage.MAIL.value[1]})
+_FIRST = frozenset({Stage.RSET.doing, Stage.MAIL.doing})
 
 
 # what goes on while a message gets stuck
-_AT_THE_END = frozenset({Stage.BDAT.value[1], Stage.FINAL.value[1]})
+_AT_THE_END = frozenset({Stage.BDAT.doing, Stage.FINAL.doing})
 
 
 def _is_dead(connection: Connection, error: Exception) -> bool:

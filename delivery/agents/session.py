@@ -13,9 +13,10 @@ SOURCE       RFC 5321, 3207, 4954; Postfix smtp_proto.c: smtp_helo(), smtp_loop(
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.agents.attempt import Attempt
+from delivery.agents.base import PIECE_BYTES
 from delivery.agents.connection import Connection, TimedOut
 from delivery.agents.credentials import Account, LoginSettings
 from delivery.agents.hosts import Host
@@ -251,7 +252,8 @@ class Session:
                         client.send_content(piece)
                     else:
                         client.end_content()
-                    await self.connection.flush()
+                    if not piece or client.unsent >= PIECE_BYTES:  # a short one goes with the end
+                        await self.connection.flush()
 
     async def _tell_origin(self) -> None:
         """XFORWARD. Refused, the mail goes all the same: it is for the server's log."""
@@ -279,34 +281,37 @@ class Session:
         attempt = self._attempt
         self.judged.add(recipient)
         answer, host = fate.answer, self.connection.host
-        outcome = Outcome(
-            recipient=recipient,
-            status=Status.BOUNCED,
-            dsn=answer.dsn,
-            reason=f"host {host.shown} said: {answer.text} (in reply to {fate.command} command)",
-            relay=host.relay,
-            reply=answer.text,
-        )
+        said = f"host {host.shown} said: {answer.text} (in reply to {fate.command} command)"
+
+        def outcome(status: Status, reason: str = said, dsn: str = answer.dsn) -> Outcome:
+            return Outcome(
+                recipient=recipient,
+                status=status,
+                dsn=dsn,
+                reason=reason,
+                relay=host.relay,
+                reply=answer.text,
+            )
+
         if attempt.delivery.envelope.is_probe and _is_yes(fate):
-            attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
+            attempt.end(outcome(Status.SENT, answer.text))
         elif answer.is_success and fate.command == FINAL_COMMAND:
-            attempt.end(replace(outcome, status=Status.SENT, reason=answer.text))
+            attempt.end(outcome(Status.SENT, answer.text))
             if "DSN" in self._client.keywords:  # RFC 3461 5.2.1
                 attempt.passed_on.add(recipient)
         elif answer.is_temporary:
-            attempt.fail([replace(outcome, status=Status.DEFERRED)])
+            attempt.fail([outcome(Status.DEFERRED)])
         elif answer.is_success:  # 2xx to DATA
-            reason = f"Protocol error: {outcome.reason}"
-            attempt.end(replace(outcome, dsn="5.5.0", reason=reason))
+            attempt.end(outcome(Status.BOUNCED, f"Protocol error: {said}", "5.5.0"))
         elif self._habits.soft_bounce:
-            attempt.fail([outcome])
+            attempt.fail([outcome(Status.BOUNCED)])
         else:
-            attempt.end(outcome)
+            attempt.end(outcome(Status.BOUNCED))
 
 
 def _is_yes(fate: Fate) -> bool:
     """True when the answer lets a transaction go on."""
-    wanted = 3 if fate.command == Stage.DATA.value[0] else 2
+    wanted = 3 if fate.command == Stage.DATA.command else 2
     return fate.answer.code // 100 == wanted
 
 

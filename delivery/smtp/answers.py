@@ -101,7 +101,8 @@ class AnswerReader:
 
 
 def _answer(lines: list[bytes]) -> Answer:
-    last = _printable(lines[-1])
+    shown = tuple([_printable(line) for line in lines])
+    last = shown[-1]
     digit = last[0]
     if digit not in "245":
         dsn = "5.5.0"  # out of protocol: 1yz, 3yz where none is due
@@ -109,7 +110,7 @@ def _answer(lines: list[bytes]) -> Answer:
         dsn = match[1]
     else:
         dsn = f"{digit}.0.0"
-    return Answer(int(last[:3]), dsn, tuple(_printable(line) for line in lines))
+    return Answer(int(last[:3]), dsn, shown)
 
 
 def _printable(line: bytes) -> str:

@@ -82,6 +82,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class Stage(Enum):
     """What an answer answers: (Postfix's name of the command, Postfix's words for a failure)."""
 
+    def __init__(self, command: str, doing: str) -> None:
+        self.command = command
+        self.doing = doing
+
     GREETING = ("", "receiving the initial server greeting")
     EHLO = ("EHLO", "performing the EHLO handshake")
     HELO = ("HELO", "performing the HELO handshake")
@@ -153,8 +157,8 @@ class ClientProtocol:
     def doing(self) -> str:
         """Postfix's words for what goes on: "lost connection while ...", "timed out while ..."."""
         if self._owed:
-            return self._owed[0][0].value[1]
-        return Stage.BDAT.value[1]
+            return self._owed[0][0].doing
+        return Stage.BDAT.doing
 
     @property
     def unresolved(self) -> tuple[Recipient, ...]:
@@ -186,24 +190,27 @@ class ClientProtocol:
         self._out.clear()
         return data
 
+    @property
+    def unsent(self) -> int:
+        """How many bytes there are to write."""
+        return sum(map(len, self._out))
+
     def next_event(self) -> ClientEvent | Signal:
         """The next event; NEED_DATA: wait for the peer; PAUSED: we wait for you.
 
         Raises PeerError once the peer has broken the protocol or gone away; nothing works after.
         """
         try:
-            while not self._events and (answer := self._next_answer()) is not None:
+            while not self._events and self._phase is not _Phase.DEAD:
+                answer = self._reader.next_answer()
+                if answer is None:
+                    break
                 self._take_answer(answer)
-            if self._events:
-                return self._events.popleft()
-            return self._wait()
+            return self._events.popleft() if self._events else self._wait()
         except PeerError:
             self._phase = _Phase.DEAD
             self._out.clear()
             raise
-
-    def _next_answer(self) -> Answer | None:
-        return None if self._phase is _Phase.DEAD else self._reader.next_answer()
 
     def _wait(self) -> ClientEvent | Signal:
         """Nothing to report: who has to do something?"""
@@ -328,7 +335,7 @@ class ClientProtocol:
 
     def _hello(self, stage: Stage) -> None:
         self._owed.append((stage, NOBODY))
-        self._out.append(_command(f"{stage.value[0]} {self.settings.smtp_helo_name}"))
+        self._out.append(_command(f"{stage.command} {self.settings.smtp_helo_name}"))
 
     def _mail_command(self, transaction: Transaction) -> bytes:
         words = [f"MAIL FROM:<{self._path(transaction.sender)}>"]
@@ -510,7 +517,7 @@ class ClientProtocol:
 
     def _resolve(self, place: int, answer: Answer, stage: Stage) -> None:
         recipient = self._unresolved.pop(place)
-        self._events.append(Result(recipient, answer, stage.value[0]))
+        self._events.append(Result(recipient, answer, stage.command))
 
     def _resolve_all(self, answer: Answer, stage: Stage) -> None:
         for place in tuple(self._unresolved):
