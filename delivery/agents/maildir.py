@@ -28,7 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from delivery.agents.base import pieces
+from delivery.agents.base import PIECE_BYTES, pieces
 from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
 from delivery.values import Content
@@ -153,7 +153,9 @@ class MaildirWriter:
         )
         task.tmp, task.new = _open_parts(task.box, task.made)
         task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.tmp)
-        for piece in with_newlines(itertools.chain((letter.headers,), pieces(letter.content))):
+        for piece in gathered(
+            with_newlines(itertools.chain((letter.headers,), pieces(letter.content)))
+        ):
             view = memoryview(piece)
             while view:
                 view = view[os.write(task.file, view) :]
@@ -214,6 +216,20 @@ def with_newlines(source: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
+def gathered(source: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces that are worth a system call: each gives the interpreter to another thread."""
+    held: list[bytes] = []
+    size = 0
+    for piece in source:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
 def split_path(text: str) -> list[str]:
     """The names of a relative mailbox path; raises UnsafePath."""
     names = [name for name in text.split("/") if name not in {"", "."}]
@@ -225,8 +241,7 @@ def split_path(text: str) -> list[str]:
 def _open_path(letter: Letter, made: list[int]) -> int:
     """A descriptor of the Maildir, which is made when it is missing."""
     names = split_path(letter.maildir)
-    os.makedirs(letter.base, 0o700, exist_ok=True)
-    current = os.open(letter.base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    current = _open_base(letter.base)
     try:
         for name in names:
             following = _enter(current, name, made)
@@ -236,6 +251,14 @@ def _open_path(letter: Letter, made: list[int]) -> int:
         os.close(current)
         raise
     return current
+
+
+def _open_base(path: str) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    with suppress(FileNotFoundError):
+        return os.open(path, flags)
+    os.makedirs(path, 0o700, exist_ok=True)
+    return os.open(path, flags)
 
 
 def _enter(parent: int, name: str, made: list[int]) -> int:
