@@ -20,13 +20,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import queue
+import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 
 from delivery.agents.base import PIECE_BYTES, pieces
 from delivery.agents.disk import Disk
@@ -76,48 +75,57 @@ class MaildirWriter:
         # maildir.html: "/" and ":" cannot be in the name
         self.host = hostname.replace("/", "\\057").replace(":", "\\072")
         self._count = itertools.count()
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="maildir")
-        self._waiting: deque[_Task] = deque()
-        self._busy = 0
+        self._inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()  # None: the end
+        self._threads = [
+            threading.Thread(target=self._run, name=f"maildir-{number}", daemon=True)
+            for number in range(threads)
+        ]
         self._usage = UsageCache()
         self._disk = disk or Disk()
+        for thread in self._threads:
+            thread.start()
 
     async def deliver(self, letter: Letter) -> str:
         """Deliver; the name of the file in new/. See DURABLE and ERRORS."""
         task = _Task(letter, asyncio.get_running_loop().create_future())
-        self._waiting.append(task)
-        self._start()
+        self._inbox.put(task)
         return await task.future
 
     def close(self) -> None:
-        """Wait for running batches; nothing may be delivered afterwards."""
-        self._pool.shutdown()
+        """Wait for what was begun; nothing may be delivered afterwards."""
+        for _ in self._threads:
+            self._inbox.put(None)
+        for thread in self._threads:
+            thread.join()
 
-    def _start(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting and self._busy < self._threads:
-            count = min(len(self._waiting), BATCH_LIMIT)
-            batch = [self._waiting.popleft() for _ in range(count)]
-            self._busy += 1
-            work = loop.run_in_executor(self._pool, self.write_batch, batch)
-            work.add_done_callback(partial(self._ended, batch))
+    # in the threads
 
-    def _ended(self, batch: list[_Task], done: asyncio.Future[None]) -> None:
-        self._busy -= 1
-        failure = None if done.cancelled() else done.exception()
-        for task in batch:
-            error = task.error or failure
-            if task.future.done():  # cancelled meanwhile
-                continue
-            if error is not None:
-                task.future.set_exception(error)
-            else:
-                task.future.set_result(task.name)
-        self._start()
+    def _run(self) -> None:
+        while batch := self._collect():
+            failure: Exception | None = None
+            try:
+                self._write_batch(batch)
+            except Exception as error:  # noqa: BLE001 - goes to whoever waits for the letters
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                batch[0].future.get_loop().call_soon_threadsafe(_tell, batch, failure)
 
-    def write_batch(self, batch: list[_Task]) -> None:
-        """Deliver a batch, in a thread; each task gets its name or its error."""
+    def _collect(self) -> list[_Task]:
+        """All that waits, blocking while there is nothing; [] at the end."""
+        batch: list[_Task] = []
+        item = self._inbox.get()
+        with suppress(queue.Empty):
+            while item is not None:
+                batch.append(item)
+                if len(batch) == BATCH_LIMIT:
+                    return batch
+                item = self._inbox.get_nowait()
+            if batch:
+                self._inbox.put(None)  # to be found again behind this batch
+        return batch
+
+    def _write_batch(self, batch: list[_Task]) -> None:
+        """Deliver a batch; each task gets its name or its error."""
         try:
             for task in batch:
                 self._attempt(task, self._write)
@@ -187,6 +195,18 @@ class MaildirWriter:
         if task.file >= 0:
             with suppress(FileNotFoundError):
                 os.unlink(task.name, dir_fd=task.tmp)
+
+
+def _tell(batch: list[_Task], failure: Exception | None) -> None:
+    """In the event loop: each letter is delivered, or has failed."""
+    for task in batch:
+        error = task.error or failure
+        if task.future.done():  # cancelled meanwhile
+            continue
+        if error is not None:
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(task.name)
 
 
 def _alive(batch: list[_Task]) -> list[_Task]:
