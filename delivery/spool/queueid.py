@@ -22,6 +22,8 @@ _REMEMBERED = 4096  # a message on its way is named many times
 _PATTERN = re.compile(
     r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{1,3}"
 )
+_PAIRS = [first + second for first in SECONDS_BASE for second in SECONDS_BASE]
+_PAIR = len(_PAIRS)
 _PLACE = {letter: value for value, letter in enumerate(SECONDS_BASE)}
 
 
@@ -30,7 +32,9 @@ def to_text(number: int) -> str:
     """The text of an id number."""
     moment, shard = divmod(number, SHARDS)
     seconds, micros = divmod(moment, 1_000_000)
-    return f"{_encode(seconds, 52, 6)}{_encode(micros, 52, 4)}z{_encode(shard, 51, 1)}"
+    first, rest = divmod(seconds, _PAIR * _PAIR)
+    letters = (first, rest // _PAIR, rest % _PAIR, micros // _PAIR, micros % _PAIR)
+    return f"{''.join([_PAIRS[pair] for pair in letters])}z{_encode(shard)}"
 
 
 @lru_cache(_REMEMBERED)
@@ -63,11 +67,10 @@ class IdMaker:
         return self._moment * SHARDS + self._shard
 
 
-def _encode(value: int, base: int, width: int) -> str:
-    letters = ""
-    while value or len(letters) < width:
-        value, place = divmod(value, base)
-        letters = SECONDS_BASE[place] + letters
+def _encode(shard: int) -> str:
+    letters = DIGITS[shard % 51]
+    while shard := shard // 51:
+        letters = DIGITS[shard % 51] + letters
     return letters
 
 

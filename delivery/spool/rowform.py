@@ -3,8 +3,8 @@
 SUMMARY      an Envelope is a JSON text without its recipients; each recipient is a row; an Outcome
              is a JSON text in the row of its recipient
 RULES        an address is stored as local@domain, unquoted, the @ always there: the last @ splits
-             unknown JSON members are ignored, absent ones have their default: an older engine's
-             rows stay readable
+             unknown JSON members are ignored, absent ones have their default: what is usual is not
+             written, and an older engine's rows stay readable
 ERRORS       RowError for rows that cannot be read (the entry is set aside)
              SmtpFailure 553 5.6.7 for text that is not valid Unicode, before it reaches the disk
 """
@@ -12,11 +12,18 @@ ERRORS       RowError for rows that cannot be read (the entry is set aside)
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from delivery.errors import DeliveryError, SmtpFailure
 from delivery.values import Client, Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
+
+_MEMBERS = [
+    (item.name, item.default)
+    for item in fields(Envelope)
+    if item.name not in ("sender", "recipients", "client")
+]
 
 
 class RowError(DeliveryError):
@@ -50,33 +57,20 @@ def read_address(text: str) -> Address:
 
 
 def envelope_column(envelope: Envelope) -> str:
-    """Everything of an Envelope but sender and recipients; ASCII."""
+    """What is unusual about an Envelope, but for sender and recipients; ASCII."""
     client = envelope.client
-    return json.dumps(
-        {
-            "client": client
-            and [
-                client.address,
-                client.port,
-                client.name,
-                client.reverse_name,
-                client.forward_error,
-            ],
-            "helo": envelope.helo,
-            "protocol": envelope.protocol,
-            "smtputf8": envelope.smtputf8,
-            "eightbit": envelope.eightbit,
-            "envid": envelope.envid,
-            "ret": envelope.ret,
-            "filter": envelope.filter,
-            "is_local": envelope.is_local,
-            "is_traced": envelope.is_traced,
-            "utf8_headers": envelope.utf8_headers,
-            "is_probe": envelope.is_probe,
-            "generation": envelope.generation,
-        },
-        separators=(",", ":"),
-    )
+    value: dict[str, object] = {
+        name: member for name, usual in _MEMBERS if (member := getattr(envelope, name)) != usual
+    }
+    if client is not None:
+        value["client"] = [
+            client.address,
+            client.port,
+            client.name,
+            client.reverse_name,
+            client.forward_error,
+        ]
+    return json.dumps(value, separators=(",", ":"))
 
 
 def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -> Envelope:
