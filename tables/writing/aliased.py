@@ -26,6 +26,7 @@ from tables.writing.report import Report
 from tables.writing.rows import Rows
 from tables.writing.sorting import Sorter
 from tables.writing.store import Build
+from tables.writing.tally import NOTHING
 
 NAME, PARAMETER = "hosting-domain-aliases", "virtual_alias_maps"
 _REFERENCE = re.compile(r":([^\s,:{}]+)")
@@ -57,6 +58,8 @@ def _compile(rows: Rows, named: set[str], build: Build, report: Report) -> Table
         for record in rows.aliased():
             if record.table in named:
                 items.add(fold_key(record.address), record.target, record.row)
+        if items.is_empty:
+            return TableContent(type="hash", kind="virtual", count=0, digest=NOTHING, layers=())
         layer, tally = write_table(NAME, blocks_of(items), build, report)
     return TableContent(
         type="hash", kind="virtual", count=tally.count, digest=tally.digest, layers=(layer,)

@@ -101,7 +101,14 @@ def _compile(rows: Rows, build: Build, notes: TableNotes) -> dict[str, TableCont
         return {name: _write(name, sorter, build, notes) for name, sorter in sorters.items()}
 
 
-def _write(name: str, items: Iterable[Item], build: Build, notes: TableNotes) -> TableContent:
+def _empty(name: str) -> TableContent:
+    """The table without entries, of which no file is made: it is left out."""
+    return TableContent(type="hash", kind=TABLES[name][1], count=0, digest=NOTHING, layers=())
+
+
+def _write(name: str, items: Sorter, build: Build, notes: TableNotes) -> TableContent:
+    if items.is_empty:
+        return _empty(name)
     layer, tally = write_table(name, blocks_of(items), build, notes.findings)
     return TableContent(
         type="hash",
@@ -146,8 +153,7 @@ def _extend_one(
     name: str, table: TableContent | None, edits: Mapping[str, str | None], build: Build
 ) -> TableContent:
     """A table that was empty before was left out."""
-    empty = TableContent(type="hash", kind=TABLES[name][1], count=0, digest=NOTHING, layers=())
-    return extend(table or empty, edits, build)
+    return extend(table or _empty(name), edits, build)
 
 
 def mailbox_path(address: Address) -> str:

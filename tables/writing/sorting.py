@@ -52,6 +52,11 @@ class Sorter:
             self._file.close()
             self._file = None
 
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing was added."""
+        return not self._pending and not self._runs
+
     def add(self, key: str, value: str, row: str) -> None:
         """Take one item."""
         self._pending.append((key, value, row))

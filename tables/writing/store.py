@@ -26,6 +26,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -306,11 +307,13 @@ class Build:
     def _keep(self, aside: Path, descriptor: int, count: int) -> Layer:
         """Make the file durable under the name of its content, unless a whole one is there."""
         objects = self.store.objects
-        layer = Layer(file_digest(descriptor), os.fstat(descriptor).st_size, count)
+        status = os.fstat(descriptor)
+        layer = Layer(file_digest(descriptor), status.st_size, count)
         try:
             objects.verify(layer.digest, layer.size)
         except GenerationError:
-            os.fchmod(descriptor, 0o600)
+            if stat.S_IMODE(status.st_mode) != 0o600:  # asked, for a change has to be synced too
+                os.fchmod(descriptor, 0o600)
             self._disk.sync(descriptor)
             self._disk.rename(aside, objects.path(layer.digest))
             objects.remember(layer.digest, descriptor)

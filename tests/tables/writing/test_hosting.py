@@ -109,6 +109,7 @@ def test_it_compiles_nothing_for_nothing(tmp_path: Path) -> None:
     compiled = Compiled(tmp_path, rows())
     assert compiled.content.tables == {}
     assert set(compiled.content.parameters) == {"smtpd_relay_restrictions"}
+    assert not list(tmp_path.rglob("objects/*"))
 
 
 @pytest.mark.parametrize(
