@@ -29,6 +29,7 @@ from tables.formats.base import Raw, fold_key
 
 # The header: 256 pairs of 32 bit numbers.
 HEADER_SIZE = 2048
+AHEAD = 8 * 1024 * 1024  # bytes after which the system is asked to write them to the disk
 
 
 class CdbBuilder:
@@ -37,10 +38,11 @@ class CdbBuilder:
     Leaving a `with` block before finish removes the file.
     """
 
-    __slots__ = ("_count", "_descriptor", "_maker", "_path")
+    __slots__ = ("_begun", "_count", "_descriptor", "_maker", "_path")
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._begun = 0  # bytes that are on their way to the disk
         self._count = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._maker = cdbx.CDB.make(self._descriptor, close=False, mmap=False)
@@ -58,6 +60,11 @@ class CdbBuilder:
         """Store many such entries."""
         deque(map(self._maker.add, keys, values), maxlen=0)
         self._count += len(keys)
+        written = os.lseek(self._descriptor, 0, os.SEEK_CUR) - self._begun
+        if written >= AHEAD:
+            # Linux begins to write such pages out: little is left to wait for in the end.
+            os.posix_fadvise(self._descriptor, self._begun, written, os.POSIX_FADV_DONTNEED)
+            self._begun += written
 
     def finish(self) -> int:
         """Complete the file; return how many entries were added. The file is not synced."""

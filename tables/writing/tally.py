@@ -45,10 +45,8 @@ class Tally:
     def add_all(self, keys: Sequence[bytes], values: Sequence[bytes]) -> None:
         """Many have come."""
         self.count += len(keys)
-        hashes = [
-            blake2s(key + b"\0" + value).digest() for key, value in zip(keys, values, strict=True)
-        ]
-        self._sum += sum([int.from_bytes(each, "big") for each in hashes])  # as entry_number does
+        hashes = map(blake2s, map(b"\0".join, zip(keys, values, strict=True)))
+        self._sum += sum(map(int.from_bytes, [each.digest() for each in hashes]))  # entry_number
 
     def remove(self, key: bytes, value: bytes) -> None:
         """An entry that was there is gone."""

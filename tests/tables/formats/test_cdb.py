@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tables.errors import TableUnavailable
 from tables.formats.base import fold_key
-from tables.formats.cdb import CdbBuilder, CdbMap
+from tables.formats.cdb import AHEAD, CdbBuilder, CdbMap
 from tests.tables.formats.oracles import Postmap, needs_postmap
 
 
@@ -127,6 +127,17 @@ def test_a_large_table_equals_a_dict(tmp_path: Path) -> None:
     table = build(tmp_path / "map", *expected.items())
     assert all(table.get(name) == value for name, value in expected.items())
     assert not any(table.get(f"x{name}") for name in names)
+
+
+def test_a_table_that_is_written_out_meanwhile_is_whole(tmp_path: Path) -> None:
+    keys, value = [b"key %d" % number for number in range(64)], b"v" * (AHEAD // 100)
+    with CdbBuilder(tmp_path / "map") as builder:
+        for _ in range(3):
+            builder.add_all(keys, [value + key for key in keys])
+        assert builder.finish() == 3 * len(keys)
+    assert (tmp_path / "map").stat().st_size > AHEAD
+    table = CdbMap(tmp_path / "map")
+    assert list(table.entries()) == 3 * [(k.decode(), (value + k).decode()) for k in keys]
 
 
 @needs_postmap
