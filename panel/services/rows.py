@@ -3,7 +3,8 @@
 SUMMARY      with consistent_read() as snapshot: rows = read_rows(edits) ...
 RULES        one REPEATABLE READ, READ ONLY transaction: every pass over every table sees the same
              rows, those of the snapshot. Entries and mailboxes are streamed from the server in the
-             order that costs least; memory does not grow with them. One pass at a time:
+             order that costs least, a chunk at a time while the server works on the next ones;
+             memory does not grow with them. One pass at a time:
              a pass has the connection for itself until it is read to its end or dropped.
              With `edits` the records of edited rows come beside the passes over all rows.
              What is switched off is left out here: disabled domains with their mailboxes, disabled
@@ -15,14 +16,17 @@ SOURCE       PostgreSQL manual 13.2.2, decision 0002
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, islice
 from typing import Any, LiteralString
 
 from django.db import connection, transaction
 from django.db.models import F, Func, QuerySet
 from psycopg import Cursor
+from psycopg.abc import Loader
+from psycopg.types.string import ByteaBinaryLoader, TextBinaryLoader
 
 from panel.models import Domain, DomainAlias, Parameter, RestrictionList, Service, Table
 from panel.services.changes import Snapshot
@@ -45,7 +49,7 @@ from tables.writing.rows import (
     TableRecord,
 )
 
-CHUNK = 5000  # rows fetched from a cursor at a time
+CHUNK = 256  # rows taken at a time: a socket holds several such, and the server reads on meanwhile
 
 
 class CodePointOrder(Func):
@@ -96,23 +100,34 @@ def read_rows(edits: RowEdits | None = None) -> Rows:
     )
 
 
-def _stream(query: LiteralString, *params: object) -> Iterator[tuple[Any, ...]]:
+def _stream(
+    query: LiteralString, *params: object, text: type[Loader] = TextBinaryLoader
+) -> Iterator[tuple[Any, ...]]:
     """The rows of a query as they come, a chunk of them in memory."""
+    return chain.from_iterable(_chunks(query, params, text))
+
+
+def _chunks(
+    query: LiteralString, params: Sequence[object], text: type[Loader]
+) -> Iterator[list[tuple[Any, ...]]]:
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.adapters.register_loader("text", text)
         rows = cursor.stream(query, params, size=CHUNK, binary=True)
         try:
-            # Not `yield from`: dropped half-way, it would cancel the query and the transaction.
-            for row in rows:  # noqa: UP028
-                yield row
-        finally:
+            while chunk := list(islice(rows, CHUNK)):
+                yield chunk
+        finally:  # dropped half-way: closing `rows` would cancel the query and the transaction
             for _ in rows:
                 pass
 
 
-ENTRY = (  # as bytes, which is what is written
-    "SELECT convert_to(key, 'UTF8'), convert_to(value, 'UTF8'), 'entry:' || id, position, "
-    "convert_to(lookup_key, 'UTF8') FROM panel_entry WHERE enabled AND table_id = %s"
+# Texts as the bytes that come, which are those of the map: Django has the server send UTF-8. The
+# row, which is wanted as a str, is a varchar for that.
+_entry_stream = partial(_stream, text=ByteaBinaryLoader)
+ENTRY = (
+    "SELECT key, value, ('entry:' || id)::varchar, lookup_key "
+    "FROM panel_entry WHERE enabled AND table_id = %s"
 )
 
 
@@ -124,7 +139,7 @@ def _entries(table: Table) -> Callable[[], Iterable[EntryTuple]]:
     """
     query = ENTRY + (" ORDER BY position, id" if table.is_ordered else " ORDER BY id")
 
-    return partial(_stream, query, table.pk)
+    return partial(_entry_stream, query, table.pk)
 
 
 def _entry_edits(table: int, edits: RowEdits) -> Edits[EntryKey, EntryTuple] | None:
@@ -139,7 +154,7 @@ def _entry_edits(table: int, edits: RowEdits) -> Edits[EntryKey, EntryTuple] | N
     return Edits(
         rows=frozenset(f"entry:{pk}" for pk in ids),
         keys=frozenset(own.keys),
-        records=partial(_stream, ENTRY + " AND id = ANY(%s)", table, ids),
+        records=partial(_entry_stream, ENTRY + " AND id = ANY(%s)", table, ids),
     )
 
 

@@ -128,7 +128,7 @@ def _publish(store: Store, setting: Setting) -> None:
 
 def _table(name: str, kind: str, pairs: Iterable[tuple[str, str]]) -> TableRecord:
     entries = [
-        EntryRecord.of(key=key, value=value, row=f"{name}:{number}", position=number)
+        EntryRecord.of(key=key, value=value, row=f"{name}:{number}")
         for number, (key, value) in enumerate(pairs, 1)
     ]
     return TableRecord(

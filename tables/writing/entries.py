@@ -158,7 +158,7 @@ def _read(
     """The entries of an indexed table as they stand in the map."""
     left = iter(entries)
     while some := list(islice(left, BLOCK)):
-        keys, values, rows, _positions, lookup_keys = zip(*some, strict=True)
+        keys, values, rows, lookup_keys = zip(*some, strict=True)
         folded = _fold_plain(kind.name, keys, values)
         if folded is not None:
             if folded != lookup_keys:
@@ -184,7 +184,7 @@ def _read_each(
     record: TableRecord, kind: Kind, entries: Iterable[EntryTuple], notes: TableNotes
 ) -> Iterator[Item]:
     """The same, one by one; what is left out or doubtful is noted."""
-    for written, meant, row, _position, lookup_key in entries:
+    for written, meant, row, lookup_key in entries:
         text, value = written.decode().strip(), meant.decode().strip()
         if not _is_line(record, text, value, row, notes.findings):
             continue

@@ -67,20 +67,17 @@ class EntryRecord(NamedTuple):
     key: bytes
     value: bytes
     row: str
-    position: int = 0
     lookup_key: bytes | None = None
 
     @classmethod
-    def of(
-        cls, key: str, value: str, row: str, position: int = 0, lookup_key: str | None = None
-    ) -> Self:
+    def of(cls, key: str, value: str, row: str, lookup_key: str | None = None) -> Self:
         """One out of texts."""
         folded = None if lookup_key is None else lookup_key.encode()
-        return cls(key.encode(), value.encode(), row, position, folded)
+        return cls(key.encode(), value.encode(), row, folded)
 
 
 # An EntryRecord as it may come: making a million records costs as much as reading them does
-EntryTuple = tuple[bytes, bytes, str, int, bytes | None]
+EntryTuple = tuple[bytes, bytes, str, bytes | None]
 
 Record = TypeVar("Record")
 Key = TypeVar("Key")

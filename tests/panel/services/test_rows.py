@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 def test_it_works() -> None:
     domain = Domain.objects.create(name="example.com")
     mailbox = Mailbox.objects.create(domain=domain, local_part="joe", quota_bytes=5)
-    alias = Alias.objects.create(key="Root", value="joe")
+    alias = Alias.objects.create(key="Röot", value="joé")
     table = AccessTable.objects.create(name="protected")
     each = RestrictionList.objects.create(name="smtpd_recipient_restrictions")
     Restriction.objects.create(list=each, name="check_recipient_access", table=table)
@@ -48,7 +48,7 @@ def test_it_works() -> None:
         ]
         tables = {record.name: record for record in rows.tables}
         assert list(tables["aliases"].entries()) == [
-            EntryRecord.of(key="Root", value="joe", row=f"entry:{alias.pk}", lookup_key="root")
+            EntryRecord.of(key="Röot", value="joé", row=f"entry:{alias.pk}", lookup_key="röot")
         ]
     assert {record.name for record in rows.parameters} >= {"alias_maps", "transport_maps"}
     assert rows.restriction_lists[0].members[0].text == "check_recipient_access hash:protected"

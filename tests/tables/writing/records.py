@@ -41,7 +41,7 @@ def table(
     """A table; its entries have the rows "NAME:1", "NAME:2" ..."""
     pairs = list(entries.items() if isinstance(entries, Mapping) else entries)
     records = [
-        EntryRecord.of(key=key, value=value, row=f"{name}:{number}", position=number)
+        EntryRecord.of(key=key, value=value, row=f"{name}:{number}")
         for number, (key, value) in enumerate(pairs, 1)
     ]
     return TableRecord(

@@ -270,8 +270,8 @@ def test_unique_entries_may_come_in_any_order(build: Build, count: int) -> None:
 def test_capitals_do_not_matter_to_a_block(build: Build) -> None:
     """Entries with capitals are read together, as they would be one by one."""
     pairs = [("Joe@Example.com", "Ann@Example.net, b@c.test"), ("amy@example.com", "X@y.test")]
-    some = [EntryRecord.of(k, v, f"entry:{n}", 0, k.lower()) for n, (k, v) in enumerate(pairs)]
-    own = EntryRecord.of("Own@example.com", "own@Example.com", "entry:9", 0, "own@example.com")
+    some = [EntryRecord.of(k, v, f"entry:{n}", k.lower()) for n, (k, v) in enumerate(pairs)]
+    own = EntryRecord.of("Own@example.com", "own@Example.com", "entry:9", "own@example.com")
     content, report, notes = compile_with_notes(table([*some, own]), build)
     assert report.warnings == []
     assert not notes.tables["virtual"].irregular
