@@ -2,7 +2,8 @@
 
 RULES        a view says how much it takes (`body_limit`), else BODY_LIMIT. Refused: other encodings
              than UTF-8, NaN and Infinity, a name twice in one object, half of a surrogate pair, and
-             values nested deeper than any of ours.
+             values nested deeper than any of ours. Before it is read: more than VALUES_LIMIT
+             values, each of which takes far more memory than its text.
 ERRORS       400, 413
 SOURCE       RFC 8259; RFC 7493 (I-JSON) 2.1 - 2.3
 """
@@ -21,6 +22,7 @@ from panel.constants import VALUE_LENGTH
 
 BODY_LIMIT = 2 * VALUE_LENGTH  # bytes
 BULK_BODY_LIMIT = 32 * 1024 * 1024  # bytes
+VALUES_LIMIT = 2_000_000  # twenty for each of the most operations that a bulk edit can have
 DEPTH_LIMIT = 8  # a bulk edit of restriction lists has 4
 
 
@@ -36,7 +38,7 @@ class JsonBody(BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """The value of the body. Raises Problem."""
-        text = read_text(stream, parser_context or {})
+        text = read_text(stream, parser_context or {}, marks=",[{")
         try:
             value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
@@ -45,10 +47,16 @@ class JsonBody(BaseParser):
         return value
 
 
-def read_text(stream: IO[Any], context: Mapping[str, Any]) -> str:
-    """The body, at most as long as the view takes. Raises Problem."""
+def read_text(stream: IO[Any], context: Mapping[str, Any], *, marks: str) -> str:
+    """The body, at most as long as the view takes; each value but one needs one of the marks.
+
+    Those that stand inside of texts are counted along. Raises Problem.
+    """
     limit = getattr(context.get("view"), "body_limit", BODY_LIMIT)
     raw = _read(stream, context["request"].META.get("CONTENT_LENGTH") or "0", limit)
+    if sum(raw.count(mark.encode()) for mark in marks) > VALUES_LIMIT:
+        message = _("The body has more than %d values. Send it in several requests.")
+        raise Problem(413, message % VALUES_LIMIT)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

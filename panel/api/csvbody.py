@@ -15,6 +15,7 @@ SOURCE       RFC 4180
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
@@ -49,11 +50,11 @@ class CsvBody(BaseParser):
     ) -> Any:
         """The operations, as Lines. Raises Problem."""
         context = parser_context or {}
-        text = read_text(stream, context).removeprefix("\ufeff")
+        text = read_text(stream, context, marks=f"{SEPARATORS}\r\n").removeprefix("\ufeff")
         first = text.partition("\n")[0]
         separator = next((each for each in SEPARATORS if each in first), ",")
         csv.field_size_limit(VALUE_LENGTH)
-        rows = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         try:
             return _operations(rows, context["view"].get_serializer().cell_readers())
         except csv.Error as error:

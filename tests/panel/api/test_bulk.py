@@ -10,6 +10,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
+from panel.api.bodies import VALUES_LIMIT
 from panel.api.bulk import OPERATIONS_LIMIT
 from panel.models import Change, Domain, Table, VirtualEntry
 from tests.panel.api.client import Api
@@ -143,6 +144,18 @@ def test_it_takes_lists_of_bounded_length(api: Api) -> None:
     assert api("POST", "domains/bulk/", [7] * (OPERATIONS_LIMIT + 1)).status_code == 413
     assert api("POST", "domains/bulk/", {"name": "a.test"}).status_code == 400
     assert api.add("domains/bulk/", [])["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content_type", "one"),
+    [("application/json", b"{},"), ("application/json", b'"ab",'), ("text/csv", b"ab\n")],
+)
+def test_it_reads_no_body_of_very_many_values(api: Api, content_type: str, one: bytes) -> None:
+    """Thirty megabytes of {} are a gigabyte once they are read."""
+    raw = one * (VALUES_LIMIT + 1)
+    response = api("POST", "domains/bulk/", raw=raw, Content_Type=content_type)
+    assert response.status_code == 413
+    assert str(VALUES_LIMIT) in response.json()["detail"]
 
 
 def test_lists_with_members(api: Api) -> None:
