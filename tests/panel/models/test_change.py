@@ -226,6 +226,25 @@ def test_the_migration_turns_tables_that_hold_passwords() -> None:
     assert masked_values() == MASKED
 
 
+def test_the_migration_masks_what_was_recorded_of_settings() -> None:
+    image = {"name": "smtp_sasl_password_maps", "value": f"static:{SECRETS[0]}"}
+    other = {"name": "relayhost", "value": "mx.example.com"}
+    for before, after in (
+        (None, image),
+        (image, {**image, "value": "hash:secrets"}),
+        (other, other),
+    ):
+        Change.objects.create(
+            model="parameter", row=1, operation="update", before=before, after=after, revision=1
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(importlib.import_module("panel.migrations.0006_passwords").MASK_SETTINGS)
+    found = Change.objects.order_by("pk").values_list("before__value", "after__value")
+    assert list(found) == [
+        (None, "***"), ("***", "hash:secrets"), ("mx.example.com", "mx.example.com")
+    ]  # fmt: skip
+
+
 def test_acting_inside_acting_hands_back_the_name() -> None:
     with acting("amy", "admin"):
         with acting("bob", "api"):
