@@ -67,18 +67,16 @@ class Installation:
     def ready(self, *, with_tests: bool) -> Path:
         """The environment's python, after making whatever was missing."""
         # what was there, or on its way, comes again when all is made anew
-        with_tests = with_tests or TESTS in {
-            *(stamp := self._read_stamp()),
-            stamp.get("installing"),
-        }
+        stamp = self._read_stamp()
+        with_tests = with_tests or TESTS in {*stamp, *stamp.get("installing", "").split()}
         wanted = (RUNTIME, TESTS) if with_tests else (RUNTIME,)
         if self.missing(wanted):
             with _held(self._lock_folder()):
                 missing = self.missing(wanted)  # another set-up may have been faster
                 if RUNTIME in missing:
                     self._make()
-                for name in missing:
-                    self._install(name)
+                for place, name in enumerate(missing):
+                    self._install(name, missing[place:])
         return self.python
 
     def missing(self, wanted: Sequence[str]) -> list[str]:
@@ -116,12 +114,13 @@ class Installation:
             said = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise MachineError(f"python -m venv failed: {said[-1] if said else 'no reason given'}")
 
-    def _install(self, name: str) -> None:
+    def _install(self, name: str, coming: Sequence[str]) -> None:
+        """Install one of the lists that are coming; a torn set-up knows all of them."""
         started = time.monotonic()
         lists = self.root / name
         count = sum(1 for line in lists.read_text().splitlines() if "==" in line.partition("#")[0])
         stamp = self._read_stamp()
-        self._write_stamp({**stamp, "installing": name})
+        self._write_stamp({**stamp, "installing": " ".join(coming)})
         _say(f"installing {name} ({count} packages)")
         self._run_pip(lists, count)
         self._check()

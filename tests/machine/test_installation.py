@@ -120,6 +120,16 @@ def test_what_was_there_for_tests_comes_again(clone: Path) -> None:
     assert {"requirements.txt", "requirements-test.txt"} <= set(stamp(clone))
 
 
+def test_what_was_on_its_way_for_tests_comes_after_a_torn_set_up(clone: Path) -> None:
+    (clone / "requirements.txt").write_text("waypost-no-such-package==1\n")
+    torn = start(clone, "tests", PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)
+    torn.communicate(timeout=120)
+    assert torn.returncode == 1
+    (clone / "requirements.txt").write_text("# nothing\n")
+    finish(start(clone))
+    assert {"requirements.txt", "requirements-test.txt"} <= set(stamp(clone))
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
 def test_one_of_a_user_whose_python_is_closed_is_left_alone(clone: Path, tmp_path: Path) -> None:
     (clone / ".venv" / "bin").mkdir(parents=True)
