@@ -6,6 +6,7 @@ SUMMARY      addressees(kind, sender, settings) -> Addressees of a report of tha
 RULES        NOTIFY decides per recipient (RFC 3461 4.1): NEVER nothing; none given means FAILURE
              and DELAY; SUCCESS only on request, and not when the next server takes on that duty
              TRACE is about whatever came of the first attempt, when the sender wanted to see it
+             CLEARED is about mail that arrived after all, when the sender was told of a delay
              the sender is told with the null sender; what comes back then, and copies, go to the
              postmaster as notify_classes say: about all recipients, sent by double_bounce_sender
              never a report about that: what double_bounce_sender sent is dropped
@@ -30,6 +31,7 @@ class ReportKind(Enum):
     DELAY = "delayed"
     SUCCESS = "delivered"
     TRACE = "traced"
+    CLEARED = "cleared"
 
 
 _ABOUT = {  # what reports of a kind are about
@@ -37,6 +39,7 @@ _ABOUT = {  # what reports of a kind are about
     ReportKind.DELAY: (Status.DEFERRED,),
     ReportKind.SUCCESS: (Status.SENT,),
     ReportKind.TRACE: tuple(Status),
+    ReportKind.CLEARED: (Status.SENT,),
 }
 
 
@@ -50,6 +53,8 @@ class BounceSettings:
     mail_name: str = "Waypost"
     bounce_size_limit: int = 50_000
     delay_warning_time: float = 0.0
+    confirm_delay_cleared: bool = False
+    enable_threaded_bounces: bool = False
     maximal_queue_lifetime: float = 432_000.0
     double_bounce_sender: str = "double-bounce"
     smtputf8_enable: bool = True
@@ -85,7 +90,7 @@ def addressees(
             wanted, postmaster = {"bounce"}, settings.bounce_notice_recipient
         case ReportKind.DELAY:
             wanted, postmaster = {"delay"}, settings.delay_notice_recipient
-        case ReportKind.SUCCESS | ReportKind.TRACE:
+        case ReportKind.SUCCESS | ReportKind.TRACE | ReportKind.CLEARED:
             wanted, postmaster = set(), ""
     told = []
     if sender:
@@ -152,6 +157,8 @@ def is_eightbit(original: Envelope, settings: BounceSettings) -> bool:
 def _is_asked_for(kind: ReportKind, notify: Collection[str]) -> bool:
     if kind is ReportKind.TRACE:
         return True
+    if kind is ReportKind.CLEARED:
+        return not notify or ("DELAY" in notify and "SUCCESS" not in notify)
     if not notify:
         return kind is not ReportKind.SUCCESS  # RFC 3461 4.1: the default
     return kind.name in notify

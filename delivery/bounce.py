@@ -6,18 +6,19 @@ RULES        multipart/report (RFC 6522) of a text, message/delivery-status (RFC
              HDRS, else its headers, those too bounded by bounce_size_limit
              text from outside (addresses, replies) is scrubbed and wrapped: it can neither end a
              line nor forge a field
+             with enable_threaded_bounces it refers to the Message-Id of the message
              with smtputf8_enable text is UTF-8; for mail with SMTPUTF8 the parts are
              message/global-... (RFC 6533)
 ERRORS       those of `pieces` (OSError) and of `write`
 NOT DONE     bounce templates, VERP
-SOURCE       RFC 3461, 3462 (6522), 3464, 6533; Postfix bounce(8), bounce_notify_util.c
+SOURCE       RFC 3461, 3462 (6522), 3464, 6533, 5322 3.6.4; Postfix bounce(8), bounce_notify_util.c
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from delivery.addressees import Addressee, BounceSettings, ReportKind, is_eightbit
@@ -29,6 +30,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _LINE_LIMIT = 998  # octets of a line; RFC 5322 2.1.1
 _REASON_LIMIT = 4000  # characters of one reason
 _SENDER = "Mail Delivery System"
+_MESSAGE_ID = re.compile(
+    rb"^Message-Id:(?:[ \t]|\r\n[ \t])*(<[!-;=?-~]{1,250}>)", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +62,22 @@ async def write_report(
     is read. The size of the result is bounded by bounce_size_limit and the number of outcomes.
     """
     boundary = f"{report.queue_id}.{int(report.now)}/{settings.myhostname}"
-    for line in _head(report, settings, boundary):
+    thread: list[str] = []
+    if settings.enable_threaded_bounces:
+        start = await _headers(pieces, settings.bounce_size_limit)
+        pieces = _joined(start, pieces)
+        if found := _MESSAGE_ID.search(_up_to_body(start)):
+            name = found[1].decode("ascii")
+            thread = [f"References: {name}", f"In-Reply-To: {name}"]
+    for line in _head(report, settings, boundary, thread):
         write(line)
     await _return_message(report, settings, pieces, write, boundary)
     write(f"\r\n--{boundary}--\r\n".encode())
 
 
-def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[bytes]:
+def _head(
+    report: Report, settings: BounceSettings, boundary: str, thread: list[str]
+) -> Iterator[bytes]:
     """Headers, text and status: everything before the returned message."""
     utf8 = is_eightbit(report.envelope, settings)
     encoding = _encoding(report, settings)
@@ -81,6 +94,7 @@ def _head(report: Report, settings: BounceSettings, boundary: str) -> Iterator[b
         f'\tboundary="{boundary}"',
         *encoding,
         f"Message-Id: <{report.queue_id}.{int(report.now)}@{settings.myhostname}>",
+        *thread,
         "",
         "This is a MIME-encapsulated message.",
         "",
@@ -113,6 +127,7 @@ _SUBJECTS = {
     ReportKind.DELAY: "Delayed Mail (still being retried)",
     ReportKind.SUCCESS: "Successful Mail Delivery Report",
     ReportKind.TRACE: "Mail Delivery Status Report",
+    ReportKind.CLEARED: "Delayed Mail (delivered)",
 }
 _COPIES = {
     ReportKind.FAILURE: "Postmaster Copy: Undelivered Mail",
@@ -136,6 +151,11 @@ def _text(kind: ReportKind, settings: BounceSettings) -> list[str]:
             "",
             f"Your message could not be delivered for more than {hours} hour(s).",
             f"It will be tried until it is {days} day(s) old.",
+        ]
+    elif kind is ReportKind.CLEARED:
+        lines += [
+            "You were told that your message was late. It has now been delivered",
+            "to the recipients listed below, or handed on to other systems.",
         ]
     elif kind is ReportKind.TRACE:
         lines += ["As you asked to be told: this is what came of your message so far."]
@@ -266,17 +286,31 @@ async def _return_headers(
     pieces: AsyncIterable[bytes], write: Callable[[bytes], None], limit: int
 ) -> None:
     """Headers up to the empty line, whole lines only, at most `limit` bytes."""
+    text = _up_to_body(await _headers(pieces, limit))[:limit]
+    write(text[: text.rfind(b"\n") + 1])
+
+
+async def _headers(pieces: AsyncIterable[bytes], limit: int) -> bytes:
+    """The first pieces: up to the empty line, or more than `limit` bytes."""
     text = b""
     async for piece in pieces:
         text += piece
-        end = -2 if text.startswith(b"\r\n") else text.find(b"\r\n\r\n")
-        if end != -1:
-            text = text[: end + 2]
+        if text.startswith(b"\r\n") or b"\r\n\r\n" in text or len(text) > limit:
             break
-        if len(text) > limit:
-            break
-    text = text[:limit]
-    write(text[: text.rfind(b"\n") + 1])
+    return text
+
+
+def _up_to_body(text: bytes) -> bytes:
+    if text.startswith(b"\r\n"):
+        return b""
+    head, blank, _ = text.partition(b"\r\n\r\n")
+    return head + blank[:2]
+
+
+async def _joined(start: bytes, rest: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    yield start
+    async for piece in rest:
+        yield piece
 
 
 def _encoding(report: Report, settings: BounceSettings) -> list[str]:

@@ -179,6 +179,11 @@ def is_traced(lease: Lease) -> bool:
     return lease.envelope.is_traced and lease.attempts == 1
 
 
+def is_confirmed(lease: Lease, rules: Rules) -> bool:
+    """True when the sender was told of a delay, and is to hear of its end."""
+    return lease.warned and rules.bounce.confirm_delay_cleared
+
+
 def _softened(outcome: Outcome, parts: Sequence[Part] = ()) -> Outcome:
     """postconf(5) soft_bounce: what would be returned, in part even, waits for a better time."""
     if outcome.status is Status.BOUNCED or any(
@@ -200,6 +205,8 @@ def _is_reportable(
     kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
     if is_traced(lease):
         kinds.append(ReportKind.TRACE)
+    if is_confirmed(lease, rules):
+        kinds.append(ReportKind.CLEARED)
     sender = lease.envelope.sender if owner is None else owner
     return is_told(kinds, outcome, sender, rules.bounce)
 

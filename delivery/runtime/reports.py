@@ -29,7 +29,7 @@ from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.cleanuprules import FORWARDED, Handling
 from delivery.runtime.draft import ContentRefused, Draft
-from delivery.runtime.outcomes import Outcomes, is_traced
+from delivery.runtime.outcomes import Outcomes, is_confirmed, is_traced
 from delivery.runtime.rules import Rules
 from delivery.spool.records import Lease, Submission
 from delivery.values import Content, Envelope, Outcome, Recipient, Status
@@ -87,7 +87,7 @@ class Reporter:
         made: list[Made] = []
         try:
             for owner, outcomes in by_owner.items():
-                for kind in _kinds(subject.lease, late=late, is_owners=owner is not None):
+                for kind in _kinds(subject, late=late, is_owners=owner is not None):
                     about = _owned(subject, owner)
                     made += await self._reports(about, kind, outcomes, passed_on)
         except BaseException:
@@ -242,11 +242,14 @@ class Reporter:
         return self._cleanup.begin(rules.cleanup, handling, envelope, writer, received + headers)
 
 
-def _kinds(lease: Lease, *, late: bool, is_owners: bool) -> list[ReportKind]:
+def _kinds(subject: Subject, *, late: bool, is_owners: bool) -> list[ReportKind]:
     """The kinds of report that outcomes may call for."""
+    lease = subject.lease
     if lease.envelope.is_probe:
         return [ReportKind.TRACE]  # nothing was lost, late or delivered
     kinds = [ReportKind.FAILURE, *([ReportKind.DELAY] if late else ())]
+    if is_confirmed(lease, subject.rules):
+        kinds.append(ReportKind.CLEARED)
     if not is_owners:
         kinds.append(ReportKind.SUCCESS)
         if is_traced(lease):

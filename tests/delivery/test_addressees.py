@@ -70,6 +70,12 @@ def test_the_postmaster_is_told_as_it_wants() -> None:
         (ReportKind.SUCCESS, Status.SENT, (), False),
         (ReportKind.SUCCESS, Status.SENT, ("SUCCESS",), True),
         (ReportKind.SUCCESS, Status.BOUNCED, ("SUCCESS",), False),
+        (ReportKind.CLEARED, Status.SENT, (), True),
+        (ReportKind.CLEARED, Status.SENT, ("FAILURE", "DELAY"), True),
+        (ReportKind.CLEARED, Status.SENT, ("FAILURE",), False),
+        (ReportKind.CLEARED, Status.SENT, ("NEVER",), False),
+        (ReportKind.CLEARED, Status.SENT, ("DELAY", "SUCCESS"), False),  # that is one report
+        (ReportKind.CLEARED, Status.DEFERRED, (), False),
     ],
 )
 def test_notify_decides(

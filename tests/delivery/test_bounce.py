@@ -312,3 +312,40 @@ def test_long_replies_are_wrapped_and_bounded() -> None:
     data = write(replace(FAILED, reply="550 " + "x" * 100_000, reason="y " * 50_000))
     assert max(len(line) for line in data.split(b"\r\n")) <= 200
     assert len(data) < 20_000
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        b"Message-ID: <one@x.example>\r\n" + ORIGINAL,
+        b"Received: here\r\nmessage-id: \r\n\t<one@x.example> (comment)\r\n" + ORIGINAL,
+    ],
+)
+@pytest.mark.parametrize("kind", list(ReportKind))
+def test_a_report_may_refer_to_the_message(kind: ReportKind, original: bytes) -> None:
+    settings = replace(SETTINGS, enable_threaded_bounces=True)
+    message, [*_, returned] = parts(write(FAILED, kind=kind, original=original, settings=settings))
+    assert message["References"] == message["In-Reply-To"] == "<one@x.example>"
+    whole = original if kind is ReportKind.FAILURE else original.partition(b"\r\n\r\n")[0]
+    assert whole.decode().rstrip() in str(returned).replace("\n", "\r\n")
+    plain, _ = parts(write(FAILED, kind=kind, original=original))
+    assert plain["References"] is None
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        ORIGINAL,
+        b"\r\nMessage-Id: <body@x.example>\r\n",
+        ORIGINAL + b"Message-Id: <body@x.example>\r\n",
+        b"Message-Id: no id\r\n" + ORIGINAL,
+        b"Message-Id: <a\r\nBcc: everybody>\r\n" + ORIGINAL,
+        b"Message-Id: <" + b"x" * 300 + b">\r\n" + ORIGINAL,
+        b"",
+    ],
+)
+def test_a_message_without_a_usable_id_is_not_referred_to(original: bytes) -> None:
+    settings = replace(SETTINGS, enable_threaded_bounces=True)
+    message, _ = parts(write(FAILED, original=original, settings=settings))
+    assert message["References"] is None
+    assert message["Bcc"] is None

@@ -119,6 +119,28 @@ async def test_a_delay_is_told_once(tmp_path: Path) -> None:
         assert len(told) == 1
 
 
+@pytest.mark.parametrize("wanted", ["yes", "no"])
+@asynchronous
+async def test_the_end_of_a_delay_is_told_on_request(wanted: str, tmp_path: Path) -> None:
+    values = {"delay_warning_time": "1h", "confirm_delay_cleared": wanted}
+    async with queue(tmp_path, values=values) as made:
+        made.agent.script |= {"joe": Status.DEFERRED, "eve": Status.DEFERRED}
+        await made.enter(envelope("joe@far.example", "bob@far.example"))
+        await made.run()
+        made.clock.now += HOUR
+        await made.enter(envelope("eve@far.example"))
+        await made.look()
+        made.agent.script.clear()
+        made.clock.now += HOUR + 1
+        await made.look()
+        await made.quiet()
+        told = [text for text in made.agent.contents if b"Subject: Delayed Mail (del" in text]
+        assert len(told) == (wanted == "yes"), "eve's mail was late, but nobody had been told"
+        assert all(b"<joe@far.example>" in text for text in told)
+        assert not any(b"<bob@far.example>" in text for text in told)
+        assert await made.states() == {}
+
+
 @asynchronous
 async def test_a_report_about_a_report_is_never_made(tmp_path: Path) -> None:
     async with queue(tmp_path) as made:
