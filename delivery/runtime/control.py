@@ -22,7 +22,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pwd
 import secrets
 import socket
 import struct
@@ -33,6 +32,7 @@ from typing import Any
 
 from delivery import log
 from delivery.errors import DeliveryError
+from delivery.runtime.callers import UNKNOWN, name_of
 
 REQUEST_BYTES = 64 * 1024
 IDLE_S = 60.0
@@ -108,7 +108,7 @@ class ControlServer:
             if self._open[uid] > most or self._open.total() > CONNECTIONS:
                 writer.write(_encoded({"ok": False, "error": "too many connections"}))
                 return
-            caller = None if uid is None else await asyncio.to_thread(_name_of, uid)
+            caller = None if uid is None else await _caller(uid)
             while line := await asyncio.wait_for(reader.readline(), IDLE_S):
                 async with self._turn:
                     answer = await self._answer(line, caller)
@@ -155,12 +155,11 @@ def _user_of(writer: asyncio.StreamWriter) -> int:
     return uid
 
 
-def _name_of(uid: int) -> str:
-    """The user's name; '' for one without."""
+async def _caller(uid: int) -> str:
     try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OSError):
-        return ""
+        return await name_of(uid)
+    except OSError:
+        return UNKNOWN
 
 
 @contextlib.contextmanager

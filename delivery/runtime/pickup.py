@@ -8,7 +8,8 @@ RULES        a message leaves the drop directory once it is in the queue: a cras
              cannot be done either, this engine passes it over
              its owner is who sent it: the Received header names the number of that user
              what is refused for good goes back to its sender; what cannot be taken now stays; what
-             never can is set aside
+             never can is set aside, and so is what a user left whom authorized_submit_users does
+             not name
 LIMITS       BATCH messages at once, of those with very many recipients one
 ERRORS       none: the log tells
 SOURCE       Postfix pickup(8); docs/QUEUE.md
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from delivery import log
 from delivery.errors import SmtpFailure
+from delivery.runtime.callers import name_of
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.draft import Arrival, ContentRefused, Origin
 from delivery.runtime.rules import Rules
@@ -148,6 +150,7 @@ class Pickup:
 
     async def _enter(self, rules: Rules, dropped: Dropped) -> None:
         """Queue it, or return it to its sender. Raises what is in the way."""
+        await _check_submitter(rules, dropped.uid)
         self._cleanup.spool.check_room(dropped.size)
         slip = await asyncio.to_thread(getattr, dropped, "slip")
         decoder = ContentDecoder(dots=False)
@@ -192,3 +195,13 @@ class Pickup:
 
     def _tell(self, name: str, problem: str) -> None:
         log.event("pickup", file=name, problem=problem)
+
+
+async def _check_submitter(rules: Rules, uid: int) -> None:
+    """postconf(5) authorized_submit_users. Raises DropError, OSError."""
+    submitters = rules.submitters
+    if submitters is None:
+        return
+    name = await name_of(uid)
+    if not submitters.matches(name):
+        raise DropError(f"user {name}({uid}) is not allowed to submit mail")

@@ -44,6 +44,7 @@ from tables.services import STANDARD, Service
 
 DEFAULT_SERVICE = STANDARD[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
+EVERYBODY = ("static:anyone",)  # the default of lists of users
 DELIVERING = ("unix", "fifo")  # types of services that deliver
 OF_PROBES = (  # parameters of which probes have their own, named address_verify_...
     "default_transport",
@@ -251,6 +252,12 @@ class Rules:
     def flush_domains(self) -> MatchList:
         """Domains whose mail may be asked for on its own. postconf(5) fast_flush_domains."""
         return _flush_domains(self.parameters, self.snapshot)
+
+    @cached_property
+    def submitters(self) -> MatchList | None:
+        """Users whose programs may send mail; None: whoever it is."""
+        name = "authorized_submit_users"
+        return None if self.parameters.items(name) == EVERYBODY else self.user_list(name)
 
     def user_list(self, parameter: str) -> MatchList:
         """A list of user names."""

@@ -61,6 +61,15 @@ class Terms:
     mail_name: str = "Waypost"
     smtpd_banner: str = "localhost ESMTP"
     smtputf8_enable: bool = True
+    authorized_submit_users: tuple[str, ...] = ("static:anyone",)
+
+    def bars(self, user: str) -> bool:
+        """True when that user may not submit, as far as the list itself tells.
+
+        The engine asks the tables of the list as well, when it takes a message.
+        """
+        words = self.authorized_submit_users
+        return user not in words and not any(set(":/!") & set(word) for word in words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

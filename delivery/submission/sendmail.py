@@ -11,7 +11,8 @@ RULES        the message goes into the drop directory, whether an engine runs or
              the name in the envelope is the caller's login name, unless -f says another
              nothing is read into memory as a whole
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
-             without a login name; 69 (EX_UNAVAILABLE) where an engine must answer and none does
+             without a login name; 77 (EX_NOPERM) for users whom authorized_submit_users leaves out;
+             69 (EX_UNAVAILABLE) where an engine must answer and none does
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
@@ -41,6 +42,12 @@ class Refused(Exception):
     """The message is not taken."""
 
     status = os.EX_TEMPFAIL
+
+
+class NotAllowed(Refused):
+    """It is a user who may not send mail."""
+
+    status = os.EX_NOPERM
 
 
 class NoName(Refused):
@@ -96,12 +103,14 @@ def main(
 
 
 def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
-    who = _Caller()
+    who, terms = _Caller(), read_terms(directory)
+    if terms.bars(who.name):
+        raise NotAllowed(f"User {who} is not allowed to submit mail")
     if not options.recipients and not options.extracts:
         text = "Recipient addresses must be specified on the command line or via the -t option"
         raise Refused(f"{who}: {text}")
     recipients = [each for word in options.recipients for each in read_addresses(word)]
-    limit = read_terms(directory).message_size_limit
+    limit = terms.message_size_limit
     headers = RecipientHeaders() if options.extracts else None
     writer = Writer(directory)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from delivery.journal import Journal
+from delivery.runtime.callers import name_of
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
 from delivery.runtime.outcomes import Outcomes
@@ -232,3 +234,19 @@ async def test_users_hear_of_the_rules(tmp_path: Path) -> None:
         assert made.rules is not None
         made.pickup.publish(made.rules)
         assert read_terms(made.directory).message_size_limit == 9999
+
+
+@pytest.mark.parametrize(
+    ("users", "is_taken"), [("static:anyone", True), ("{me}", True), ("other", False), ("", False)]
+)
+@asynchronous
+async def test_who_may_submit(users: str, is_taken: bool, tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        me = await name_of(os.getuid())
+        values = {**VALUES, "authorized_submit_users": users.format(me=me)}
+        made.rules = rules(tmp_path / "other", values=values)
+        made.pickup.start()
+        made.leave()
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == is_taken
+        assert len(list(made.directory.glob("*.bad"))) == (not is_taken)

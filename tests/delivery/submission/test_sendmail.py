@@ -131,6 +131,21 @@ def test_without_a_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
     assert command.run("joe") == os.EX_OSERR
 
 
+@pytest.mark.parametrize(
+    ("users", "status"),
+    [(("static:anyone",), 0), (("{me}", "x"), 0), (("x", "hash:maybe"), 0), (("x",), 77), ((), 77)],
+)
+def test_who_may_submit(
+    users: tuple[str, ...], status: int, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    named = tuple(word.format(me=me) for word in users)
+    drop.publish(command.directory, Terms(authorized_submit_users=named))
+    assert command.run("joe") == status
+    assert len(Drop(command.directory).names()) == (status == 0)
+    assert ("is not allowed to submit mail" in capsys.readouterr().err) == (status != 0)
+
+
 def test_without_a_drop_directory(
     command: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
