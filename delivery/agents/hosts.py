@@ -73,6 +73,10 @@ class Choices(Protocol):
     def inet_protocols(self) -> tuple[str, ...]: ...
 
 
+class AllDropped(DeliveryError):
+    """There are records, and the configuration wants none of them."""
+
+
 class NoHost(Exception):
     """There is nobody to connect to. `is_loop`: because this machine is the best exchanger."""
 
@@ -143,6 +147,8 @@ class _Finder:
         """RFC 5321 5.1: the addresses of its exchangers, or its own when there are none."""
         try:
             records = await self._resolver.mx(hop.host)
+        except AllDropped as error:
+            raise _dropped(hop.host, "MX") from error
         except DeliveryError as error:
             if not self._choices.ignore_mx_lookup_error:
                 raise _unknown(hop.host, "MX", "Host not found, try again", "4.4.3") from error
@@ -176,6 +182,8 @@ class _Finder:
         is_native = choices.disable_dns_lookups or "native" in choices.smtp_host_lookup
         try:
             found = await self._resolver.addresses(name, dns_alone=not is_native)
+        except AllDropped as error:
+            raise _dropped(name, "A") from error
         except DeliveryError as error:
             raise _unknown(name, "A", "Host not found, try again", "4.4.3") from error
         if not found:
@@ -184,6 +192,13 @@ class _Finder:
                 raise NoHost("5.4.4", reason)
             raise _unknown(name, "A", "Host not found", "5.4.4")
         return [Host(name, address, port, preference) for address in found]
+
+
+def _dropped(host: str, kind: str) -> NoHost:
+    return NoHost(
+        "4.7.0",
+        f"Error looking up name={host} type={kind}: DNS reply filter drops all results",
+    )
 
 
 def _unknown(name: str, kind: str, what: str, dsn: str) -> NoHost:

@@ -77,6 +77,7 @@ class RemoteSettings:
     ignore_mx_lookup_error: bool = False
     best_mx_transport: str = ""
     smtp_send_xforward_command: bool = False
+    lmtp_assume_final: bool = False
     relayhost: str = ""
     queue_directory: str = "/var/spool/postfix"  # sockets with a relative path are below it
     minimal_backoff_time: float = 300.0

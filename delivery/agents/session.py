@@ -15,6 +15,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from delivery import log
 from delivery.agents.attempt import Attempt
 from delivery.agents.base import PIECE_BYTES
 from delivery.agents.connection import Connection, TimedOut
@@ -79,6 +80,7 @@ class Habits:
     skips_5xx_greeting: bool = True
     tells_origin: bool = False  # XFORWARD, to servers that want to know
     soft_bounce: bool = False  # nothing is final: another host may take it
+    assumes_final: bool = False  # a server without DSN is where mail ends: lmtp_assume_final
 
 
 class Session:
@@ -133,6 +135,11 @@ class Session:
         """Ask for TLS where that is to be done; True when the server is ready for it."""
         policy, shown = self._terms.policy, self.connection.host.shown
         if policy.level is Level.NONE:
+            if (
+                self._habits.tls.smtp_tls_note_starttls_offer
+                and "STARTTLS" in self._client.keywords
+            ):
+                log.event("smtp", offers_starttls=shown)
             return False
         if "STARTTLS" not in self._client.keywords:
             if policy.is_required:
@@ -283,7 +290,9 @@ class Session:
         answer, host = fate.answer, self.connection.host
         said = f"host {host.shown} said: {answer.text} (in reply to {fate.command} command)"
 
-        def outcome(status: Status, reason: str = said, dsn: str = answer.dsn) -> Outcome:
+        def outcome(
+            status: Status, reason: str = said, dsn: str = answer.dsn, where: str = ""
+        ) -> Outcome:
             return Outcome(
                 recipient=recipient,
                 status=status,
@@ -291,13 +300,16 @@ class Session:
                 reason=reason,
                 relay=host.relay,
                 reply=answer.text,
+                delivered_to=where,
             )
 
         if attempt.delivery.envelope.is_probe and _is_yes(fate):
             attempt.end(outcome(Status.SENT, answer.text))
         elif answer.is_success and fate.command == FINAL_COMMAND:
-            attempt.end(outcome(Status.SENT, answer.text))
-            if "DSN" in self._client.keywords:  # RFC 3461 5.2.1
+            reports = "DSN" in self._client.keywords  # RFC 3461 5.2.1
+            where = host.relay if self._habits.assumes_final and not reports else ""
+            attempt.end(outcome(Status.SENT, answer.text, where=where))
+            if reports:
                 attempt.passed_on.add(recipient)
         elif answer.is_temporary:
             attempt.fail([outcome(Status.DEFERRED)])

@@ -43,6 +43,7 @@ class TlsSettings(CipherLists):
     smtp_enforce_tls: bool = False
     smtp_tls_enforce_peername: bool = True
     smtp_tls_wrappermode: bool = False
+    smtp_tls_note_starttls_offer: bool = False
     smtp_tls_chain_files: tuple[str, ...] = ()
     smtp_tls_cert_file: str = ""
     smtp_tls_key_file: str = ""

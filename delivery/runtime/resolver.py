@@ -8,6 +8,8 @@ RULES        () is a definite "no such record"; DnsUnavailable is SERVFAIL, a ti
              one question on its way serves everybody who asks it meanwhile
              addresses() asks the hosts file first, as nsswitch "files dns" does, unless the DNS
              alone is wanted
+             a View is how one client sees the DNS: it may leave records out, or let names be
+             completed by the system's search list; it sees what others see otherwise
              the system's list of servers is read again when it changed
 LIMITS       LIFETIME_S for one question; QUESTIONS on their way at once, the others wait their turn
              within that time; RECORDS records of an answer; the cache: CACHE answers, CACHE_BYTES
@@ -22,6 +24,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import dns.asyncresolver
 import dns.exception
@@ -44,7 +47,35 @@ ENTRY_BYTES = 200  # of an answer beside its text, roughly
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 Answer = tuple[str, ...]
-Question = tuple[str, str]  # name, type
+
+
+class Question(NamedTuple):
+    """`search`: the system's list of domains may complete the name."""
+
+    name: str
+    kind: str
+    search: bool = False
+
+
+class Records(NamedTuple):
+    """Records of one name and type, in the form that this module gives out."""
+
+    owner: str = ""  # the name behind all aliases
+    ttl: int = 0
+    texts: Answer = ()
+
+
+class View:
+    """All that there is, under the names that were asked for."""
+
+    search = False
+
+    def choose(self, kind: str, records: Records) -> Answer:
+        """The records that count. Raises DeliveryError."""
+        return records.texts
+
+
+PLAIN = View()
 
 
 class Cache:
@@ -52,30 +83,31 @@ class Cache:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._answers: OrderedDict[Question, tuple[float, int, Answer]] = OrderedDict()
+        self._answers: OrderedDict[Question, tuple[float, int, Records]] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def get(self, question: Question) -> Answer | None:
+    def get(self, question: Question) -> Records | None:
         """A good answer, or None."""
         kept = self._answers.get(question)
         if kept is None:
             return None
-        until, _, answer = kept
+        until, _, records = kept
         if until > self._clock():
-            return answer
+            return records
         self._drop(question)
         return None
 
-    def put(self, question: Question, answer: Answer, ttl: float) -> None:
+    def put(self, question: Question, records: Records, ttl: float) -> None:
         """Keep an answer for so many seconds."""
         if ttl <= 0:
             return
         self._drop(question)
-        size = ENTRY_BYTES + len(question[0]) + sum(map(len, answer))
-        self._answers[question] = (self._clock() + ttl, size, answer)
+        size = ENTRY_BYTES + len(question.name) + len(records.owner)
+        size += sum(map(len, records.texts))
+        self._answers[question] = (self._clock() + ttl, size, records)
         self._bytes += size
         while len(self._answers) > CACHE or self._bytes > CACHE_BYTES:
             self._drop(next(iter(self._answers)))
@@ -107,14 +139,14 @@ class Resolver:
         self._hosts = hosts or HostsFile()
         self._families = families
         self._cache = Cache(clock)
-        self._asking: dict[Question, asyncio.Task[Answer]] = {}
+        self._asking: dict[Question, asyncio.Task[Records]] = {}
         self._turns = asyncio.Semaphore(QUESTIONS)
         self._resolver = self._configured()
 
-    async def mx(self, name: str) -> tuple[Mx, ...]:
+    async def mx(self, name: str, view: View = PLAIN) -> tuple[Mx, ...]:
         """Mail exchangers, as the server listed them."""
         found = []
-        for text in await self._ask(name, "MX"):
+        for text in await self._ask(name, "MX", view):
             preference, host = text.split(" ", 1)
             found.append(Mx(int(preference), host))
         return tuple(found)
@@ -131,7 +163,7 @@ class Resolver:
         """IPv6 addresses, from the DNS alone."""
         return await self._ask(name, "AAAA")
 
-    async def addresses(self, name: str, *, dns_alone: bool = False) -> Answer:
+    async def addresses(self, name: str, view: View = PLAIN, *, dns_alone: bool = False) -> Answer:
         """Addresses of a host: the hosts file, else the DNS, in the families that are spoken."""
         families = self._families()
         wanted = {4: "ipv4" in families, 6: "ipv6" in families}
@@ -140,7 +172,7 @@ class Resolver:
             return found
         kinds = [kind for version, kind in ((4, "A"), (6, "AAAA")) if wanted[version]]
         results = await asyncio.gather(
-            *(self._ask(name, kind) for kind in kinds), return_exceptions=True
+            *(self._ask(name, kind, view) for kind in kinds), return_exceptions=True
         )
         known: list[str] = []
         trouble: BaseException | None = None
@@ -169,10 +201,13 @@ class Resolver:
 
     # inside
 
-    async def _ask(self, name: str, kind: str) -> Answer:
-        question = (name.lower().rstrip("."), kind)
-        if not question[0] or not name.isascii():
+    async def _ask(self, name: str, kind: str, view: View = PLAIN) -> Answer:
+        question = Question(name.lower().rstrip("."), kind, view.search)
+        if not question.name or not name.isascii():
             return ()
+        return view.choose(kind, await self._records(question))
+
+    async def _records(self, question: Question) -> Records:
         kept = self._cache.get(question)
         if kept is not None:
             return kept
@@ -183,47 +218,49 @@ class Resolver:
             task.add_done_callback(lambda done: self._answered(question, done))
         return await asyncio.shield(task)
 
-    def _answered(self, question: Question, task: asyncio.Task[Answer]) -> None:
+    def _answered(self, question: Question, task: asyncio.Task[Records]) -> None:
         self._asking.pop(question, None)
         if not task.cancelled():
             task.exception()  # whoever asked has it; nobody may be waiting any more
 
-    async def _in_turn(self, question: Question) -> Answer:
+    async def _in_turn(self, question: Question) -> Records:
         """Ask when it is our turn; runs as a task of its own."""
-        name, kind = question
+        name, kind, _ = question
         try:
             async with asyncio.timeout(self._lifetime_s + 1), self._turns:
                 return await self._query(question)
         except TimeoutError:
             raise DnsUnavailable(f"{name} {kind}: too many questions are waiting") from None
 
-    async def _query(self, question: Question) -> Answer:
-        name, kind = question
+    async def _query(self, question: Question) -> Records:
+        name, kind, search = question
         self._follow_system()
         try:
+            asked = dns.name.from_text(name, origin=None if search else dns.name.root)
             answer = await self._resolver.resolve(
-                dns.name.from_text(name), kind, raise_on_no_answer=False, search=False
+                asked, kind, raise_on_no_answer=False, search=search
             )
         except dns.resolver.NXDOMAIN:
-            return self._keep(question, (), NEGATIVE_TTL)
+            return self._keep(question, Records(), NEGATIVE_TTL)
         except (
             dns.name.LabelTooLong,
             dns.name.EmptyLabel,
             dns.name.NameTooLong,
             dns.name.BadEscape,
         ):
-            return ()  # not a name that the DNS could hold
+            return Records()  # not a name that the DNS could hold
         except (dns.exception.DNSException, OSError) as error:
             raise DnsUnavailable(f"{name} {kind}: {type(error).__name__}") from error
         if answer.rrset is None:
-            return self._keep(question, (), NEGATIVE_TTL)
-        records = tuple(_text(record, kind) for record in list(answer.rrset)[:RECORDS])
+            return self._keep(question, Records(), NEGATIVE_TTL)
+        texts = tuple(_text(record, kind) for record in list(answer.rrset)[:RECORDS])
+        found = Records(_name(answer.rrset.name), answer.rrset.ttl, texts)
         ttl = min(float(answer.chaining_result.minimum_ttl), TTL_LIMIT)
-        return self._keep(question, records, ttl)
+        return self._keep(question, found, ttl)
 
-    def _keep(self, question: Question, answer: Answer, ttl: float) -> Answer:
-        self._cache.put(question, answer, ttl)
-        return answer
+    def _keep(self, question: Question, records: Records, ttl: float) -> Records:
+        self._cache.put(question, records, ttl)
+        return records
 
     # servers
 

@@ -39,6 +39,7 @@ from delivery.agents.tlspolicy import TlsPolicies, TlsSettings
 from delivery.config import Config
 from delivery.content.outgoing import Outgoing
 from delivery.content.settings import OutgoingSettings
+from delivery.runtime.clientdns import ClientDns
 from delivery.runtime.machine import host_name
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
@@ -57,6 +58,8 @@ _TABLES = (
     "smtp_sasl_password_maps",
     "smtp_sasl_mechanism_filter",
     "smtp_reply_filter",
+    "smtp_dns_reply_filter",
+    "smtp_dns_resolver_options",
     "smtp_path_mtu_discovery_exceptions",
 )
 _CLIENT_SETTINGS = (
@@ -223,6 +226,7 @@ class Transports:
                 skips_5xx_greeting=settings.smtp_skip_5xx_greeting,
                 tells_origin=settings.smtp_send_xforward_command,
                 soft_bounce=rules.bounce.soft_bounce,
+                assumes_final=lmtp and settings.lmtp_assume_final,
             ),
             policies=TlsPolicies(tls, maps("smtp_tls_policy_maps")),
             credentials=Credentials(
@@ -236,9 +240,10 @@ class Transports:
             default_port=port,
             lmtp=lmtp,
         )
+        options = parameters.items("smtp_dns_resolver_options")
         return RemoteAgent(
             remote,
-            self._resolver,
+            ClientDns(self._resolver, options, maps("smtp_dns_reply_filter")),
             self._idle,
             stalls=self._stalls,
             agent=self._others(rules),

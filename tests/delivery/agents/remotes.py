@@ -61,6 +61,7 @@ def remote_agent(
             mechanisms=names(*mechanisms),
             skips_5xx_greeting=own.smtp_skip_5xx_greeting,
             tells_origin=own.smtp_send_xforward_command,
+            assumes_final=own.lmtp_assume_final,
         ),
         policies=TlsPolicies(tls, maps(policies)),
         credentials=Credentials(login, maps(passwords)),

@@ -583,6 +583,27 @@ async def test_lmtp_has_a_final_reply_for_each_recipient() -> None:
         assert peer.lines[0] == "LHLO mx.example.net"
 
 
+@pytest.mark.parametrize("keywords", [(), ("DSN",)])
+@pytest.mark.parametrize("assumed", [True, False])
+@asynchronous
+async def test_lmtp_may_be_where_mail_ends(keywords: tuple[str, ...], assumed: bool) -> None:
+    async with serving(Peer(lmtp=True, keywords=keywords)) as peer:
+        agent = make(peer, lmtp=True, lmtp_assume_final=assumed)
+        result = await agent.deliver(letter(nexthop="mx.far.example"))
+        [outcome] = result.outcomes
+        assert outcome.status is Status.SENT
+        assert bool(outcome.delivered_to) is (assumed and not keywords)
+        assert bool(result.passed_on) is bool(keywords)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+@asynchronous
+async def test_an_offer_of_tls_may_be_noted(noted: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    async with serving(Peer(keywords=("STARTTLS",))) as peer:
+        await make(peer, smtp_tls_note_starttls_offer=noted).deliver(letter())
+        assert ("offers_starttls=mx.far.example[127.0.0.1]" in capfd.readouterr().out) is noted
+
+
 @asynchronous
 async def test_a_server_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "content"

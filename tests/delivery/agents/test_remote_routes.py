@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from delivery.agents.base import Agent, Delivery, Result, settle
+from delivery.agents.hosts import AllDropped
 from delivery.agents.idle import IdleConnections
 from delivery.agents.nexthop import parse_lmtp_nexthop
 from delivery.agents.remote import RemoteAgent
@@ -197,3 +199,18 @@ async def test_lmtp_over_a_socket_of_this_machine(tmp_path: Path) -> None:
     await peer.end()
     [gone] = (await agent.deliver(letter(nexthop="unix:/not/there"))).outcomes
     assert (gone.status, gone.dsn) == (Status.DEFERRED, "4.4.1")
+
+
+@pytest.mark.parametrize("where", ["far.example", "mx.far.example"])
+@asynchronous
+async def test_records_that_a_filter_drops_let_mail_wait(where: str) -> None:
+    class Filtered(Dns):
+        def _answer(self, kind: str, name: str, records: dict[str, list[Any]]) -> list[Any]:
+            if name == where:
+                raise AllDropped(name)
+            return super()._answer(kind, name, records)
+
+    dns = Filtered({"far.example": [Mx(10, "mx.far.example")]}, {"mx.far.example": [LOCAL]})
+    [outcome] = (await make(Peer(), dns).deliver(letter())).outcomes
+    assert (outcome.status, outcome.dsn) == (Status.DEFERRED, "4.7.0")
+    assert outcome.reason.startswith(f"Error looking up name={where} type=")

@@ -13,9 +13,11 @@ from delivery.config import Endpoint
 from delivery.policy.facts import DnsUnavailable, Mx
 from delivery.runtime import resolver as module
 from delivery.runtime.hostsfile import HostsFile
-from delivery.runtime.resolver import Cache, Resolver
+from delivery.runtime.resolver import Cache, Question, Records, Resolver
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.wire.dnsserver import DnsServer
+
+HERE = Records("here.example", 60, ("192.0.2.1",))
 
 
 @pytest.fixture
@@ -208,14 +210,14 @@ def test_the_cache_is_bounded() -> None:
     now = [0.0]
     cache = Cache(lambda: now[0])
     for number in range(module.CACHE + 100):
-        cache.put((f"n{number}", "A"), ("192.0.2.1",), 60)
+        cache.put(Question(f"n{number}", "A"), HERE, 60)
     assert len(cache) == module.CACHE
-    assert cache.get(("n0", "A")) is None
-    assert cache.get((f"n{module.CACHE + 99}", "A")) == ("192.0.2.1",)
+    assert cache.get(Question("n0", "A")) is None
+    assert cache.get(Question(f"n{module.CACHE + 99}", "A")) == HERE
     for number in range(1000):
-        cache.put((f"t{number}", "TXT"), ("x" * 60_000,), 60)
+        cache.put(Question(f"t{number}", "TXT"), Records("t", 60, ("x" * 60_000,)), 60)
     assert len(cache) < module.CACHE_BYTES / 60_000
     now[0] = 61
-    assert cache.get(("t999", "TXT")) is None
-    cache.put(("zero", "A"), ("192.0.2.1",), 0)
-    assert cache.get(("zero", "A")) is None
+    assert cache.get(Question("t999", "TXT")) is None
+    cache.put(Question("zero", "A"), HERE, 0)
+    assert cache.get(Question("zero", "A")) is None
