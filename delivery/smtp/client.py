@@ -18,6 +18,7 @@ SUMMARY      ClientProtocol: receive_data(bytes), next_event(), data_to_send(); 
 
 RULES        MAIL, RCPT and DATA go in one piece where PIPELINING is offered, else one by one; QUIT
              never goes with the final dot (a stray line must not be taken for the final reply);
+             BDAT in place of DATA with smtp_send_bdat, where CHUNKING is offered
              SIZE, BODY, SMTPUTF8, RET, ENVID, NOTIFY, ORCPT only where offered; HELO when EHLO
              fails; LMTP: LHLO, and one final reply for each accepted recipient (RFC 2033 4.2); 421
              counts as a reply like others, and `closing` is True from then on: do not reuse
@@ -124,16 +125,11 @@ class ClientProtocol:
         settings: ClientSettings,
         *,
         lmtp: bool = False,
-        chunking: bool = False,
         rewrite: Callable[[str], str | None] | None = None,
     ) -> None:
-        """`chunking`: send BDAT where CHUNKING is offered; Postfix always sends DATA.
-
-        `rewrite` is given every line of an answer, see answers.py.
-        """
+        """`rewrite` is given every line of an answer, see answers.py."""
         self.settings = settings
         self.lmtp = lmtp
-        self.chunking = chunking
         self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
         self.answers = 0  # that came so far
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
@@ -260,7 +256,7 @@ class ClientProtocol:
         self._phase = _Phase.ENVELOPE
         self._unresolved = dict(enumerate(transaction.recipients))
         self._accepted = []
-        self._chunked = self.chunking and "CHUNKING" in self.keywords
+        self._chunked = self.settings.smtp_send_bdat and "CHUNKING" in self.keywords
         self._forget_transaction()
         self._unsent.append((Stage.MAIL, NOBODY, self._mail_command(transaction)))
         for place, recipient in self._unresolved.items():

@@ -60,4 +60,5 @@ class ClientSettings:
     smtp_quote_rfc821_envelope: bool = True
     smtp_sasl_auth_enable: bool = False
     smtp_send_dummy_mail_auth: bool = False
+    smtp_send_bdat: bool = False  # where CHUNKING is offered; ours
     smtp_address_verify_target: str = "rcpt"  # or data

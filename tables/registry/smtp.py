@@ -132,6 +132,11 @@ SMTP: tuple[Parameter, ...] = (
         "no",
         "With smtp_sasl_auth_enable, say AUTH=<> in MAIL to servers that offer AUTH.",
     ),
+    boolean(
+        "smtp_send_bdat",
+        "no",
+        "Send messages by BDAT to servers that offer CHUNKING; Postfix always says DATA.",
+    ),
     text("smtp_tcp_port", "smtp", "Port of servers that are named without one."),
     choice(
         "smtp_address_verify_target",

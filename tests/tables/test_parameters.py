@@ -94,8 +94,10 @@ OURS_OR_OLD = {
     "fallback_relay",
     "lmtp_path_mtu_discovery_exceptions",
     "lmtp_sasl_password_result_delimiter",
+    "lmtp_send_bdat",
     "smtp_path_mtu_discovery_exceptions",
     "smtp_sasl_password_result_delimiter",
+    "smtp_send_bdat",
     "virtual_mailbox_limit_maps",
     "virtual_maps",
 }

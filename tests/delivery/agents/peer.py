@@ -101,6 +101,10 @@ class Peer:
             if verb == "DATA":
                 default = "354 go on" if current.recipients else "554 5.5.1 no valid recipients"
                 reply = reply if reply != "250 2.0.0 Ok" else default
+            if verb == "BDAT":  # "BDAT 12" or "BDAT 12 LAST"
+                current.data += await reader.readexactly(int(line.split(" ")[1]))
+                if line.endswith(" LAST") and reply.startswith("2"):
+                    self.taken.append(current)
             if not await self._say(writer, reply):
                 return
             if verb == "STARTTLS" and self.tls is not None and reply.startswith("220"):

@@ -583,6 +583,27 @@ async def test_lmtp_has_a_final_reply_for_each_recipient() -> None:
         assert peer.lines[0] == "LHLO mx.example.net"
 
 
+@asynchronous
+async def test_a_message_may_go_in_chunks(tmp_path: Path) -> None:
+    path = tmp_path / "content"
+    path.write_bytes((b"." * 998 + b"\r\n") * 300)
+    content = Content(size=path.stat().st_size, path=str(path))
+    async with serving(Peer(keywords=("PIPELINING", "CHUNKING"))) as peer:
+        agent = make(peer, smtp_send_bdat=True)
+        result = await agent.deliver(letter(content=content))
+        assert summary(result)[0][:2] == ("sent", "2.0.0")
+        assert "DATA" not in peer.lines
+        [taken] = peer.taken
+        assert taken.data == path.read_bytes()
+    refusing = [("BDAT", "552 5.3.4 too big")]
+    async with serving(Peer(refusing, keywords=("CHUNKING",))) as peer:
+        result = await make(peer, smtp_send_bdat=True).deliver(letter(content=content))
+        [(status, dsn, reason)] = summary(result)
+        assert (status, dsn) == ("bounced", "5.3.4")
+        assert reason.endswith("said: 552 5.3.4 too big (in reply to BDAT command)")
+        assert [line for line in peer.lines if "BDAT" in line] == ["BDAT 65536"]
+
+
 @pytest.mark.parametrize("keywords", [(), ("DSN",)])
 @pytest.mark.parametrize("assumed", [True, False])
 @asynchronous

@@ -41,10 +41,8 @@ async def test_it_works(names: DnsServer, capfd: pytest.CaptureFixture[str]) -> 
     assert await client.mx("far.example") == (Mx(20, "b.far.example"),)
     assert 'ignored="far.example. 300 IN MX 10 a.far.example."' in capfd.readouterr().out
     assert await client.mx("none.example") == (Mx(0, "."),)
-    assert await seen(names, "").mx("far.example") == (
-        Mx(10, "a.far.example"),
-        Mx(20, "b.far.example"),
-    )
+    everything = await seen(names, "").mx("far.example")
+    assert set(everything) == {Mx(10, "a.far.example"), Mx(20, "b.far.example")}
 
 
 @pytest.mark.parametrize("name", ["a.far.example", "other.example"])

@@ -7,7 +7,7 @@ RULES        `answers` is a list of (beginning of a command, reply); the first t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from delivery.errors import PeerError
 from delivery.smtp.client import (
@@ -60,7 +60,8 @@ class Peer:
 
     def __post_init__(self) -> None:
         self.answers = [*self.answers, ("EHLO", EHLO), ("LHLO", EHLO), ("DATA", "354 Go on")]
-        self.client = ClientProtocol(self.settings, lmtp=self.lmtp, chunking=self.chunking)
+        settings = replace(self.settings, smtp_send_bdat=self.chunking)
+        self.client = ClientProtocol(settings, lmtp=self.lmtp)
         self._buffer = b""
         self._in_data = False
         self._accepted = 0

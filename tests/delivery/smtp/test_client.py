@@ -419,7 +419,7 @@ def test_any_server_gives_events_or_a_peer_error(seed: int) -> None:
         b"25",
     ]
     for _ in range(50):
-        client = ClientProtocol(ClientSettings(), lmtp=seed % 2 == 0, chunking=seed % 3 == 0)
+        client = ClientProtocol(ClientSettings(smtp_send_bdat=seed % 3 == 0), lmtp=seed % 2 == 0)
         started, results = 0, 0
         client.receive_data(b"220 x\r\n")
         if randomly.random() < 0.8:
@@ -457,7 +457,7 @@ def test_both_ends_understand_each_other(seed: int, chunking: bool) -> None:
     randomly = random.Random(seed)
     lines = [b"", b".", b"..", b"text", b"\xe9", b"From x"]
     content = b"".join(randomly.choice(lines) + b"\r\n" for _ in range(randomly.randrange(20)))
-    client = ClientProtocol(ClientSettings(), chunking=chunking)
+    client = ClientProtocol(ClientSettings(smtp_send_bdat=chunking))
     session = Session()
     client.receive_data(session.greeting)
     rest = content
