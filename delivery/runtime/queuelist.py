@@ -16,7 +16,8 @@ from typing import Any
 
 from delivery.spool.records import Listing
 
-_MARKS = {"active": "*", "hold": "!", "corrupt": "#"}
+_MARKS = {"active": "*", "hold": "!", "corrupt": "?"}  # the last is ours
+_EXPIRED = "#"
 
 
 def listed(item: Listing) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             yield "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------"
         count += 1
         size += int(message["size"])
-        mark = _MARKS.get(str(message["state"]), " ")
+        mark = _MARKS.get(str(message["state"])) or (_EXPIRED if message["expired"] else " ")
         arrived = time.strftime("%a %b %d %H:%M:%S", time.gmtime(float(message["arrived"])))
         sender = _printable(message["sender"]) or "MAILER-DAEMON"
         yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"

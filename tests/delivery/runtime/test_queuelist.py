@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from delivery.runtime.queuelist import as_text, listed
 from delivery.spool import Listing, QueueState
 from delivery.spool.records import ListedRecipient
@@ -36,11 +38,17 @@ def test_an_empty_queue() -> None:
 
 
 def test_states_have_marks_and_the_null_sender_a_name() -> None:
-    for state, mark in (("active", "*"), ("hold", "!"), ("corrupt", "#"), ("deferred", " ")):
+    for state, mark in (("active", "*"), ("hold", "!"), ("corrupt", "?"), ("deferred", " ")):
         text = list(as_text([{**listed(ITEM), "state": state, "sender": "", "reason": "why"}]))
         assert text[1].startswith(f"4c9BsN2rG8z1{mark} ")
         assert text[1].endswith("  MAILER-DAEMON")
         assert text[2].strip() == "(why)"
+
+
+@pytest.mark.parametrize(("state", "mark"), [("deferred", "#"), ("active", "*"), ("hold", "!")])
+def test_what_is_to_expire_is_marked(state: str, mark: str) -> None:
+    text = list(as_text([{**listed(ITEM), "state": state, "expired": True}]))
+    assert text[1].startswith(f"4c9BsN2rG8z1{mark} ")
 
 
 def test_a_terminal_is_safe_from_other_servers() -> None:
