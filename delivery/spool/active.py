@@ -222,11 +222,11 @@ class ActiveQueue:
                 self._forget_idle(transport, name, destination, now)
 
     def _transport(self, name: str) -> _Transport:
+        limits = self._limits(name)  # a new generation may have other ones
         transport = self._transports.get(name)
         if transport is None:
-            transport = self._transports[name] = _Transport(self._limits(name))
-        elif not transport.busy and not transport.ring:
-            transport.limits = self._limits(name)  # a new generation may have other limits
+            transport = self._transports[name] = _Transport(limits)
+        transport.limits = limits
         return transport
 
     def _list(self, key: str, transport: _Transport, name: str, destination: _Destination) -> None:
@@ -400,8 +400,11 @@ def _is_shut(transport: _Transport, now: float) -> bool:
 
 def _is_full(transport: _Transport, destination: _Destination) -> bool:
     """True when no more may be tried for this destination at once."""
-    limit = 1 if transport.limits.rate_delay_s > 0 else int(destination.window)
-    return destination.busy >= limit
+    limits = transport.limits
+    if limits.rate_delay_s > 0:
+        return destination.busy >= 1
+    ceiling = limits.destination_concurrency_limit or destination.window
+    return destination.busy >= int(min(destination.window, ceiling))
 
 
 def _initial_window(limits: TransportLimits) -> int:

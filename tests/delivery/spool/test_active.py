@@ -344,6 +344,29 @@ def test_feedback_says_how_fast_a_window_moves() -> None:
     assert sizes == [4, 4, 4, 5, 4, 4, 3, 3, 2]
 
 
+def test_new_limits_hold_for_a_transport_that_is_never_idle() -> None:
+    limits = {"destination_concurrency_limit": 5}
+    active = ActiveQueue(lambda transport: TransportLimits(**limits))
+    for number in range(20):
+        active.add(f"m{number}", Route(SMTP, "x.example"), people(1))
+    running = start_all(active)
+    assert len(running) == 5
+    limits |= {"destination_concurrency_limit": 2, "destination_recipient_limit": 1}
+    active.add("later", Route(SMTP, "x.example"), people(1))
+    while running:
+        active.done(running.pop(), 0.0)
+        running += start_all(active)
+        assert len(running) <= 5
+        if len(running) <= 3:  # two at x.example, and one at the destination that "later" has
+            break
+    assert len(running) == 3
+    while running:
+        active.done(running.pop(), 0.0)
+        running += start_all(active)
+        assert len(running) <= 3
+    assert len(active) == 0
+
+
 def test_an_operator_may_revive_what_is_just_being_given_back() -> None:
     active = queue(initial_destination_concurrency=1)
     for name in ("m1", "m2"):
