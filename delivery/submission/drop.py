@@ -205,8 +205,9 @@ def read_terms(directory: Path) -> Terms:
     """The rules as far as they are known; the defaults where they are not."""
     try:
         told = json.loads((directory / _TERMS).read_text())
-        return Terms(**told)
-    except (OSError, ValueError, TypeError):
+        lists = {name: tuple(value) for name, value in told.items() if isinstance(value, list)}
+        return Terms(**{**told, **lists})
+    except (OSError, ValueError, TypeError, AttributeError):
         return Terms()
 
 
