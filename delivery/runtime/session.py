@@ -260,7 +260,7 @@ class Session(asyncio.Protocol):
             if dialogue.is_slowed:
                 self._flush()  # those that are due do not wait for the slow one
             command = smtp.command
-            self._say(await dialogue.answer(event), command)  # type: ignore[arg-type]
+            self._say(await dialogue.answer(event), command)
             self._patience.answered(self._loop.time())
             if (
                 type(event) is StartTls

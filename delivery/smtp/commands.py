@@ -1,6 +1,6 @@
 """commands - the arguments of each command: text -> command value, or the reply to the mistake.
 
-SUMMARY      PARSERS: verb -> (command class, function); offered_keywords
+SUMMARY      PARSERS: verb -> (command class, function); offer(...) -> the Context of a session
 RULES        parsing comes after the check of the order (state.py), so that a nested MAIL is a
              nested MAIL however it is spelt; the replies are those of Postfix's smtpd(8), word for
              word
@@ -12,8 +12,9 @@ SOURCE       RFC 5321 4.1.1, 1870, 6152, 6531, 3461, 4954, 3030, 1985; Postfix s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from delivery.smtp import replies
 from delivery.smtp.events import (
@@ -55,19 +56,24 @@ class Context:
     """What parsing depends on besides the text."""
 
     settings: ServerSettings
-    offered: frozenset[str]  # first words of the EHLO keywords, and what is taken without a word
-    extensions: frozenset[str] = frozenset()  # of those the session's own, announced or not
+    keywords: tuple[str, ...]  # the EHLO lines
+    offered: frozenset[str]  # their first words, and what is taken without a word
+    extensions: frozenset[str]  # of those the session's own, announced or not
     smtputf8: bool = False  # the transaction was declared so
 
 
-def offered_keywords(
+@lru_cache(maxsize=128)
+def offer(
     settings: ServerSettings,
     extensions: tuple[str, ...],
-    discarded: Iterable[str] | None = None,
-) -> tuple[str, ...]:
-    """The EHLO lines, in Postfix's order; `extensions` are the session's own (STARTTLS, AUTH).
+    discarded: tuple[str, ...] | None,
+    unsaid: tuple[str, ...] = (),
+) -> Context:
+    """What a session begins with, made once: its EHLO lines are in Postfix's order.
 
+    `extensions`: the session's own (STARTTLS, AUTH).
     `discarded`: keywords not to be told this client; None: smtpd_discard_ehlo_keywords.
+    `unsaid`: commands that are taken without being offered.
     """
     size = f"SIZE {settings.message_size_limit}" if settings.message_size_limit else "SIZE"
     lines = ["PIPELINING", size]
@@ -79,7 +85,13 @@ def offered_keywords(
     lines.append("CHUNKING")
     words = settings.smtpd_discard_ehlo_keywords if discarded is None else discarded
     silent = {word.upper() for word in words}
-    return tuple(line for line in lines if keyword(line) not in silent)
+    keywords = tuple(line for line in lines if keyword(line) not in silent)
+    return Context(
+        settings,
+        keywords,
+        frozenset(map(keyword, keywords)).union(unsaid),
+        frozenset(map(keyword, extensions)),
+    )
 
 
 def keyword(line: str) -> str:

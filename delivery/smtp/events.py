@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from delivery.smtp.replies import Reply
 from tables.addresses import Address
@@ -26,8 +27,8 @@ class Signal(Enum):
     PAUSED = "paused"  # send the reply that the last event wants, or nothing at all once closed
 
 
-NEED_DATA = Signal.NEED_DATA
-PAUSED = Signal.PAUSED
+NEED_DATA: Final = Signal.NEED_DATA
+PAUSED: Final = Signal.PAUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
 
-SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len()
+SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); is_empty
 RULES        how the octets were cut on their way does not matter: the lines are the same
 LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
 SOURCE       RFC 5321 2.3.8, 4.5.3.1.4
@@ -8,11 +8,10 @@ SOURCE       RFC 5321 2.3.8, 4.5.3.1.4
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):  # a tuple, because one is made for every command
     """`text` has no line end; `bare`: LF alone ended it; `cut`: too long, this is the beginning."""
 
     text: bytes
@@ -21,7 +20,10 @@ class Line:
 
 
 class Intake:
-    """A buffer with a reading position: octets are copied only when new ones come in between."""
+    """A buffer with a reading position: octets are copied only when new ones come in between.
+
+    Nothing waits when the buffer is empty: what was read to its end is dropped at once.
+    """
 
     __slots__ = ("_at", "_beginning", "_buffer", "line_limit")
 
@@ -34,10 +36,14 @@ class Intake:
     def __len__(self) -> int:
         return len(self._buffer) - self._at
 
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing waits."""
+        return not self._buffer
+
     def put(self, data: bytes) -> None:
         """Octets from the peer."""
-        rest = self._buffer[self._at :]
-        self._buffer = rest + data if rest else data
+        self._buffer = self._buffer[self._at :] + data if self._buffer else data
         self._at = 0
 
     def put_back(self, rest: bytes) -> None:
@@ -64,11 +70,16 @@ class Intake:
 
     def take_line(self) -> Line | None:
         """The next line, or None while its end is not here. CR LF or LF ends it."""
-        end = self._buffer.find(b"\n", self._at)
+        buffer = self._buffer
+        if not buffer:
+            return None
+        end = buffer.find(b"\n", self._at)
         if end < 0:
             self._drain()
             return None
-        text, self._at = self._buffer[self._at : end], end + 1
+        text, self._at = buffer[self._at : end], end + 1
+        if self._at == len(buffer):
+            self._buffer, self._at = b"", 0
         if self._beginning is not None:
             text, self._beginning = self._beginning, None
             return Line(text, cut=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from delivery.errors import OurError, SmtpFailure
 
@@ -35,6 +36,9 @@ class Reply:
     enhanced: str
     lines: tuple[str, ...]
     wire: bytes = field(init=False, repr=False, compare=False)  # all lines, each with its CRLF
+    # 2yz and 3yz: the command did what it says (RFC 5321 4.2.1)
+    is_positive: bool = field(init=False, repr=False, compare=False)
+    closes: bool = field(init=False, repr=False, compare=False)  # the connection ends after it
 
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 599:
@@ -42,16 +46,8 @@ class Reply:
         if self.enhanced and not _ENHANCED.match(self.enhanced):
             raise OurError(f"enhanced status code {self.enhanced!r}")
         object.__setattr__(self, "wire", _encode(self.code, self.enhanced, self.lines))
-
-    @property
-    def is_positive(self) -> bool:
-        """2yz and 3yz: the command did what it says (RFC 5321 4.2.1)."""
-        return self.code < 400
-
-    @property
-    def closes(self) -> bool:
-        """True when the connection ends after this reply."""
-        return self.code in _CLOSING
+        object.__setattr__(self, "is_positive", self.code < 400)
+        object.__setattr__(self, "closes", self.code in _CLOSING)
 
     def __bytes__(self) -> bytes:
         return self.wire
@@ -122,12 +118,14 @@ READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")
 LOGGED_IN = reply(235, "2.7.0", "Authentication successful")
 
 
+@lru_cache(maxsize=128)
 def greeting(banner: str) -> Reply:
     """220; `banner` is smtpd_banner expanded, beginning with the host name (RFC 5321 4.2)."""
     return reply(220, "", banner)
 
 
-def hello(hostname: str, keywords: Iterable[str] = ()) -> Reply:
+@lru_cache(maxsize=128)
+def hello(hostname: str, keywords: tuple[str, ...] = ()) -> Reply:
     """The answer to HELO (no keywords) and EHLO (RFC 5321 4.1.1.1)."""
     return Reply(250, "", (hostname, *keywords))
 

@@ -22,12 +22,13 @@ SOURCE       RFC 5321, 2920, 3030, 3207; Postfix smtpd(8)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from delivery.errors import OurError
 from delivery.smtp import replies
-from delivery.smtp.commands import PARSERS, Context, keyword, offered_keywords, parse_chunk
+from delivery.smtp.commands import PARSERS, offer, parse_chunk
 from delivery.smtp.content import ContentDecoder
 from delivery.smtp.events import (
     NEED_DATA,
@@ -90,7 +91,7 @@ class ServerProtocol:
         self.settings = settings
         self._command_filter = command_filter
         self.state = State.CONNECT
-        self.keywords: tuple[str, ...] = ()  # the lines for replies.hello() after Ehlo
+        self.closed = False  # the last reply is sent: nothing is read any more, hang up
         self.command = ""  # the line of the last event; '' for content and secrets
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
         self._words = words or words_in_place(settings)
@@ -106,28 +107,25 @@ class ServerProtocol:
         self._chunk_left = 0  # octets of it still to come
         self._swallow = 0  # octets of a refused BDAT chunk still to be skipped
         self._announced = 0  # octets of all BDAT chunks of this transaction, refused ones too
-        self._context = Context(settings, frozenset())
-        self.offer(extensions)
+        self._context = offer(settings, extensions, None)
 
     def offer(
         self,
         extensions: tuple[str, ...],
-        discarded: Iterable[str] | None = None,
-        unsaid: Iterable[str] = (),
+        discarded: tuple[str, ...] | None = None,
+        unsaid: tuple[str, ...] = (),
     ) -> None:
         """Offer these beside our own keywords from now on; after STARTTLS they are others.
 
         `discarded`: keywords not to be told this client; None: as the settings say.
         `unsaid`: commands that are taken without being offered.
         """
-        self.keywords = offered_keywords(self.settings, extensions, discarded)
-        taken = _words(self.keywords).union(unsaid)
-        self._context = Context(self.settings, taken, _words(extensions))
+        self._context = offer(self.settings, extensions, discarded, unsaid)
 
     @property
-    def closed(self) -> bool:
-        """True once the last reply is sent: nothing is read any more, hang up."""
-        return self.state is State.CLOSED
+    def keywords(self) -> tuple[str, ...]:
+        """The lines for replies.hello() after Ehlo."""
+        return self._context.keywords
 
     @property
     def in_transaction(self) -> bool:
@@ -141,18 +139,17 @@ class ServerProtocol:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        if self.state is not State.CLOSED:
+        if not self.closed:
             self._intake.put(data)
 
     def next_event(self) -> Event | Signal:
         """The next event; NEED_DATA or PAUSED when there is none."""
-        if self._awaiting is not None or self.state in (State.CONNECT, State.CLOSED):
+        if self._awaiting is not None or self.closed or self.state is State.CONNECT:
             return PAUSED
         self.command = ""
         while (event := self._step()) is None:
             pass
         if event is not NEED_DATA and not isinstance(event, ContentChunk):
-            assert not isinstance(event, Signal)
             self._awaiting = event
         return event
 
@@ -166,7 +163,7 @@ class ServerProtocol:
             if reply.code == 354 and isinstance(event, Bdat):
                 return b""  # RFC 3030 2: the chunk follows by itself
         elif self.state is State.CONNECT:
-            self.improper_pipelining = self.buffered > 0  # spoke before the greeting
+            self.improper_pipelining = not self._intake.is_empty  # spoke before the greeting
             self.state = State.START if reply.is_positive else State.REFUSED
         else:
             raise OurError(f"a reply that nobody waits for: {reply}")
@@ -247,13 +244,14 @@ class ServerProtocol:
 
     def _close(self) -> None:
         self.state = State.CLOSED
+        self.closed = True
         self._intake.clear()
         self._pending = None
         self._swallow = 0
 
     # --- Reading -----------------------------------------------------------------------------
 
-    def _step(self) -> Event | Signal | None:
+    def _step(self) -> Event | Literal[Signal.NEED_DATA] | None:
         """One event, NEED_DATA, or None: there was progress, step again."""
         if self._swallow:
             self._swallow -= len(self._intake.take(self._swallow))
@@ -276,7 +274,7 @@ class ServerProtocol:
         if self._swallow:
             self._pending = parsed  # the chunk is skipped before its refusal is sent
             return None
-        if self.buffered and (not self._extended or type(parsed) in _LAST_IN_GROUP):
+        if not self._intake.is_empty and (not self._extended or type(parsed) in _LAST_IN_GROUP):
             self.improper_pipelining = True
             if self.settings.smtpd_forbid_unauth_pipelining and not isinstance(parsed, Unknown):
                 self._after = State.CLOSED
@@ -303,7 +301,7 @@ class ServerProtocol:
         verb = words[0].upper()
         if line.cut and verb not in _FREE_TEXT:
             return SyntaxProblem(verb, replies.LINE_TOO_LONG)
-        if self._words.is_noop(verb):
+        if self._words.has_noop and self._words.is_noop(verb):
             return Noop()
         return self._parse_command(verb, words[1].rstrip() if len(words) == 2 else "", text)
 
@@ -348,7 +346,7 @@ class ServerProtocol:
             replace_stray=settings.cleanup_replace_stray_cr_lf,
         )
 
-    def _read_content(self) -> Event | Signal | None:
+    def _read_content(self) -> Event | Literal[Signal.NEED_DATA] | None:
         data = self._intake.take(CHUNK_LIMIT)
         if not data:
             return NEED_DATA
@@ -358,7 +356,7 @@ class ServerProtocol:
             self._pending = self._content_end(None)
         return self._content_chunk(content)
 
-    def _read_chunk(self) -> Event | Signal | None:
+    def _read_chunk(self) -> Event | Literal[Signal.NEED_DATA] | None:
         if self._chunk_left:
             data = self._intake.take(min(self._chunk_left, CHUNK_LIMIT))
             if not data:
@@ -433,11 +431,6 @@ class ServerProtocol:
             return State.CLOSED
         self._swallow = chunk.size
         return State.READY if chunk.last else State.DISCARDING
-
-
-def _words(lines: tuple[str, ...]) -> frozenset[str]:
-    """The first words of EHLO lines."""
-    return frozenset(map(keyword, lines))
 
 
 def _is_header(verb: str) -> bool:

@@ -44,6 +44,8 @@ from delivery.smtp.replies import Reply
 class State(Enum):
     """Where a session stands."""
 
+    __hash__ = object.__hash__  # asked for every command; that of Enum is Python
+
     CONNECT = "connect"  # the greeting is owed
     REFUSED = "refused"  # greeted with 554: only QUIT (RFC 5321 3.1)
     START = "start"  # greeted, no HELO yet

@@ -1,6 +1,6 @@
 """words - what is no command of ours: smtpd_noop_commands and smtpd_forbidden_commands.
 
-SUMMARY      CommandWords(settings, open_maps): .is_noop(word), .is_forbidden(word)
+SUMMARY      CommandWords(settings, open_maps): .is_noop(word), .is_forbidden(word); .has_noop: any
 RULES        an item is a word in any letter case, or a table whose keys count
 ERRORS       none: a table that cannot be asked knows no word
 SOURCE       postconf(5)
@@ -26,6 +26,7 @@ class CommandWords:
     def __init__(self, settings: ServerSettings, open_maps: Callable[[str], Maps]) -> None:
         """Raises ParameterError."""
         self._noop = _opened("smtpd_noop_commands", settings.smtpd_noop_commands, open_maps)
+        self.has_noop = bool(self._noop)
         self._forbidden = _opened(
             "smtpd_forbidden_commands", settings.smtpd_forbidden_commands, open_maps
         )

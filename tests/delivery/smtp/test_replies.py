@@ -25,7 +25,7 @@ def test_every_line_has_the_codes() -> None:
 
 def test_a_hello_names_the_host_first() -> None:
     assert replies.hello("mx.example.net").wire == b"250 mx.example.net\r\n"
-    hello = replies.hello("mx.example.net", ["PIPELINING", "SIZE 10"])
+    hello = replies.hello("mx.example.net", ("PIPELINING", "SIZE 10"))
     assert hello.wire == b"250-mx.example.net\r\n250-PIPELINING\r\n250 SIZE 10\r\n"
 
 
