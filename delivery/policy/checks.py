@@ -143,10 +143,14 @@ class Checks:
 
     async def data(self, facts: Facts) -> Decision:
         """DATA, or the first BDAT; `facts.recipient` set when there is only one."""
+        if not self.policy.lists["data"]:
+            return GO_ON
         return await self._decide(facts, self._data)
 
     async def end_of_data(self, facts: Facts) -> Decision:
         """The message is here, `facts.size` is its size."""
+        if not self.policy.lists["end_of_data"]:
+            return GO_ON
         return await self._decide(facts, self._end_of_data)
 
     async def etrn(self, facts: Facts) -> Decision:

@@ -1,6 +1,6 @@
 """facts - what restrictions may know (Facts) and whom they may ask (Ask), and nothing else.
 
-SUMMARY      Facts: the session and transaction as they stand at one command, frozen
+SUMMARY      Facts: the session and transaction as they stand at one command
              Ask: DNS, policy services, probes, sleep: what really waits; wiring supplies it
              Addresses: the routing room's answers (class, route, does it exist); wiring supplies it
              Tables: opens "type:name, ..." once, when lists are compiled
@@ -52,7 +52,7 @@ class Tls:
     is_trusted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would make it dear: never written to
 class Facts:
     """Everything a restriction may look at; `stage` is the command that is being answered."""
 

@@ -10,9 +10,8 @@ SOURCE       Postfix smtpd_check(3) smtpd_check_parse; RESTRICTION_CLASS_README
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from delivery.policy import (  # noqa: F401 - imported for what they register
@@ -29,7 +28,7 @@ from delivery.policy import (  # noqa: F401 - imported for what they register
 from delivery.policy import dnslist as dns_lists
 from delivery.policy.case import Case
 from delivery.policy.facts import Tables
-from delivery.policy.registry import Answer, Registered, find
+from delivery.policy.registry import Answer, Function, Registered, find
 from delivery.policy.settings import PolicySettings
 from delivery.policy.verdict import server_error
 from tables.errors import EntryError, ParameterError
@@ -40,16 +39,15 @@ from tables.restrictions import Argument, RestrictionCall, parse_restrictions
 
 KEPT_LISTS = 1000  # distinct lists from access tables that are kept compiled
 
-Run = Callable[[Case], Answer | Awaitable[Answer]]
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One member of a list. Without `run` it is a restriction class, found by its name."""
+    """One member of a list. Without `function` it is a restriction class, found by its name."""
 
     name: str
     argument: str = ""
-    run: Run | None = None
+    function: Function | None = None
+    given: Any = None  # the argument, made ready for it
     warn: bool = False  # warn_if_reject stands before it
 
 
@@ -88,15 +86,15 @@ class Compiler:
 
     def _step(self, call: RestrictionCall) -> Step:
         if not call.name:
-            run: Run = partial(_bare, maps=self._tables.maps(call.argument))
-            return Step("", call.argument, run, call.warn_if_reject)
+            maps = self._tables.maps(call.argument)
+            return Step("", call.argument, _bare, maps, call.warn_if_reject)
         if call.name in self._names:
             return Step(call.name, warn=call.warn_if_reject)
         known = find(call.name)
         if known is None:
             raise EntryError(f"The restriction {call.name} is not available yet.")
         argument = self._argument(known, call.argument)
-        return Step(call.name, call.argument, _bound(known, argument), call.warn_if_reject)
+        return Step(call.name, call.argument, known.function, argument, call.warn_if_reject)
 
     def _argument(self, known: Registered, text: str) -> Any:
         match known.argument:
@@ -119,15 +117,6 @@ class Compiler:
                 raise EntryError("There is no table between the braces.")
             return self._tables.maps(items[0])
         return self._tables.maps(text)
-
-
-def _bound(known: Registered, argument: Any) -> Run:
-    function = known.function
-
-    def run(case: Case) -> Answer | Awaitable[Answer]:
-        return function(case, argument)
-
-    return run
 
 
 def _bare(case: Case, maps: Maps) -> Answer | Awaitable[Answer]:

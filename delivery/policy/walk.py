@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from delivery.policy.case import Case
-from delivery.policy.lists import Compiler, Run, Step
-from delivery.policy.registry import Answer, Follow
+from delivery.policy.lists import Compiler, Step
+from delivery.policy.registry import Follow
 from delivery.policy.verdict import (
     DUNNO,
     Abort,
@@ -34,6 +34,7 @@ from delivery.policy.verdict import (
 from tables.errors import EntryError, TableUnavailable
 
 DEPTH_LIMIT = 100  # restriction classes and lists within lists; smtpd_check(3)
+_ANSWERS = (Verdict, Follow)
 _ALWAYS = (Blame.SOFTWARE, Blame.RESOURCE, Blame.DATA)  # warn_if_reject does not soften these
 
 
@@ -78,26 +79,22 @@ class Walker:
 
     async def _take(self, case: Case, step: Step) -> bool:
         """One step; True when it permits."""
-        if step.run is None:
+        if step.function is None:
             permitted = await self.walk(case, self._compiler.classes[step.name])
             self._trace(case, step, "permit" if permitted else "dunno")
             return permitted
-        answer = await self._answer(case, step.run)
+        try:
+            answer = step.function(case, step.given)
+            if not isinstance(answer, _ANSWERS):  # most never wait
+                answer = await answer
+        except Abort as abort:
+            answer = abort.verdict
+        except TableUnavailable as error:
+            case.notes.append(Note("warning", str(error)))
+            answer = lookup_failure(case.subject.name)
         if isinstance(answer, Follow):
             return await self._follow(case, step, answer)
         return self.settle(case, step, answer)
-
-    async def _answer(self, case: Case, run: Run) -> Answer:
-        try:
-            answer = run(case)
-            if isinstance(answer, Verdict | Follow):  # most never wait
-                return answer
-            return await answer
-        except Abort as abort:
-            return abort.verdict
-        except TableUnavailable as error:
-            case.notes.append(Note("warning", str(error)))
-            return lookup_failure(case.subject.name)
 
     async def _follow(self, case: Case, step: Step, answer: Follow) -> bool:
         """Walk the list that an access table answered with, about the check's own subject."""

@@ -61,7 +61,7 @@ from delivery.trace import scrub, with_protocol
 from delivery.values import Client, Recipient, default_orcpt
 from tables.errors import TableUnavailable
 
-_JUNK = (events.Noop, events.Rset, events.Vrfy, events.Etrn, events.Helo, events.Ehlo)
+_JUNK = frozenset({events.Noop, events.Rset, events.Vrfy, events.Etrn, events.Helo, events.Ehlo})
 _JUNK_VERBS = frozenset({"NOOP", "RSET", "VRFY", "ETRN", "HELO", "EHLO"})
 _WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
     events.Helo,
@@ -111,6 +111,8 @@ class Dialogue:
         """`server`: our address and port; `protocol`: is told what to offer this client."""
         self.rules = rules
         self.bad_pipelining = False  # ServerProtocol.improper_pipelining; the session keeps it
+        self.is_slowed = False  # it has made so many errors that its replies wait
+        self.has_too_many_errors = False  # the connection is to end now
         self._settings = rules.settings
         self._cleanup = cleanup
         self._ask = ask
@@ -215,12 +217,13 @@ class Dialogue:
             log.event("smtpd", problem=str(error), client=self._client)
             self._blame(Blame.DATA)
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
-        await self.pause()
+        if self.is_slowed:
+            await self.pause()
         if not reply.is_positive and not self._is_forgiven:
-            self._errors += 1
+            self._count_error()
         if _is_junk(event):
             if self._junk > self._settings.smtpd_junk_command_limit:
-                self._errors += 1
+                self._count_error()
             self._junk += 1
         return self.shown(reply)
 
@@ -229,15 +232,17 @@ class Dialogue:
         if self.is_slowed:
             await asyncio.sleep(self._settings.smtpd_error_sleep_time)
 
-    @property
-    def is_slowed(self) -> bool:
-        """True when the client has made so many errors that its replies wait."""
-        return self._errors > 0 and self._errors >= self._settings.smtpd_soft_error_limit
+    def _count_error(self) -> None:
+        """postconf(5) smtpd_soft_error_limit, smtpd_hard_error_limit."""
+        self._errors += 1
+        self.is_slowed = self._errors >= self._settings.smtpd_soft_error_limit
+        self.has_too_many_errors = self._errors >= self._settings.smtpd_hard_error_limit
 
-    @property
-    def has_too_many_errors(self) -> bool:
-        """True when the connection is to end now. postconf(5) smtpd_hard_error_limit."""
-        return self._errors > 0 and self._errors >= self._settings.smtpd_hard_error_limit
+    def _forgive(self) -> None:
+        """A message was accepted: what went wrong before does not count any more."""
+        self._errors = self._junk = 0
+        self.is_slowed = self.has_too_many_errors = False
+        self.transcript.blamed.clear()
 
     def take(self, data: bytes) -> None:
         """A piece of the message."""
@@ -311,6 +316,7 @@ class Dialogue:
         self._note(decision, facts)
         if transaction.writer is None:
             transaction.writer = self._cleanup.spool.begin()
+            transaction.known["queue_id"] = transaction.writer.queue_id
         transaction.recipients.append(
             Recipient(
                 address=event.address,
@@ -367,8 +373,7 @@ class Dialogue:
                     refusal.code, refusal.enhanced, refusal.text, restriction=refusal.cause
                 )
                 return self._refuse(decision, facts)
-            self._errors = self._junk = 0
-            self.transcript.blamed.clear()
+            self._forgive()
             if self._forwarded:
                 log.event("xforward", queue_id=queue_id, **_logged(self._forwarded))
             return replies.queued(queue_id, event.chunk_size)
@@ -522,14 +527,11 @@ class Dialogue:
 
     def _facts(self, stage: Stage, **given: Any) -> Facts:
         """Facts of the session, of the transaction if there is one, and `given`."""
-        values = {**self._known, "bad_pipelining": self.bad_pipelining}
         transaction = self._transaction
-        if transaction is not None:
-            values.update(transaction.known)
-            if transaction.writer is not None:
-                values["queue_id"] = transaction.writer.queue_id
-        values.update(given)
-        return Facts(stage=stage, **values)
+        begun = {} if transaction is None else transaction.known
+        return Facts(
+            stage=stage, **(self._known | begun | given), bad_pipelining=self.bad_pipelining
+        )
 
     def _message_facts(self, stage: Stage, **given: Any) -> Facts:
         assert self._transaction is not None
@@ -541,10 +543,9 @@ class Dialogue:
         """The end of a transaction, whatever it came to. Postfix mail_reset()."""
         self._checks.new_message()
         transaction, self._transaction = self._transaction, None
-        if transaction is not None:
-            self._forwarded.clear()
         if transaction is None:
             return
+        self._forwarded.clear()
         if transaction.draft is not None:
             transaction.draft.abandon()
         elif transaction.writer is not None:
@@ -638,7 +639,7 @@ def _is_junk(event: events.Event) -> bool:
     """postconf(5) smtpd_junk_command_limit; a mistake in such a command counts like it."""
     if isinstance(event, events.SyntaxProblem):
         return event.verb in _JUNK_VERBS
-    return isinstance(event, _JUNK)
+    return type(event) in _JUNK
 
 
 _ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {

@@ -21,6 +21,8 @@ CLIENTS = 50_000
 class Rate(Enum):
     """What is counted."""
 
+    __hash__ = object.__hash__  # that of Enum is Python
+
     CONNECTION = "connection"
     MESSAGE = "message"
     RECIPIENT = "recipient"

@@ -148,6 +148,7 @@ class Session(asyncio.Protocol):
         """It reads again."""
         self._choked = False
         if not self._busy:
+            self._patience.heard(self._loop.time())
             self._read_on()
             self._start(self._serve())
 
@@ -240,7 +241,6 @@ class Session(asyncio.Protocol):
         )
         self._dialogue = dialogue
         self._say(await dialogue.greet())
-        self._patience.answered(self._loop.time())
         await self._serve()
 
     async def _serve(self) -> None:
@@ -261,17 +261,14 @@ class Session(asyncio.Protocol):
                 self._flush()  # those that are due do not wait for the slow one
             command = smtp.command
             self._say(await dialogue.answer(event), command)
-            self._patience.answered(self._loop.time())
             if (
                 type(event) is StartTls
                 and smtp.is_encrypted
                 and not await self._start_tls(dialogue)
             ):
                 return
-            if not smtp.closed and (farewell := self._farewell()) is not None:
-                self._flush()
-                await dialogue.pause()
-                self._say(dialogue.shown(farewell))
+            if (dialogue.has_too_many_errors or self._draining) and not smtp.closed:
+                await self._take_leave(dialogue)
         self._flush()
 
     async def _start_tls(self, dialogue: Dialogue) -> bool:
@@ -304,17 +301,22 @@ class Session(asyncio.Protocol):
             self._say_and_close(refusal)
         return refusal is None
 
-    def _farewell(self) -> Reply | None:
+    async def _take_leave(self, dialogue: Dialogue) -> None:
+        """After the last reply, when no more are to follow but this one."""
+        farewell = self._farewell(dialogue)
+        if farewell is not None:
+            self._flush()
+            await dialogue.pause()
+            self._say(dialogue.shown(farewell))
+
+    def _farewell(self, dialogue: Dialogue) -> Reply | None:
         """The 421 that must follow the last reply, if any."""
-        assert self._dialogue is not None
         hostname = self.rules.settings.myhostname
-        if self._dialogue.has_too_many_errors:
+        if dialogue.has_too_many_errors:
             log.event("smtpd", problem="too many errors", client=self._client)
-            self._dialogue.transcript.blamed.add(Blame.PROTOCOL)
+            dialogue.transcript.blamed.add(Blame.PROTOCOL)
             return replies.too_many_errors(hostname)
-        if self._draining and not self._smtp.in_transaction:
-            return replies.shutting_down(hostname)
-        return None
+        return None if self._smtp.in_transaction else replies.shutting_down(hostname)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._busy = True
@@ -332,7 +334,6 @@ class Session(asyncio.Protocol):
             return
         if self._hung_up:
             return
-        self._patience.heard(self._loop.time())
         self._read_on()
         self._go_on()
 
@@ -391,12 +392,13 @@ class Session(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write the replies gathered; the last one may end the connection."""
-        data = b"".join(self._out)
-        self._out.clear()
+        said, self._out = self._out, []
         if self._transport is None or self._hung_up:
             return
-        if data:
-            self._transport.write(data)
+        if said:
+            if data := b"".join(said):
+                self._transport.write(data)
+            self._patience.answered(self._loop.time())
         if self._smtp.closed:
             self._hang_up()
 
@@ -423,7 +425,6 @@ class Session(asyncio.Protocol):
         else:
             log.event("smtpd", problem="timeout", client=self._client)
             self._say_and_close(replies.timeout(self.rules.settings.myhostname))
-            self._patience.answered(self._loop.time())
             self._tick()
 
 
