@@ -23,6 +23,7 @@ HEADER_LIMIT = 102_400  # octets; postconf(5) header_size_limit
 DELIVERED_LIMIT = 1000
 _TEXT_LIMIT = 255
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f()\\<>\"@,;\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _MASK = bytes(range(128)) + b"?" * 128
 _WANTED = re.compile(rb"(?im)^delivered-to[ \t]*:((?:[^\n]|\n[ \t])*)")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -53,7 +54,7 @@ def with_protocol(
 def scrub(text: str, *, smtputf8: bool = False) -> str:
     """Outside text that may stand in a header, inside a comment too."""
     text = _UNSAFE.sub("?", text[:_TEXT_LIMIT])
-    return text if smtputf8 else masked(text)
+    return text if smtputf8 or text.isascii() else masked(text)
 
 
 def masked(text: str) -> str:
@@ -66,7 +67,7 @@ def masked(text: str) -> str:
 
 def header_address(address: Address, *, smtputf8: bool = False) -> str:
     """An address for a header line: external form, without control characters."""
-    local = re.sub(r"[\x00-\x1f\x7f\ud800-\udfff]", "?", address.local)
+    local = _UNPRINTABLE.sub("?", address.local)
     if not smtputf8:
         local = masked(local)
     return Address(local, scrub(address.domain, smtputf8=smtputf8)).text
@@ -210,4 +211,4 @@ def _start_of_last_header(text: bytes) -> int:
 
 
 def _encode(lines: Iterable[str]) -> bytes:
-    return "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
+    return "".join([f"{line}\r\n" for line in lines]).encode("utf-8", "replace")

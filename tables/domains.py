@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -28,6 +29,7 @@ DOMAIN_LIMIT = 255  # octets; RFC 5321 4.5.3.1.2
 LABEL_LIMIT = 63  # octets; RFC 1035 2.3.4
 
 
+@lru_cache(maxsize=4096)  # asked several times about each domain of a message
 def is_plain_host(domain: str) -> bool:
     """True for an ASCII host name as Postfix's valid_hostname(3) takes it, without a final dot."""
     if not domain or domain.strip(HOST_CHARACTERS) or len(domain) > DOMAIN_LIMIT:

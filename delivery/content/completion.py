@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from email.header import Header as EncodedWords
 
 from delivery.content import addresslist
-from delivery.content.headers import name_length
+from delivery.content.headers import KNOWN, name_length
 from delivery.content.settings import ContentSettings
 from delivery.trace import mail_date
 from tables.addresses import Address
 
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _VISIBLE = frozenset({"to", "cc", "resent-to", "resent-cc"})
+_RESENT = frozenset(name for name, header in KNOWN.items() if header.resent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def missing_headers(
     settings: ContentSettings, occasion: Occasion, seen: Collection[str]
 ) -> list[bytes]:
     """The headers to be added, in order, without line ends; folded lines joined by newlines."""
-    is_resent = any(name.startswith("resent-") for name in seen)
+    is_resent = not _RESENT.isdisjoint(seen)
     prefix = "Resent-" if is_resent else ""
     lines: list[str] = []
     if f"{prefix}message-id".lower() not in seen:

@@ -70,7 +70,9 @@ class _Queue:
                 continue
             if self._limit <= 0 or len(self._seen) < self._limit:
                 self._seen.add(key)
-            self.recipients.append(replace(recipient, address=address))
+            self.recipients.append(
+                recipient if address is recipient.address else replace(recipient, address=address)
+            )
 
 
 class Router:
@@ -145,8 +147,10 @@ class Router:
     def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None, maps: bool) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
         first = self._canonical.recipient(recipient.address, trace, maps=maps)
-        orcpt = recipient.orcpt or default_orcpt(first.text, smtputf8=True)
-        given = replace(recipient, address=first, orcpt=orcpt)
+        given = recipient
+        if first is not given.address or not given.orcpt:
+            orcpt = given.orcpt or default_orcpt(first.text, smtputf8=True)
+            given = replace(given, address=first, orcpt=orcpt)
         addresses = self._expanded(first, trace, maps)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
             queue.expanded.append(given)

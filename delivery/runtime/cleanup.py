@@ -174,7 +174,8 @@ class Cleanup:
         failure = None
         try:
             sender = rules.router.sender(envelope.sender, maps=handling.is_mapped)
-            envelope = replace(envelope, sender=sender)
+            if sender is not envelope.sender:
+                envelope = replace(envelope, sender=sender)
         except TableUnavailable as error:
             failure = error
         occasion = Occasion(

@@ -61,6 +61,7 @@ from delivery.trace import scrub, with_protocol
 from delivery.values import Client, Recipient, default_orcpt
 from tables.errors import TableUnavailable
 
+# postconf(5) smtpd_junk_command_limit
 _JUNK = frozenset({events.Noop, events.Rset, events.Vrfy, events.Etrn, events.Helo, events.Ehlo})
 _JUNK_VERBS = frozenset({"NOOP", "RSET", "VRFY", "ETRN", "HELO", "EHLO"})
 _WITHOUT_TLS = (  # RFC 3207 4; Postfix takes no other command it knows
@@ -221,7 +222,9 @@ class Dialogue:
             await self.pause()
         if not reply.is_positive and not self._is_forgiven:
             self._count_error()
-        if _is_junk(event):
+        if type(event) in _JUNK or (  # a mistake in such a command counts like it
+            isinstance(event, events.SyntaxProblem) and event.verb in _JUNK_VERBS
+        ):
             if self._junk > self._settings.smtpd_junk_command_limit:
                 self._count_error()
             self._junk += 1
@@ -633,13 +636,6 @@ def _is_base64(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_junk(event: events.Event) -> bool:
-    """postconf(5) smtpd_junk_command_limit; a mistake in such a command counts like it."""
-    if isinstance(event, events.SyntaxProblem):
-        return event.verb in _JUNK_VERBS
-    return type(event) in _JUNK
 
 
 _ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {

@@ -62,7 +62,7 @@ class Intake:
 
     def take(self, count: int) -> bytes:
         """At most `count` octets."""
-        if count >= len(self):
+        if count >= len(self._buffer) - self._at:
             return self.take_all()
         data = self._buffer[self._at : self._at + count]
         self._at += count

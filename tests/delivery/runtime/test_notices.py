@@ -55,7 +55,7 @@ async def desk(path: Path, **values: str) -> AsyncIterator[Desk]:
 def dialogue() -> Transcript:
     transcript = Transcript()
     transcript.note("", replies.greeting("mx.test.example ESMTP"))
-    transcript.note("EHLO \x07c", replies.hello("mx.test.example", ["SIZE 1", "DSN"]))
+    transcript.note("EHLO \x07c", replies.hello("mx.test.example", ("SIZE 1", "DSN")))
     transcript.note("auth plain c2VjcmV0", replies.NO_AUTHENTICATION)
     why = "<nosuch@example.net>: Recipient address rejected: User unknown in local table"
     transcript.note("RCPT TO:<nosuch@example.net>", replies.reply(550, "5.1.1", why))
