@@ -27,6 +27,8 @@ from tables.errors import AddressSyntaxError
 class ReportKind(Enum):
     """What a report is about."""
 
+    __hash__ = object.__hash__  # that of Enum is Python
+
     FAILURE = "failed"
     DELAY = "delayed"
     SUCCESS = "delivered"

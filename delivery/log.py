@@ -29,7 +29,7 @@ def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
     for key, value in values.items():
         if value is None or value == "":
             continue
-        parts.append(f"{key}={printable(str(value))}")
+        parts.append(f"{key}={value if type(value) is int else printable(str(value))}")
     line = " ".join(parts)
     if stream is None and _background:
         _background[-1].put(line)

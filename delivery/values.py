@@ -17,6 +17,8 @@ from tables.addresses import Address
 class AddressClass(Enum):
     """ADDRESS_CLASS_README: the five classes every recipient domain falls into."""
 
+    __hash__ = object.__hash__  # that of Enum is Python
+
     LOCAL = "local"
     VIRTUAL_ALIAS = "virtual_alias"
     VIRTUAL_MAILBOX = "virtual_mailbox"
@@ -26,6 +28,8 @@ class AddressClass(Enum):
 
 class Status(Enum):
     """What became of one recipient in one attempt; the words of Postfix's log lines."""
+
+    __hash__ = object.__hash__  # that of Enum is Python
 
     SENT = "sent"
     DEFERRED = "deferred"

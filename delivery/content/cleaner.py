@@ -295,19 +295,21 @@ class Cleaner:
                 break
             if not colon:
                 break
-            weight = self._weights.weigh(name)
-            if weight is None:
+            weighed = self._weights.weigh(name)
+            if weighed is None:
                 break
+            weight, header = weighed
             if weight == NOTHING:
                 continue
             following = _end_of_header(lines, number + 1)
             if weight == NOTE:
-                self._note_header(name, lines[number:following])
+                assert header is not None
+                self._note_header(header, lines[number:following])
                 continue
             at = gone + _size(lines[done:number])
             if gone < at:
                 self._out.append(section[gone:at])
-            self._walk_header(lines[number:following])
+            self._walk_header(header, lines[number:following])
             gone = at + _size(lines[number:following])
             done = following
         else:
@@ -320,20 +322,18 @@ class Cleaner:
             self._has_utf8_headers = not read.isascii() and _is_utf8(read)
         return place + at
 
-    def _walk_header(self, lines: list[bytes]) -> None:
+    def _walk_header(self, header: Header | None, lines: list[bytes]) -> None:
         first, *others = lines
         length = name_length(first)
         first = first[:length] + first[length:].lstrip(b" \t")
-        self._header(b"\n".join((first, *others)))
+        self._header(header, b"\n".join((first, *others)))
 
-    def _note_header(self, name: bytes, lines: list[bytes]) -> None:
+    def _note_header(self, header: Header, lines: list[bytes]) -> None:
         """Remember what must be remembered of a header that goes through as it is."""
-        header = self._weights.names.find(name)
-        assert header is not None
         if header.name == "received":
             self._count_hop()
         elif header.name == "content-transfer-encoding":
-            self._note_value(header, b"\n".join(lines)[len(name) + 1 :])
+            self._note_value(header, _value(header, b"\n".join(lines)))
         if not header.mime:
             self._seen.add(header.name)
 
@@ -352,11 +352,14 @@ class Cleaner:
         if self._pending:
             text = b"".join(self._pending)
             self._pending.clear()
-            self._header(text)
+            self._header(self._known(text), text)
 
-    def _header(self, text: bytes) -> None:
-        """A whole header, lines joined by newlines."""
-        header = self._weights.names.find(text[: name_length(text)])
+    def _known(self, text: bytes) -> Header | None:
+        """What is known of the name of a header."""
+        return self._weights.names.find(text[: name_length(text)])
+
+    def _header(self, header: Header | None, text: bytes) -> None:
+        """A whole header, lines joined by newlines; `header`: what is known of its name."""
         section = self._structure.section
         if header is not None and header.mime and self._follows_mime:
             self._structure.read_header(header.name, _value(header, text).decode("latin-1"))
@@ -373,7 +376,7 @@ class Cleaner:
                     self._write(line)
                 if checked[-1] is not text:
                     text = checked[-1]
-                    header = self._weights.names.find(text[: name_length(text)])
+                    header = self._known(text)
         if header is None or header.mime or section is not Section.PRIMARY:
             if header is not None:
                 self._note_value(header, _value(header, text))

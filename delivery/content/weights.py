@@ -1,11 +1,14 @@
 """weights - how much there is to do about a header, by its name.
 
-SUMMARY      Weights(...).weigh(name) -> NOTHING, NOTE or WORK; .idle: names that weigh nothing
+SUMMARY      Weights(...).weigh(name) -> Weighed: NOTHING, NOTE or WORK, and the Header of that name
+             .idle: names that weigh nothing
 RULES        a name that is not written as it should be ("Name :") is work
              what was found out is remembered for the messages to come, up to a bound
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from delivery.content.headers import Header, HeaderNames, name_length
 
@@ -16,6 +19,13 @@ _NOTED = ("content-transfer-encoding", "received")  # of these something is kept
 
 # how much there is to do about a header
 NOTHING, NOTE, WORK = 0, 1, 2
+
+
+class Weighed(NamedTuple):
+    """A name as written. `header`: what is known of it."""
+
+    weight: int
+    header: Header | None
 
 
 class Weights:
@@ -32,29 +42,30 @@ class Weights:
     ) -> None:
         self.names = names
         self.idle: set[bytes] = set()  # names that weigh nothing
-        self._known: dict[bytes, int] = {}
+        self._known: dict[bytes, Weighed] = {}
         self._rewrites = rewrites
         self._completes = completes
         self._everything = everything
         self._mime = mime
 
-    def weigh(self, name: bytes) -> int | None:
+    def weigh(self, name: bytes) -> Weighed | None:
         """The weight of a name as written; None when it cannot begin a header."""
-        weight = self._known.get(name)
-        if weight is not None:
-            return weight
+        weighed = self._known.get(name)
+        if weighed is not None:
+            return weighed
         length = name_length(name + b":")
         if not length:
             return None
-        weight = self._weight(self.names.find(name)) if length == len(name) else WORK
+        header = self.names.find(name[:length])
+        weighed = Weighed(self._weight(header) if length == len(name) else WORK, header)
         if len(name) <= _LONG_NAME:
             if len(self._known) >= _KEPT_NAMES:
                 self._known.clear()
                 self.idle.clear()
-            self._known[name] = weight
-            if weight == NOTHING:
+            self._known[name] = weighed
+            if weighed.weight == NOTHING:
                 self.idle.add(name)
-        return weight
+        return weighed
 
     def _weight(self, header: Header | None) -> int:
         if self._everything:

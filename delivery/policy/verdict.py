@@ -32,6 +32,8 @@ class Kind(Enum):
 class Blame(Enum):
     """postconf(5) notify_classes: whose fault it is. DATA and below are never just warned."""
 
+    __hash__ = object.__hash__  # that of Enum is Python
+
     POLICY = "policy"
     PROTOCOL = "protocol"
     BOUNCE = "bounce"
