@@ -12,9 +12,11 @@ SOURCE       RFC 5321 4.4; RFC 5322 3.6.7; Postfix smtpd.c, mail_copy(3), delive
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
 from delivery.values import Envelope
 from tables.addresses import Address
@@ -34,7 +36,12 @@ _MONTHS = (
 
 def mail_date(when: float) -> str:
     """RFC 5322 3.3 date-time in UTC: "Sun, 22 Nov 2026 13:21:54 +0000 (UTC)"."""
-    at = time.gmtime(when)
+    return _date(math.floor(when))
+
+
+@lru_cache(maxsize=8)  # many messages come within one second
+def _date(second: int) -> str:
+    at = time.gmtime(second)
     return (
         f"{_DAYS[at.tm_wday]}, {at.tm_mday} {_MONTHS[at.tm_mon - 1]} {at.tm_year}"
         f" {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} +0000 (UTC)"

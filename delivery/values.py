@@ -8,10 +8,11 @@ SOURCE       RFC 5321 2.3.1, RFC 3461 4 (DSN parameters), RFC 3464 2.3.3 (action
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from tables.addresses import Address
+from tables.frozen import dataclass
 
 
 class AddressClass(Enum):

@@ -17,11 +17,11 @@ SOURCE       RFC 5321 4.1.2, RFC 5322 3.4.1, RFC 6531 3.3; Postfix split_addr(3)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from tables import domains, lexical
 from tables.errors import AddressSyntaxError
+from tables.frozen import dataclass
 
 ATEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 DOTTED_ATEXT = ATEXT + "."

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 from email.header import Header as EncodedWords
 
 from delivery.content import addresslist
@@ -22,6 +21,7 @@ from delivery.content.headers import KNOWN, name_length
 from delivery.content.settings import ContentSettings
 from delivery.trace import mail_date
 from tables.addresses import Address
+from tables.frozen import dataclass
 
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _VISIBLE = frozenset({"to", "cc", "resent-to", "resent-cc"})

@@ -11,7 +11,6 @@ SOURCE       ADDRESS_REWRITING_README; Postfix smtpd_check(3) smtpd_check_rewrit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from delivery.content.rewriting import CanonicalRewriter, HeaderRewriter
 from delivery.content.settings import ContentSettings
@@ -19,6 +18,7 @@ from delivery.routing.rewrite import Rewriter
 from delivery.routing.router import Router, Tables
 from delivery.values import Client
 from tables.errors import ParameterError
+from tables.frozen import dataclass
 from tables.itemtext import split_items
 from tables.reading.lookup import Maps
 from tables.reading.matchlist import MatchList

@@ -9,11 +9,12 @@ SOURCE       Postfix smtpd_check(3): SMTPD_STATE, reply_name, reply_class
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from delivery.policy.facts import Addresses, Ask, Facts, Trace
 from delivery.policy.settings import PolicySettings
 from delivery.policy.verdict import NO_EFFECTS, Effects, Note, Verdict
+from tables.frozen import dataclass
 from tables.reading.lookup import Maps
 from tables.reading.lookup import Trace as LookupTrace
 from tables.reading.matchlist import MatchList

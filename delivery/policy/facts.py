@@ -1,6 +1,6 @@
 """facts - what restrictions may know (Facts) and whom they may ask (Ask), and nothing else.
 
-SUMMARY      Facts: the session and transaction as they stand at one command
+SUMMARY      Facts: the session and transaction as they stand at one command, frozen
              Ask: DNS, policy services, probes, sleep: what really waits; wiring supplies it
              Addresses: the routing room's answers (class, route, does it exist); wiring supplies it
              Tables: opens "type:name, ..." once, when lists are compiled
@@ -13,13 +13,13 @@ SOURCE       SMTPD_ACCESS_README, SMTPD_POLICY_README (names of attributes)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from delivery.errors import DeliveryError
 from delivery.values import AddressClass, Client, Route
 from tables.addresses import Address
+from tables.frozen import dataclass
 from tables.reading.lookup import LookupKey, Maps
 from tables.reading.lookup import Trace as LookupTrace
 
@@ -52,7 +52,7 @@ class Tls:
     is_trusted: bool = False
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen, which would make it dear: never written to
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything a restriction may look at; `stage` is the command that is being answered."""
 

@@ -12,11 +12,11 @@ SOURCE       SMTPD_ACCESS_README, postconf(5) smtpd_recipient_restrictions
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from delivery.policy.case import Case, Subject
 from delivery.policy.verdict import Verdict
+from tables.frozen import dataclass
 from tables.restrictions import Argument
 
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from delivery.routing.keyring import Keyring
 from delivery.routing.resolve import Resolution
 from delivery.routing.settings import RoutingSettings
 from delivery.values import AddressClass
 from tables.addresses import Address
+from tables.frozen import dataclass
 from tables.reading.lookup import Maps, Trace
 
 _STATUS = re.compile(r"([45]\.\d{1,3}\.\d{1,3})(?:\s+|$)")

@@ -15,7 +15,6 @@ SOURCE       Postfix trivial-rewrite(8) resolve.c, transport.c; transport(5), re
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from delivery.routing.classify import Classes
 from delivery.routing.keyring import Keyring
@@ -25,6 +24,7 @@ from delivery.values import AddressClass, Route
 from tables.addresses import Address, fold
 from tables.domains import is_address_literal, is_plain_host, parse_literal, to_ascii
 from tables.errors import AddressSyntaxError
+from tables.frozen import dataclass
 from tables.reading.lookup import Maps, Trace
 
 PEEL_LIMIT = 100  # more than the characters of any local part could need

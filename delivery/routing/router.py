@@ -14,7 +14,7 @@ SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8),
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from delivery.routing.bcc import Copies
@@ -29,6 +29,7 @@ from delivery.routing.rewrite import Rewriter
 from delivery.routing.settings import RoutingSettings
 from delivery.values import AddressClass, Recipient, default_orcpt
 from tables.addresses import Address
+from tables.frozen import dataclass
 from tables.parameters import Parameters
 from tables.reading.lookup import LookupKey, Maps, Trace
 

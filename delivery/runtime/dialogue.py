@@ -88,7 +88,7 @@ class Transaction:
     """MAIL to the end of the message."""
 
     mail: events.Mail
-    known: dict[str, Any]  # what MAIL adds to the facts
+    known: dict[str, Any]  # the facts of the session, and what MAIL adds to them
     recipients: list[Recipient] = field(default_factory=list)
     overshoot: int = 0  # recipients beyond the limit
     writer: ContentWriter | None = None  # from the first recipient on the message has a name
@@ -296,7 +296,7 @@ class Dialogue:
             return self._refuse(decision, facts)
         self._note(decision, facts)
         known["instance"] = f"{os.getpid():x}.{next(_instances):x}"  # of what is accepted
-        self._transaction = Transaction(event, known)
+        self._transaction = Transaction(event, self._known | known)
         return replies.SENDER_OK
 
     async def _rcpt(self, event: events.Rcpt) -> Reply:
@@ -531,10 +531,8 @@ class Dialogue:
     def _facts(self, stage: Stage, **given: Any) -> Facts:
         """Facts of the session, of the transaction if there is one, and `given`."""
         transaction = self._transaction
-        begun = {} if transaction is None else transaction.known
-        return Facts(
-            stage=stage, **(self._known | begun | given), bad_pipelining=self.bad_pipelining
-        )
+        known = self._known if transaction is None else transaction.known
+        return Facts(stage=stage, bad_pipelining=self.bad_pipelining, **(known | given))
 
     def _message_facts(self, stage: Stage, **given: Any) -> Facts:
         assert self._transaction is not None

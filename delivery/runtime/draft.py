@@ -9,7 +9,6 @@ ERRORS       none of its own: `failure` is kept for the end, and the writer keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from delivery.content.cleaner import Cleaned, Cleaner
@@ -20,6 +19,7 @@ from delivery.spool.records import Submission
 from delivery.values import Client, Envelope, Recipient
 from tables.addresses import Address
 from tables.errors import TableUnavailable
+from tables.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

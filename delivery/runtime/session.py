@@ -43,6 +43,7 @@ from delivery.values import Client
 from tables.errors import TableUnavailable
 
 READ_AHEAD = 128 * 1024
+NOBODY = Client(address="", port=0)  # until it has connected
 HAPROXY = "haproxy"  # the one word of smtpd_upstream_proxy_protocol
 
 
@@ -61,7 +62,7 @@ class Session(asyncio.Protocol):
         gone: Callable[[Session], None],
     ) -> None:
         """`admit` says whether the client may stay (a reply: no); `gone` is told of the end."""
-        self.client = Client(address="", port=0)
+        self.client = NOBODY
         self.peer = ""  # whose connection it is: the client's, or a proxy's
         self.rules = rules
         self._cleanup = cleanup

@@ -12,12 +12,13 @@ SOURCE       RFC 5321 4.1, RFC 1870, 6152, 6531, 3461, 4954, 3030, 1985, 3207
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final
 
 from delivery.smtp.replies import Reply
 from tables.addresses import Address
+from tables.frozen import dataclass
 
 
 class Signal(Enum):

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
 from delivery.errors import OurError, SmtpFailure
+from tables.frozen import dataclass
 
 CHALLENGE_LIMIT = 12288  # the same of a 334: RFC 4954 4
 LINE_LIMIT = 512  # octets with CRLF; RFC 5321 4.5.3.1.5

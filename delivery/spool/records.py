@@ -6,10 +6,11 @@ SUMMARY      frozen values without behaviour; times are UTC seconds since the ep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 
 from delivery.values import Content, Envelope, Outcome, Recipient
+from tables.frozen import dataclass
 
 
 class QueueState(IntEnum):

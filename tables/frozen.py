@@ -1,0 +1,23 @@
+"""frozen - the dataclass of values that are made for every message.
+
+SUMMARY      @dataclass(frozen=True, slots=True ...), as that of dataclasses
+RULES        frozen for mypy, which lets nobody write to a field; when it runs a field is a plain
+             slot: what dataclasses freezes itself writes each field by object.__setattr__, and an
+             instance costs three times as much
+             equal by value and hashable, as frozen ones are
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+__all__ = ["dataclass"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(*, frozen=False, **options):
+        """A decorator."""
+        return dataclasses.dataclass(unsafe_hash=frozen, **options)
