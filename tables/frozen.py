@@ -19,5 +19,10 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(*, frozen=False, **options):
-        """A decorator."""
-        return dataclasses.dataclass(unsafe_hash=frozen, **options)
+        """A decorator; a class may have a __hash__ of its own."""
+
+        def made(cls):
+            hashed = frozen and "__hash__" not in vars(cls)
+            return dataclasses.dataclass(cls, unsafe_hash=hashed, **options)
+
+        return made

@@ -369,12 +369,14 @@ class Session(asyncio.Protocol):
 
     def _end(self) -> None:
         """The connection is gone and nothing is being worked on."""
-        if self._dialogue is None:
-            self._gone(self)
-            return
-        self._dialogue.end()
-        notice = self._notices.send(self.rules, self._client, self._dialogue.transcript)
-        self._task = eager.run(notice, self._told)
+        dialogue = self._dialogue
+        if dialogue is not None:
+            dialogue.end()
+            if dialogue.transcript.blamed:
+                notice = self._notices.send(self.rules, self._client, dialogue.transcript)
+                self._task = eager.run(notice, self._told)
+                return
+        self._gone(self)
 
     def _told(self, error: BaseException | None) -> None:
         if error is not None:

@@ -103,8 +103,8 @@ class ContentDecoder:
         """Undo the dots, make all line ends CRLF."""
         if not self.eightbit and not text.isascii():
             self.eightbit = True
-        newlines = text.count(b"\n")
-        if newlines == text.count(b"\r") and newlines == text.count(CRLF):
+        lines = text.replace(CRLF, b"")  # sooner done than counting single octets
+        if b"\n" not in lines and b"\r" not in lines:
             return text.replace(b"\r\n.", CRLF) if self._dotted else text
         return self._clean_strays(text)
 
