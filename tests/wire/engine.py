@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -95,8 +95,15 @@ class Home:
 class Running:
     """An engine at work in a home."""
 
-    def __init__(self, home: Home, **environment: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "delivery", "serve"),
+        **environment: str,
+    ) -> None:
         self.home = home
+        self.command = command
         self.port = free_port()
         self.log = home.path.with_name(f"{home.path.name}.engine.log")
         self._environment = environment
@@ -105,7 +112,7 @@ class Running:
     def start(self) -> Self:
         """Start it and wait until it is ready."""
         self.spawn()
-        eventually(self._is_ready, within_s=60, what="an engine that is ready")
+        eventually(self._is_ready, within_s=120, what="an engine that is ready")
         return self
 
     def spawn(self) -> None:
@@ -113,7 +120,7 @@ class Running:
         clean = {key: value for key, value in os.environ.items() if not key.startswith("WAYPOST")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "delivery", "serve"],
+                self.command,
                 cwd=ROOT,
                 env={
                     **clean,

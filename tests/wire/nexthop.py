@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ class Taken:
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
     data: bytes = b""
+    at: float = 0.0  # when
 
 
 class NextHop:
@@ -89,6 +91,7 @@ class NextHop:
                     current.data += text
                 final = self._reply(".", "250 2.0.0 Ok: queued as NEXT")
                 if final[0] == "2":
+                    current.at = time.time()
                     self.taken.append(current)
                 if not self._say(handler, final):
                     return

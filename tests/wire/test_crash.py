@@ -224,7 +224,7 @@ def run(
         engine.renew()
         while not engine.is_idle():  # whoever met two kills waits for five minutes (recovery.py)
             engine.ask("flush")
-            eventually(lambda: not engine.ask("status")["queue"]["active"], within_s=120)
+            eventually(lambda: not engine.ask("status")["queue"]["active"], within_s=1200)
         arrived = places.arrived()
     lost = [
         (name, address)
