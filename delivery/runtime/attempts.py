@@ -42,7 +42,7 @@ from delivery.values import Outcome, Recipient, Route, Status
 from tables.errors import TableError
 
 BATCH = 500  # messages leased in one turn
-ROUTED = 200  # recipients routed before others get their turn
+IN_A_ROW = 200  # recipients routed, or put off, before others get their turn
 RETRY_S = 5.0  # after the spool itself failed
 LONGEST_RETRY_S = 300.0
 LOOK_S = 10.0  # the disk is looked at so often, whatever the clock says
@@ -73,6 +73,8 @@ class Attempts:
         self._active = ActiveQueue(self._limits)
         self._work: dict[str, Work] = {}
         self._taking = 0  # leases on their way
+        self._routing = asyncio.Lock()  # one message at a time
+        self._routed = 0  # recipients, since others had their turn
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred_due = 0.0  # when to look for deferred messages again
         self._look = False  # now, whatever _deferred_due says
@@ -188,7 +190,8 @@ class Attempts:
     def _taken(self, error: BaseException | None) -> None:
         self._taking -= 1
         self._tell(error)
-        self._start_jobs()
+        if not self._filling:  # otherwise _filled() starts them
+            self.wake()
 
     async def _take(self, queue_id: str, rules: Rules, *, is_flushed: bool) -> None:
         """Lease one message and queue its recipients by route."""
@@ -218,27 +221,32 @@ class Attempts:
     async def _groups(self, work: Work) -> dict[Route, list[Recipient]]:
         """The recipients by route; those whose route cannot be found out are tried again later."""
         groups: dict[Route, list[Recipient]] = {}
-        envelope = work.lease.envelope
-        for number, recipient in enumerate(envelope.recipients, 1):
-            if number % ROUTED == 0:
-                await asyncio.sleep(0)
-            target: Recipient | None = recipient
-            try:
-                route, address = work.rules.route(envelope, recipient)
-            except TableError as error:
-                route = Route("retry", f"4.3.0 lookup failure: {error}")
-            except Exception as error:  # noqa: BLE001 - one address must not stop the queue
-                self._tell(error, work.queue_id)
-                route = Route("retry", "4.3.0 internal error; the log says more")
-            else:
-                target = work.under(address, recipient)
-                if not work.is_flushed and work.rules.is_deferred(route.transport):
-                    route = Route("retry", "4.3.2 deferred transport")
-                elif self._is_missing(work.rules, route.transport):
-                    route = Route("retry", f"4.3.0 {_unavailable(route.transport)}")
-            if target is not None:
-                groups.setdefault(route, []).append(target)
+        async with self._routing:
+            for recipient in work.lease.envelope.recipients:
+                self._routed += 1
+                if self._routed >= IN_A_ROW:
+                    self._routed = 0
+                    await asyncio.sleep(0)
+                route, target = self._route_of(work, recipient)
+                if target is not None:
+                    groups.setdefault(route, []).append(target)
         return groups
+
+    def _route_of(self, work: Work, recipient: Recipient) -> tuple[Route, Recipient | None]:
+        """A route, and the recipient by the address it is tried at; None when that one is there."""
+        try:
+            route, address = work.rules.route(work.lease.envelope, recipient)
+        except TableError as error:
+            return Route("retry", f"4.3.0 lookup failure: {error}"), recipient
+        except Exception as error:  # noqa: BLE001 - one address must not stop the queue
+            self._tell(error, work.queue_id)
+            return Route("retry", "4.3.0 internal error; the log says more"), recipient
+        target = work.under(address, recipient)
+        if not work.is_flushed and work.rules.is_deferred(route.transport):
+            route = Route("retry", "4.3.2 deferred transport")
+        elif self._is_missing(work.rules, route.transport):
+            route = Route("retry", f"4.3.0 {_unavailable(route.transport)}")
+        return route, target
 
     def _is_missing(self, rules: Rules, transport: str) -> bool:
         """True when there is no such service, or nobody to run it."""
@@ -278,8 +286,14 @@ class Attempts:
     # jobs
 
     def _start_jobs(self) -> None:
+        """Start what may be started; jobs of a dead destination end at once, and may be many."""
+        count = 0
         while not self._stopping and (job := self._active.next_job(self._clock())) is not None:
             self._keep(eager.run(self._attempt(job), self._attempted))
+            count += len(job.recipients)
+            if count >= IN_A_ROW:
+                self.wake()
+                return
 
     def _attempted(self, error: BaseException | None) -> None:
         self._tell(error)

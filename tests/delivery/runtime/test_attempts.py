@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -456,6 +457,25 @@ async def test_stopping_leaves_mail_for_the_next_start(tmp_path: Path) -> None:
         await made.look()
         assert sorted(made.agent.tried) == ["joe", "tim"]
         assert await made.states() == {}
+
+
+@asynchronous
+async def test_others_have_their_turn_while_much_is_put_off(tmp_path: Path) -> None:
+    async with queue(tmp_path, values={"defer_transports": "smtp"}) as made:
+        for turn in range(20):
+            await made.enter(envelope(*(f"u{turn}.{n}@far.example" for n in range(100))))
+        counts: list[int] = []
+
+        def tick() -> None:
+            counts.append(made.counters.values.get("deferred", 0))
+            if counts[-1] < 2000:
+                asyncio.get_running_loop().call_soon(tick)
+
+        tick()
+        await made.run()
+        steps = [after - before for before, after in itertools.pairwise(counts)]
+        assert sum(steps) == 2000
+        assert max(steps) <= 2 * module.IN_A_ROW
 
 
 @asynchronous
