@@ -80,6 +80,8 @@ class MaildirWriter:
             threading.Thread(target=self._run, name=f"maildir-{number}", daemon=True)
             for number in range(threads)
         ]
+        self._lock = threading.Lock()
+        self._running: dict[int, list[_Task]] = {}  # the batch of each thread at work
         self._usage = UsageCache()
         self._disk = disk or Disk()
         for thread in self._threads:
@@ -126,6 +128,8 @@ class MaildirWriter:
 
     def _write_batch(self, batch: list[_Task]) -> None:
         """Deliver a batch; each task gets its name or its error."""
+        with self._lock:
+            self._running[threading.get_ident()] = batch
         try:
             for task in batch:
                 self._attempt(task, self._write)
@@ -136,6 +140,8 @@ class MaildirWriter:
             for task in _alive(batch):
                 self._usage.added(task.box, task.letter.quota_bytes, task.size)
         finally:
+            with self._lock:
+                del self._running[threading.get_ident()]
             for task in batch:
                 for descriptor in (task.file, task.new, task.tmp, task.box, *task.made):
                     if descriptor >= 0:
@@ -176,10 +182,21 @@ class MaildirWriter:
         task.name = final
 
     def _sync_names(self, tasks: list[_Task]) -> None:
-        """Make the new names durable: every new/ once, and parents of directories just made."""
+        """Make the new names durable: every new/ once, and parents of directories just made.
+
+        Also of those that another batch has made and not synced yet: a letter may be in them.
+        """
         names = {_identity(task.new): task.new for task in tasks}
-        parents = [parent for task in tasks for parent in task.made]
-        self._sync(tasks, [*names.values(), *parents])
+        with self._lock:
+            made = [
+                item for batch in self._running.values() for task in batch for item in task.made
+            ]
+            parents = [os.dup(item) for item in made]
+        try:
+            self._sync(tasks, [*names.values(), *parents])
+        finally:
+            for parent in parents:
+                os.close(parent)
 
     def _sync(self, tasks: list[_Task], descriptors: list[int]) -> None:
         """When that fails, none of the tasks is known to be durable: better twice than never."""
@@ -291,19 +308,19 @@ def _enter(parent: int, name: str, made: list[int]) -> int:
 
 
 def _make(parent: int, name: str, made: list[int]) -> None:
+    made.append(os.dup(parent))  # before another thread finds it there
     with suppress(FileExistsError):  # another thread was quicker
         os.mkdir(name, 0o700, dir_fd=parent)
-    made.append(os.dup(parent))
 
 
 def _open_parts(box: int, made: list[int]) -> tuple[int, int]:
     """Descriptors of tmp/ and new/; these and cur/ are made when one is missing."""
     with suppress(FileNotFoundError):
         return _open_pair(box)
+    made.append(os.dup(box))
     for name in ("cur", "new", "tmp"):
         with suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=box)
-    made.append(os.dup(box))
     return _open_pair(box)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import re
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -329,3 +330,29 @@ async def test_files_are_durable_before_they_are_seen(tmp_path: Path) -> None:
     assert events[0] == ("tmp", 0), "the file before its name"
     assert events[1] == ("new", 1), "then the name"
     assert ("joe", 1) in events, "and the directories that were made"
+
+
+@asynchronous
+async def test_a_directory_that_another_batch_has_just_made_is_durable_as_well(
+    tmp_path: Path,
+) -> None:
+    synced: list[str] = []
+    begun, gate = threading.Event(), threading.Event()
+
+    class FirstIsSlow(Disk):
+        def sync_file(self, descriptor: int) -> None:
+            if not begun.is_set():
+                begun.set()
+                assert gate.wait(30)
+            super().sync_file(descriptor)
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    async with writing(FirstIsSlow(use_syncfs=False)) as writer:
+        first = asyncio.create_task(deliver(agent(writer, tmp_path)))
+        assert await asyncio.to_thread(begun.wait, 30)  # the Maildir is made, and not synced
+        assert (await deliver(agent(writer, tmp_path))).status is Status.SENT
+        above = [str(path) for path in (tmp_path / BOX).parents if path.is_relative_to(tmp_path)]
+        assert set(above) <= set(synced)
+        assert not first.done()
+        gate.set()
+        assert (await first).status is Status.SENT
