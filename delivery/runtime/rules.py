@@ -46,6 +46,9 @@ DEFAULT_SERVICE = STANDARD[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 EVERYBODY = ("static:anyone",)  # the default of lists of users
 DELIVERING = ("unix", "fifo")  # types of services that deliver
+# postconf(5) queue_minfree: so many times message_size_limit are free, or mail is refused: the end
+# of a delivery needs room on the disk as well
+ROOM_FACTOR = 1.5
 OF_PROBES = (  # parameters of which probes have their own, named address_verify_...
     "default_transport",
     "local_transport",
@@ -189,8 +192,9 @@ class Rules:
         self._cleanups: dict[tuple[str, ...], CleanupRules] = {}
         self.cleanup = self.cleanup_rules(self.parameters.text("cleanup_service_name"), {})
         self.bounced = notice("bounce", self.parameters.items("internal_mail_filter_classes"))
+        room = int(ROOM_FACTOR * self.parameters.size("message_size_limit"))
         self.spool_limits = SpoolLimits(
-            free_bytes=self.parameters.size("queue_minfree"),
+            free_bytes=max(self.parameters.size("queue_minfree"), room),
             active=self.parameters.integer("qmgr_message_active_limit"),
             recipients=self.parameters.integer("qmgr_message_recipient_limit"),
         )

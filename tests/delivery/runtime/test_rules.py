@@ -33,6 +33,14 @@ def test_it_works(tmp_path: Path) -> None:
     assert made.parameters.text("virtual_mailbox_base") == str(tmp_path / "mail")
 
 
+@pytest.mark.parametrize("minfree, limit, room", [(0, 1000, 1500), (2000, 1000, 2000), (5, 0, 5)])
+def test_what_must_be_free_for_mail_to_be_taken(
+    tmp_path: Path, minfree: int, limit: int, room: int
+) -> None:
+    values = {"queue_minfree": str(minfree), "message_size_limit": str(limit)}
+    assert rules(tmp_path, values=values).spool_limits.free_bytes == room
+
+
 def test_services_have_settings_of_their_own(tmp_path: Path) -> None:
     made = rules(tmp_path, services=MASTER)
     assert set(made.services) == {"smtp", "submission"}
