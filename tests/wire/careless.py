@@ -20,7 +20,6 @@ from delivery.agents.disk import Disk
 from delivery.courier import __main__ as helper
 from delivery.runtime.attempts import Attempts
 from delivery.spool import database
-from delivery.spool.committer import Committer
 from delivery.spool.content import ContentFiles
 from delivery.spool.store import Spool
 from delivery.values import Status
@@ -60,18 +59,6 @@ def early_answer() -> None:
         return None
 
     Spool._submit = hurry  # type: ignore[assignment,method-assign]
-
-
-def early_removal() -> None:
-    """Content files go before the commit that removes their messages."""
-    transact = Committer._transaction
-
-    def remove_first(self: Committer, batch: list[Any]) -> Any:
-        for name in [name for operation in batch for name in operation.unlink]:
-            self._files.remove(name)
-        return transact(self, batch)
-
-    Committer._transaction = remove_first  # type: ignore[method-assign]
 
 
 def early_success() -> None:
@@ -114,7 +101,7 @@ def _sync_only(wanted: Callable[[int], bool]) -> None:
 WAYS = {
     each.__name__: each
     for each in (
-        commit, content, content_name, early_answer, early_removal, early_success,
+        commit, content, content_name, early_answer, early_success,
         letter, letter_name, mailbox_file,
     )
 }  # fmt: skip
