@@ -210,10 +210,12 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     def found_openly(self, words: Iterable[str]) -> EntryQuerySet:
         """Without those of secret kinds that are found by their value."""
-        in_key = models.Q()
+        found = self
         for word in words:
-            in_key &= models.Q(key__icontains=word)
-        return self.filter(in_key | ~models.Q(table__kind__in=SECRET_KINDS))
+            found = found.filter(
+                models.Q(key__icontains=word) | ~models.Q(table__kind__in=SECRET_KINDS)
+            )
+        return found
 
 
 class Entry(models.Model):
