@@ -14,8 +14,9 @@ RULES        round robin over transports, then over their destinations, then ove
              a rate delay leaves so much time between the end of a delivery and the next one for the
              same destination, or by the same transport; next_time() says when that is
              a job `is_busy` when the delivery before it for the same destination has just ended: a
-             connection is worth keeping then, as long as others go on or follow; so long a
-             destination is remembered, and what is known about its concurrency
+             connection is worth keeping then, as long as others go on or follow; so long such a
+             destination is remembered, and what is known about its concurrency. One whose mail
+             never had to wait is forgotten at once, as by Postfix: its next message is its first
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
              qmgr_message_active_limit messages
 NOT DONE     preemption by delivery slots: messages take turns instead
@@ -196,7 +197,9 @@ class ActiveQueue:
             self._dead.append((destination.dead_until, key, name))
             transport.dead[name] = None
         self._list(key, transport, name, destination)
-        self._followed.append((now, key, name))
+        self._forget_idle(transport, name, destination, now)
+        if destination.keeps:
+            self._followed.append((now, key, name))
 
     def remove(self, queue_id: str) -> None:
         """Drop what waits for this message; jobs already given out end as usual."""
@@ -383,7 +386,7 @@ class ActiveQueue:
             not destination.waiting
             and not destination.busy
             and not destination.listed
-            and destination.last_done + BACK_TO_BACK_S < now
+            and not (destination.keeps and destination.last_done + BACK_TO_BACK_S >= now)
             and destination.dead_until <= now
             and destination.not_before <= now
         ):

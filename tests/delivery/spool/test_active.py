@@ -400,17 +400,32 @@ def test_connections_are_worth_keeping_while_deliveries_follow_each_other() -> N
     assert not third.is_busy, "too long ago"
 
 
+def deliver(active: ActiveQueue, queue_id: str, now: float) -> bool:
+    """Begin and end one delivery; whether it followed on another."""
+    active.add(queue_id, Route(SMTP, "x.example"), people(1))
+    job = active.next_job(now)
+    assert job is not None
+    active.done(job, now)
+    return job.is_busy
+
+
 def test_they_are_as_well_when_the_next_message_comes_a_moment_later() -> None:
-    active = queue()
-    found = []
-    for now in (0.0, 0.5, 1.0, 5.0):
-        active.add(f"m{now}", Route(SMTP, "x.example"), people(1))
+    active = queue(destination_concurrency_limit=1)
+    active.add("m1", Route(SMTP, "x.example"), people(1))
+    active.add("m2", Route(SMTP, "x.example"), people(1))
+    for now, follows in ((0.0, False), (0.1, True)):
         job = active.next_job(now)
         assert job is not None
-        found.append(job.is_busy)
+        assert job.is_busy is follows
         active.done(job, now)
-    assert found == [False, True, True, False]
+    assert [deliver(active, f"m{now}", now) for now in (0.5, 1.0, 5.0)] == [True, True, False]
     assert active.next_job(10.0) is None
+    assert active.remembered_destinations == 0
+
+
+def test_they_are_not_where_no_mail_ever_waited_for_another() -> None:
+    active = queue()
+    assert not any(deliver(active, f"m{now}", now) for now in (0.0, 0.5, 1.0))
     assert active.remembered_destinations == 0
 
 
