@@ -103,30 +103,16 @@ async def test_what_is_wrong_is_said(tmp_path: Path, line: bytes, error: str) ->
     await server.stop()
 
 
+@pytest.mark.parametrize(
+    ("is_public", "limit"), [(False, control.CONNECTIONS), (True, control.USER_CONNECTIONS)]
+)
 @asynchronous
-async def test_connections_are_bounded(tmp_path: Path) -> None:
-    server = ControlServer(tmp_path / "s", COMMANDS)
+async def test_connections_are_bounded(tmp_path: Path, is_public: bool, limit: int) -> None:
+    """The public socket has a limit for each user."""
+    server = ControlServer(tmp_path / "s", COMMANDS, is_public=is_public)
     await server.start()
     idle = []
-    for _ in range(control.CONNECTIONS):
-        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
-        writer.write(b'{"command":"echo"}\n')
-        await reader.readline()
-        idle.append(writer)
-    assert (await exchange(tmp_path / "s"))[0]["error"] == "too many connections"
-    for writer in idle:
-        writer.close()
-    await until(lambda: not server._open)
-    assert (await exchange(tmp_path / "s", b'{"command":"echo"}\n'))[0]["ok"]
-    await server.stop()
-
-
-@asynchronous
-async def test_one_user_does_not_take_all_connections_of_the_public_socket(tmp_path: Path) -> None:
-    server = ControlServer(tmp_path / "s", COMMANDS, is_public=True)
-    await server.start()
-    idle = []
-    for _ in range(control.USER_CONNECTIONS):
+    for _ in range(limit):
         reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
         writer.write(b'{"command":"echo"}\n')
         await reader.readline()
