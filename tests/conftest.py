@@ -3,11 +3,16 @@
 RULES        tests/panel needs Postgres (DATABASE_URL, or the server that script/test keeps); the
              tests of tables/ and delivery/ need nothing but the code
              what a test measured, record_property("figures", text), is printed at the end
+             no example of a property test has a deadline: machines are busy
 """
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
