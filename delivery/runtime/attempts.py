@@ -158,7 +158,6 @@ class Attempts:
             return
         room = rules.spool_limits.active - len(self._work) - self._taking
         if room <= 0:
-            self._look = True  # new messages may go to the disk alone meanwhile
             return
         limit = min(BATCH, room)
         now, flush = self._clock(), self._flush
@@ -166,7 +165,7 @@ class Attempts:
         fresh = frozenset(ids) if flush is not None else frozenset()
         if len(ids) >= limit:
             self._again, flush = True, None
-        elif self._look or now >= self._deferred_due:
+        elif self._look or self._spool.has_passed_by or now >= self._deferred_due:
             self._look = False
             ids = await self._spool.due(now, limit)
             if len(ids) >= limit:

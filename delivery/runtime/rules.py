@@ -197,6 +197,7 @@ class Rules:
             free_bytes=max(self.parameters.size("queue_minfree"), room),
             active=self.parameters.integer("qmgr_message_active_limit"),
             recipients=self.parameters.integer("qmgr_message_recipient_limit"),
+            recipient_minimum=self.parameters.integer("qmgr_message_recipient_minimum"),
         )
         self._deferred = frozenset(self.parameters.items("defer_transports"))
         self._filter_nexthop = self.parameters.text("default_filter_nexthop")

@@ -18,7 +18,7 @@ RULES        round robin over transports, then over their destinations, then ove
              destination is remembered, and what is known about its concurrency. One whose mail
              never had to wait is forgotten at once, as by Postfix: its next message is its first
 MEMORY       proportional to the recipients added and not done: the caller adds no more than
-             qmgr_message_active_limit messages
+             qmgr_message_active_limit messages, with as many recipients as room.py lets it have
 NOT DONE     preemption by delivery slots: messages take turns instead
 SOURCE       Postfix SCHEDULER_README, qmgr_queue.c, qmgr_transport.c; postconf(5)
 """

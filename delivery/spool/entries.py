@@ -3,6 +3,8 @@
 SUMMARY      make_entry(number, submission, state, now) -> (EntryRows, Lease)
 RULES        recipients that are equal in everything are one; an exact copy would be delivered twice
              content in a file has the name of its message already: that of its writer
+             one that waits on disk for its first attempt is due before all that was tried before,
+             whatever the clock says: a long queue does not delay new mail
 ERRORS       SmtpFailure 553 5.6.7: an address that is not valid Unicode
              OurError: the content is in the file of another message
 """
@@ -34,7 +36,7 @@ def make_entry(
     row = (
         number,
         int(state),
-        now,  # due
+        0.0 if state is QueueState.DEFERRED else now,  # due
         now,  # arrived
         0,  # attempts
         0,  # interrupted

@@ -136,7 +136,7 @@ def flush(work: Work, now: float, chosen: Chosen, site: str) -> list[int]:
             " AND id IN (SELECT message FROM recipient"
             " WHERE lower(substr(address, -length(:site))) = :site)"
         )
-    return _update(work, "due = :value", where, chosen, now, site=f"@{site.lower()}")
+    return _update(work, "due = min(due, :value)", where, chosen, now, site=f"@{site.lower()}")
 
 
 def remove(work: Work, chosen: Chosen) -> list[int]:

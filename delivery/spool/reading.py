@@ -158,7 +158,7 @@ def listing(
                 sender=_shown(sender),
                 size=int(size),
                 arrived=float(arrived),
-                next_attempt=float(due),
+                next_attempt=max(float(due), float(arrived)),
                 attempts=int(attempts),
                 reason=str(reason),
                 expired=bool(expired),

@@ -30,7 +30,8 @@ class SpoolLimits:
     buffer_bytes: int = 64 * 1024 * 1024  # content in memory while received, all sessions together
     fresh_bytes: int = 32 * 1024 * 1024  # content kept in memory until its first attempt
     active: int = 20_000  # qmgr_message_active_limit
-    recipients: int = 20_000  # of one message in one lease: qmgr_message_recipient_limit
+    recipients: int = 20_000  # in memory, of all messages: qmgr_message_recipient_limit
+    recipient_minimum: int = 10  # of each, whatever others have: qmgr_message_recipient_minimum
     free_bytes: int = 0  # queue_minfree: refuse mail when the disk has less
     database_bytes: int = 0  # the shard's database never grows beyond this; 0: the disk decides
 
@@ -53,8 +54,8 @@ class Submission:
 class Lease:
     """One message in the hands of an attempt.
 
-    `envelope.recipients` are those still to be tried, at most SpoolLimits.recipients of them; when
-    there are more, `more` is True and Spool.window() gives the next ones. `settled` are final
+    `envelope.recipients` are those still to be tried, as many as there is room for; when there are
+    more, `more` is True and Spool.window() gives the next ones. `settled` are final
     outcomes of an interrupted attempt whose reports were not yet entered.
     """
 

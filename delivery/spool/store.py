@@ -8,7 +8,8 @@ RULES        enter() returns when the message is on disk: its caller may say 250
              crash costs a delay, never a hot loop; a fresh message was written as active when it
              was entered and costs nothing more (recovery.py knows what to do with both)
              finish() removes settled recipients and enters their reports in one transaction
-             while SpoolLimits.active messages are active, new ones are written as deferred, due now
+             new messages that have no place in memory are written as deferred, due now: while
+             SpoolLimits.active are active, or others have as many recipients as may be (room.py)
 ERRORS       enter, begin and lease: SmtpFailure 452 4.3.1 when the disk does not take it; the spool
              stays usable. settle and finish do not fail for the disk: they wait for it
              ShardBusy: another process has the shard
@@ -26,7 +27,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from delivery.errors import SmtpFailure
 from delivery.spool import database, operations, queueid, reading, recovery, rowform
@@ -44,10 +45,12 @@ from delivery.spool.records import (
     SpoolLimits,
     Submission,
 )
+from delivery.spool.room import Room
 from delivery.values import Content, Envelope, Outcome, Status
 
 CONTENT_DIRECTORY = "content"
 FSYNC_THREADS = 4
+L = TypeVar("L", bound=Lease | None)
 
 
 class Spool:
@@ -82,6 +85,9 @@ class Spool:
         self._fresh: dict[int, Lease] = {}  # entered, not yet leased
         self._contents: dict[int, Content] = {}  # of active messages; small ones within _cache
         self._leased: set[int] = set()
+        self._leasing = 0  # of them, those that are not on disk yet
+        self._room = Room(limits.recipients, limits.recipient_minimum)  # of fresh and leased ones
+        self._has_passed_by = False
         self._loose: set[str] = set()  # content files written, not yet entered
 
     @classmethod
@@ -132,6 +138,11 @@ class Spool:
     def commits(self) -> int:
         """Transactions committed since start()."""
         return 0 if self._committer is None else self._committer.commits
+
+    @property
+    def recipients_in_memory(self) -> int:
+        """Of messages that are fresh or leased."""
+        return self._room.total
 
     @property
     def loose_files(self) -> int:
@@ -192,14 +203,12 @@ class Spool:
 
     async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
         """The same, of a message that is ready."""
-        entry, lease = self._entry(submission, time.time() if now is None else now)
         try:
-            await self._submit(entries=[entry])
+            [queue_id] = await self._enter([submission], time.time() if now is None else now)
         except SmtpFailure:
             self.forget(submission.content)
             raise
-        self._entered(entry, lease, submission.content)
-        return lease.queue_id
+        return queue_id
 
     # trying
 
@@ -207,16 +216,22 @@ class Spool:
         """Queue ids of messages that came in and were not leased yet; costs no look at the disk."""
         return [queueid.to_text(number) for number in itertools.islice(self._fresh, limit)]
 
+    @property
+    def has_passed_by(self) -> bool:
+        """True when new messages went to the disk alone since due() last looked there."""
+        return self._has_passed_by
+
     async def due(self, now: float, limit: int = 1000) -> list[str]:
         """Queue ids to lease next: fresh messages, then deferred ones whose time has come."""
         ids = self.fresh(limit)
         if len(ids) < limit:
+            self._has_passed_by = False
             rows = await self._readers.rows(
                 "SELECT id FROM message WHERE state = 1 AND due <= ? ORDER BY due LIMIT ?",
-                (now, limit - len(ids)),
+                (now, limit - len(ids) + self._leasing),  # these may be there still
             )
             ids += [queueid.to_text(number) for (number,) in rows if number not in self._leased]
-        return ids
+        return ids[:limit]
 
     async def next_due(self) -> float | None:
         """When the next deferred message is due, or None; fresh messages are not looked at."""
@@ -235,30 +250,34 @@ class Spool:
         fresh = self._fresh.pop(number, None)
         if fresh is not None:
             return fresh
+        self._leasing += 1
         try:
             lease: Lease | None = await self._submit(
-                action=lambda work: operations.lease(
-                    work, number, next_attempt, self.limits.recipients
+                action=lambda work: self._read(
+                    number, lambda limit: operations.lease(work, number, next_attempt, limit)
                 )
             )
         except rowform.RowError as error:
-            self._leased.discard(number)
+            self._release(number)
             await self._set_aside(number, str(error))
             return None
         except BaseException:
-            self._leased.discard(number)
+            self._release(number)
             raise
+        finally:
+            self._leasing -= 1
         if lease is None:
-            self._leased.discard(number)
+            self._release(number)
         return lease
 
     async def window(self, lease: Lease) -> Lease:
         """The next recipients of a lease that has `more`, after those it names now."""
         number = queueid.to_number(lease.queue_id)
         last = lease.last_number
-        limit = self.limits.recipients
         return await self._readers.call(
-            lambda connection: reading.next_window(connection, lease, number, last, limit)
+            lambda connection: self._read(
+                number, lambda limit: reading.next_window(connection, lease, number, last, limit)
+            )
         )
 
     async def content(self, lease: Lease) -> Content | None:
@@ -305,24 +324,21 @@ class Spool:
         """
         number = queueid.to_number(lease.queue_id)
         moment = time.time() if now is None else now
-        made = [self._entry(submission, moment) for submission in enter]
-        entries = [entry for entry, _ in made]
         if _all_final(lease, outcomes):
             unlink = [lease.queue_id] if self._is_in_file(lease) else []
-            await self._submit(entries=entries, remove=number, unlink=unlink, must=True)
+            entered = await self._enter(enter, moment, remove=number, unlink=unlink, must=True)
         else:
             rows = operations.outcome_rows(lease, outcomes)
-            await self._submit(
-                entries=entries,
+            entered = await self._enter(
+                enter,
+                moment,
                 action=lambda work: operations.finish(
                     work, number, rows, next_attempt, lease.attempts, warned=warned or lease.warned
                 ),
                 must=True,
             )
         self._release(number)
-        for (entry, new), submission in zip(made, enter, strict=True):
-            self._entered(entry, new, submission.content)
-        return [new.queue_id for _, new in made]
+        return entered
 
     async def defer(self, lease: Lease, until: float) -> None:
         """Give a lease back untried; it is due at `until`."""
@@ -341,7 +357,7 @@ class Spool:
         found = await self._change(operations.hold, ids, states, reason)
         for number in found:
             if self._fresh.pop(number, None) is not None:
-                self._forget_content(number)
+                self._release(number)
         return _texts(found)
 
     async def release(
@@ -369,7 +385,8 @@ class Spool:
             action=lambda work: operations.remove(work, chosen), must=True
         )
         for number in removed:
-            self._fresh.pop(number, None)
+            if self._fresh.pop(number, None) is not None:
+                self._room.leave(number)
             self._forget_content(number)
         return _texts(removed)
 
@@ -487,18 +504,44 @@ class Spool:
         found: list[int] = await self._submit(action=lambda work: change(work, chosen, value))
         return found
 
+    async def _enter(
+        self, submissions: Sequence[Submission], now: float, **operation: Any
+    ) -> list[str]:
+        """Commit new messages, and what else is to be in that transaction; their queue ids."""
+        made: list[tuple[EntryRows, Lease]] = []
+        try:
+            made += (self._entry(submission, now) for submission in submissions)
+            await self._submit(entries=[entry for entry, _ in made], **operation)
+        except BaseException:
+            for entry, _ in made:
+                self._room.leave(entry.message[0])
+            raise
+        for (entry, lease), submission in zip(made, submissions, strict=True):
+            self._entered(entry, lease, submission.content)
+        return [lease.queue_id for _, lease in made]
+
     def _entry(self, submission: Submission, now: float) -> tuple[EntryRows, Lease]:
         queue_id = submission.queue_id
         number = queueid.to_number(queue_id) if queue_id else self._ids.next()
         state = QueueState.HOLD if submission.hold else QueueState.ACTIVE
         if not submission.hold and self._is_busy(len(submission.envelope.recipients)):
             state = QueueState.DEFERRED
-        return make_entry(number, submission, state, now)
+        entry, lease = make_entry(number, submission, state, now)
+        if state is QueueState.ACTIVE:
+            self._room.take(number, len(lease.numbers))
+        return entry, lease
+
+    def _read(self, number: int, read: Callable[[int], L]) -> L:
+        """What `read` finds, with as many recipients as there is room for."""
+        lease = read(self._room.take_rest(number))
+        self._room.take(number, 0 if lease is None else len(lease.numbers))
+        return lease
 
     def _entered(self, entry: EntryRows, lease: Lease, content: Content) -> None:
         """Keep a message that is now on disk for its first attempt."""
         self._loose.discard(lease.queue_id)
         if entry.message[1] != QueueState.ACTIVE:
+            self._has_passed_by = self._has_passed_by or entry.message[1] == QueueState.DEFERRED
             return
         number = entry.message[0]
         self._fresh[number] = lease
@@ -507,9 +550,9 @@ class Spool:
 
     def _is_busy(self, recipients: int) -> bool:
         """True when a new message should not stay in memory: due() will find it on disk."""
-        if recipients > self.limits.recipients:
+        if len(self._fresh) + len(self._leased) >= self.limits.active:
             return True
-        return len(self._fresh) + len(self._leased) >= self.limits.active
+        return not self._room.fits(recipients)
 
     def _is_in_file(self, lease: Lease) -> bool:
         known = self._contents.get(queueid.to_number(lease.queue_id))
@@ -517,6 +560,7 @@ class Spool:
 
     def _release(self, number: int) -> None:
         self._leased.discard(number)
+        self._room.leave(number)
         self._forget_content(number)
 
     def _forget_content(self, number: int) -> None:

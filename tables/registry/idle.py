@@ -20,8 +20,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"default_database_type|alias_database", "tables here have a type, and need no building"),
     (
         r"default_(extra_)?recipient_limit|default_recipient_refill_\w+|default_delivery_slot_\w+|"
-        r"default_minimum_delivery_slots|qmgr_message_recipient_minimum|qmgr_clog_warn_time|"
-        r"transport_retry_time|in_flow_delay",
+        r"default_minimum_delivery_slots|qmgr_clog_warn_time|transport_retry_time|in_flow_delay",
         "the queue takes turns in a way of its own, see docs/QUEUE.md",
     ),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +138,23 @@ async def test_settled_recipients_stay_settled_after_a_crash_and_reports_are_owe
         assert again.settled == (bad, told)
         await opened.finish(again, outcomes(again), next_attempt=NOW)
         assert await opened.listing() == []
+
+
+@asynchronous
+async def test_what_is_being_leased_does_not_hide_what_is_due(tmp_path: Path) -> None:
+    async with spool(tmp_path, limits=SpoolLimits(active=0)) as opened:
+        ids = [await opened.enter(envelope(), small(), now=NOW) for _ in range(5)]
+        disk = threading.Event()
+        busy = asyncio.ensure_future(opened._submit(action=lambda work: disk.wait()))
+        leases = [asyncio.ensure_future(leased(opened, queue_id)) for queue_id in ids[:3]]
+        await asyncio.sleep(0)  # they are on their way to the disk
+        try:
+            assert await opened.due(NOW, 2) == ids[3:]
+        finally:
+            disk.set()
+        await busy
+        for each in leases:
+            await opened.defer(await each, NOW)
 
 
 @asynchronous

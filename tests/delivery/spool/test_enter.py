@@ -222,6 +222,68 @@ async def test_more_than_the_active_limit_waits_on_disk(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_recipients_of_all_messages_together_are_bounded(tmp_path: Path) -> None:
+    ten = envelope(*(f"u{n}@x.example" for n in range(10)))
+    async with spool(tmp_path, limits=SpoolLimits(recipients=25, recipient_minimum=3)) as opened:
+        ids = [await opened.enter(ten, small(), now=NOW + n) for n in range(4)]
+        counts = await opened.counts()
+        assert (counts[QueueState.ACTIVE], counts[QueueState.DEFERRED]) == (2, 2)
+        assert opened.recipients_in_memory == 20
+        assert opened.has_passed_by
+        few = await opened.enter(envelope("a@b.example"), small(), now=NOW + 4)
+        assert opened.fresh() == [*ids[:2], few], "the minimum is everybody's"
+        assert await opened.due(NOW + 5) == [*ids[:2], few, *ids[2:]]
+        assert not opened.has_passed_by
+
+        leases = [await leased(opened, queue_id) for queue_id in ids]
+        assert [len(each.numbers) for each in leases] == [10, 10, 4, 3]
+        assert [each.more for each in leases] == [False, False, True, True]
+        assert opened.recipients_in_memory == 28
+        await opened.finish(leases[0], outcomes(leases[0]), next_attempt=NOW)
+        await opened.settle(leases[2], outcomes(leases[2]))
+        following = await opened.window(leases[2])
+        assert (len(following.numbers), following.more) == (6, False)
+        for each in (leases[1], following, leases[3], await leased(opened, few)):
+            await opened.finish(each, outcomes(each), next_attempt=NOW + 300)
+        assert opened.recipients_in_memory == 0
+        assert (await opened.counts())[QueueState.DEFERRED] == 1, "with seven to go"
+
+
+@asynchronous
+async def test_what_did_not_stay_in_memory_has_no_room_there(tmp_path: Path) -> None:
+    async with spool(tmp_path) as opened:
+        held, removed, refused = [
+            envelope("a@x.example", "b@x.example"),
+            envelope("c@x.example"),
+            replace(envelope(), recipients=(recipient("\udce4@example.com"),)),
+        ]
+        ids = [await opened.enter(each, small()) for each in (held, removed)]
+        with pytest.raises(SmtpFailure):
+            await opened.enter(refused, small())
+        assert opened.recipients_in_memory == 3
+        await opened.hold(ids[:1])
+        await opened.remove(ids[1:])
+        assert opened.recipients_in_memory == 0
+        assert await opened.lease(ids[0], next_attempt=NOW) is None
+        assert opened.recipients_in_memory == 0
+
+
+@asynchronous
+async def test_new_mail_that_waits_on_disk_comes_before_what_was_tried(tmp_path: Path) -> None:
+    async with spool(tmp_path, limits=SpoolLimits(active=1)) as opened:
+        old = [await opened.enter(envelope(), small(), now=NOW) for _ in range(3)]
+        for queue_id in old:
+            await opened.defer(await leased(opened, queue_id), NOW + 300)
+        first = await leased(opened, old[0], NOW + 900)
+        new = await opened.enter(envelope(), small(), now=NOW + 1000)
+        assert await opened.flush(NOW + 1000) == 3
+        assert await opened.due(NOW + 1000) == [new, *old[1:]]
+        await opened.finish(first, outcomes(first), next_attempt=NOW)
+        shown = {each.queue_id: each.next_attempt for each in await opened.listing()}
+        assert shown[new] == NOW + 1000
+
+
+@asynchronous
 async def test_an_address_that_is_no_text_is_refused_and_harms_nobody(tmp_path: Path) -> None:
     bad = replace(envelope(), recipients=(recipient("\udce4@example.com"),))
     async with spool(tmp_path) as opened:
