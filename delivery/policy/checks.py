@@ -1,6 +1,7 @@
 """checks - which lists run at which command; the door of the room.
 
-SUMMARY      Policy: all lists of one snapshot and service, compiled once
+SUMMARY      Policy: all lists of one snapshot and service, compiled once; .asked: the stages at
+             which anything is asked; at the others every command goes on
              Checks: one connection; a method for each command, all of them
                  async (Facts) -> Decision (refused: answer with it; otherwise go on)
 ORDER        at MAIL and RCPT an address to which no mail can go is refused before all lists
@@ -29,7 +30,7 @@ from delivery.policy.case import (
     Partners,
     Subject,
 )
-from delivery.policy.facts import Addresses, Ask, Facts, Tables, Trace
+from delivery.policy.facts import Addresses, Ask, Facts, Stage, Tables, Trace
 from delivery.policy.lists import Compiler, Step
 from delivery.policy.mailbox import reject_unlisted
 from delivery.policy.settings import PolicySettings
@@ -57,12 +58,13 @@ _DEFERRED = Step("defer_if_permit")
 _BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax", blame=Blame.PROTOCOL)
 _BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax", blame=Blame.PROTOCOL)
 _LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+_DELAYED = frozenset({Stage.CONNECT, Stage.HELO, Stage.EHLO})  # postconf(5) smtpd_delay_reject
 
 
 class Policy:
     """The restriction lists of one snapshot, for one service's parameters. Immutable, shared."""
 
-    __slots__ = ("lists", "partners", "settings", "walker")
+    __slots__ = ("asked", "lists", "partners", "settings", "walker")
 
     def __init__(self, parameters: Parameters, tables: Tables, addresses: Addresses) -> None:
         """Compile every list; raises ParameterError naming the parameter that is wrong."""
@@ -71,6 +73,16 @@ class Policy:
         compiler = Compiler(self.settings, parameters, tables)
         self.walker = Walker(compiler, soft_bounce=self.settings.soft_bounce)
         self.lists = {stage: compiler.compile(f"smtpd_{stage}_restrictions") for stage in _LISTS}
+        self.asked = frozenset(Stage) - self._idle()
+
+    def _idle(self) -> frozenset[Stage]:
+        """The stages at which nothing is asked."""
+        idle = _DELAYED if self.settings.smtpd_delay_reject else frozenset[Stage]()
+        if not self.lists["data"]:
+            idle |= {Stage.DATA}
+        if not self.lists["end_of_data"]:
+            idle |= {Stage.END_OF_MESSAGE}
+        return idle
 
 
 def _partners(settings: PolicySettings, tables: Tables, addresses: Addresses) -> Partners:
@@ -117,13 +129,13 @@ class Checks:
 
     async def client(self, facts: Facts) -> Decision:
         """On connecting. Nothing is asked yet with smtpd_delay_reject = yes."""
-        if self.policy.settings.smtpd_delay_reject:
+        if Stage.CONNECT not in self.policy.asked:
             return GO_ON
         return await self._decide(facts, self._client)
 
     async def helo(self, facts: Facts) -> Decision:
         """HELO or EHLO, `facts.helo` set."""
-        if self.policy.settings.smtpd_delay_reject:
+        if Stage.HELO not in self.policy.asked:
             return GO_ON
         return await self._decide(facts, self._helo)
 
@@ -143,13 +155,13 @@ class Checks:
 
     async def data(self, facts: Facts) -> Decision:
         """DATA, or the first BDAT; `facts.recipient` set when there is only one."""
-        if not self.policy.lists["data"]:
+        if Stage.DATA not in self.policy.asked:
             return GO_ON
         return await self._decide(facts, self._data)
 
     async def end_of_data(self, facts: Facts) -> Decision:
         """The message is here, `facts.size` is its size."""
-        if not self.policy.lists["end_of_data"]:
+        if Stage.END_OF_MESSAGE not in self.policy.asked:
             return GO_ON
         return await self._decide(facts, self._end_of_data)
 

@@ -27,6 +27,8 @@ from tables.reading.lookup import Trace as LookupTrace
 class Stage(Enum):
     """The protocol state, in the words of SMTPD_POLICY_README protocol_state."""
 
+    __hash__ = object.__hash__  # that of Enum is Python
+
     CONNECT = "CONNECT"
     EHLO = "EHLO"
     HELO = "HELO"

@@ -94,6 +94,13 @@ class Transaction:
     writer: ContentWriter | None = None  # from the first recipient on the message has a name
     draft: Draft | None = None
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """The facts of its recipients, once they are all known."""
+        recipients = self.recipients
+        only = recipients[0].address if len(recipients) == 1 else None
+        return {"recipient": only, "recipient_count": len(recipients)}
+
 
 class Dialogue:
     """One connection's side of the talk."""
@@ -174,11 +181,8 @@ class Dialogue:
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
         await self._know_mechanisms()
-        facts = self._facts(Stage.CONNECT)
-        decision = await _in_time(self._checks.client(facts))
-        if decision.refused:
-            return self.shown(self._refuse(decision, facts))
-        self._note(decision, facts)
+        if (refusal := await self._refusal(self._checks.client, Stage.CONNECT)) is not None:
+            return self.shown(refusal)
         return replies.greeting(self._settings.smtpd_banner)
 
     async def secured(self, secured: ssl.SSLObject) -> Reply | None:
@@ -269,13 +273,12 @@ class Dialogue:
 
     async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
         stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
-        facts = self._facts(stage, helo=name)  # the protocol is what it was before
-        decision = await _in_time(self._checks.helo(facts))
-        if decision.refused:
-            return self._refuse(decision, facts)
-        self._note(decision, facts)
+        # the protocol is what it was before
+        if (refusal := await self._refusal(self._checks.helo, stage, helo=name)) is not None:
+            return refusal
         self._forget()
-        self._known |= {"helo": name, "protocol": protocol}
+        self._known["helo"] = name
+        self._known["protocol"] = protocol
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
@@ -289,12 +292,10 @@ class Dialogue:
             "smtputf8": event.smtputf8,
             "sasl_sender": event.auth or "",
         }
-        facts = self._facts(Stage.MAIL, **known)
-        decision = await _in_time(self._checks.mail(facts))
-        if decision.refused:
+        refusal = await self._refusal(self._checks.mail, Stage.MAIL, **known)
+        if refusal is not None:
             self._forget()  # what access tables asked for too
-            return self._refuse(decision, facts)
-        self._note(decision, facts)
+            return refusal
         known["instance"] = f"{os.getpid():x}.{next(_instances):x}"  # of what is accepted
         self._transaction = Transaction(event, self._known | known)
         return replies.SENDER_OK
@@ -312,11 +313,15 @@ class Dialogue:
             allowed = self._settings.smtpd_recipient_overshoot_limit
             self._is_forgiven = transaction.overshoot <= allowed
             return replies.reply(452, "4.5.3", "Error: too many recipients")
-        facts = self._facts(Stage.RCPT, recipient=event.address, recipient_count=count)
-        decision = await _in_time(self._checks.rcpt(facts))
-        if decision.refused:
-            return self._refuse(decision, facts, recipient=event.given)
-        self._note(decision, facts)
+        refusal = await self._refusal(
+            self._checks.rcpt,
+            Stage.RCPT,
+            event.given,
+            recipient=event.address,
+            recipient_count=count,
+        )
+        if refusal is not None:
+            return refusal
         if transaction.writer is None:
             transaction.writer = self._cleanup.spool.begin()
             transaction.known["queue_id"] = transaction.writer.queue_id
@@ -333,16 +338,14 @@ class Dialogue:
     async def _data(self, event: events.Data | events.Bdat) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        facts = self._message_facts(Stage.DATA)
-        decision = await _in_time(self._checks.data(facts))
-        if decision.refused:
-            return self._refuse(decision, facts)
-        self._note(decision, facts)
+        refusal = await self._refusal(self._checks.data, Stage.DATA, **transaction.whole)
+        if refusal is not None:
+            return refusal
         mail = transaction.mail
         arrival = Arrival(
             sender=mail.address,
             recipients=tuple(transaction.recipients),
-            origin=self._origin(facts, smtputf8=mail.smtputf8),
+            origin=self._origin(smtputf8=mail.smtputf8),
             prepended=self._checks.effects.prepend,
             smtputf8=mail.smtputf8,
             eightbit=mail.body == "8BITMIME",
@@ -363,19 +366,17 @@ class Dialogue:
             if event.problem is not None:
                 self._blame(Blame.BOUNCE)
                 return event.problem
-            facts = self._message_facts(Stage.END_OF_MESSAGE, size=event.size)
-            decision = await _in_time(self._checks.end_of_data(facts))
-            if decision.refused:
-                return self._refuse(decision, facts)
-            self._note(decision, facts)
-            effects = self._checks.effects
+            known = transaction.whole | {"size": event.size}
+            refusal = await self._refusal(self._checks.end_of_data, Stage.END_OF_MESSAGE, **known)
+            if refusal is not None:
+                return refusal
             try:
-                queue_id = await self._cleanup.enter(transaction.draft, effects)
-            except ContentRefused as refusal:
+                queue_id = await self._cleanup.enter(transaction.draft, self._checks.effects)
+            except ContentRefused as refused:
                 decision = Decision(
-                    refusal.code, refusal.enhanced, refusal.text, restriction=refusal.cause
+                    refused.code, refused.enhanced, refused.text, restriction=refused.cause
                 )
-                return self._refuse(decision, facts)
+                return self._refuse(decision, self._facts(Stage.END_OF_MESSAGE, **known))
             self._forgive()
             if self._forwarded:
                 log.event("xforward", queue_id=queue_id, **_logged(self._forwarded))
@@ -395,23 +396,26 @@ class Dialogue:
         return replies.NOT_RECOGNIZED
 
     async def _vrfy(self, event: events.Vrfy) -> Reply:
-        facts = self._facts(Stage.VRFY, recipient=event.address, smtputf8=event.smtputf8)
         kept = self._checks.effects
-        decision = await _in_time(self._checks.rcpt(facts))
+        refusal = await self._refusal(
+            self._checks.rcpt,
+            Stage.VRFY,
+            event.given,
+            recipient=event.address,
+            smtputf8=event.smtputf8,
+        )
         self._checks.effects = kept  # a question asks for nothing to be done to the message
-        if decision.refused:
-            return self._refuse(decision, facts, recipient=event.given)
-        return replies.verified(event.given)
+        return refusal or replies.verified(event.given)
 
     async def _etrn(self, event: events.Etrn) -> Reply:
-        facts = self._facts(Stage.ETRN, etrn_domain=event.domain)
-        decision = await _in_time(self._checks.etrn(facts))
-        if decision.refused:
-            return self._refuse(decision, facts)
-        if not self.rules.flush_domains.matches_domain(event.domain):
-            return replies.reply(459, "", f"<{event.domain}>: service unavailable")
-        count = await self._cleanup.flush_site(event.domain)
-        log.event("etrn", client=self._client, domain=event.domain, messages=count)
+        domain = event.domain
+        refusal = await self._refusal(self._checks.etrn, Stage.ETRN, etrn_domain=domain)
+        if refusal is not None:
+            return refusal
+        if not self.rules.flush_domains.matches_domain(domain):
+            return replies.reply(459, "", f"<{domain}>: service unavailable")
+        count = await self._cleanup.flush_site(domain)
+        log.event("etrn", client=self._client, domain=domain, messages=count)
         return replies.reply(250, "", "Queuing started")
 
     async def _login(self, event: events.Auth) -> Reply:
@@ -534,11 +538,30 @@ class Dialogue:
         known = self._known if transaction is None else transaction.known
         return Facts(stage=stage, bad_pipelining=self.bad_pipelining, **(known | given))
 
-    def _message_facts(self, stage: Stage, **given: Any) -> Facts:
-        assert self._transaction is not None
-        recipients = self._transaction.recipients
-        only = recipients[0].address if len(recipients) == 1 else None
-        return self._facts(stage, recipient=only, recipient_count=len(recipients), **given)
+    async def _refusal(
+        self,
+        checks: Callable[[Facts], Coroutine[Any, Any, Decision]],
+        stage: Stage,
+        typed: str = "",
+        /,
+        **given: Any,
+    ) -> Reply | None:
+        """What the checks of a command answer, as long as the client waits for it; None: go on.
+
+        `typed`: the recipient at stake; `given`: facts that this command adds.
+        """
+        if stage not in self.rules.policy.asked:
+            return None
+        facts = self._facts(stage, **given)
+        try:
+            decision = await eager.within(CHECKS_S, checks(facts))
+        except TimeoutError:
+            decision = _TOO_LONG
+        if decision.refused:
+            return self._refuse(decision, facts, recipient=typed)
+        if decision.notes:
+            self._note(decision, facts)
+        return None
 
     def _forget(self) -> None:
         """The end of a transaction, whatever it came to. Postfix mail_reset()."""
@@ -552,22 +575,23 @@ class Dialogue:
         elif transaction.writer is not None:
             transaction.writer.abandon()
 
-    def _origin(self, facts: Facts, *, smtputf8: bool) -> Origin:
-        tls, login = facts.tls, facts.login
+    def _origin(self, *, smtputf8: bool) -> Origin:
+        known = self._known
+        tls, login = known.get("tls"), known.get("login", "")
         comments = () if tls is None else self.rules.tls.comments(tls)
         if login and self.rules.sasl.settings.smtpd_sasl_authenticated_header:
             comments += (f"Authenticated sender: {scrub(login, smtputf8=smtputf8)}",)
         return Origin(
-            client=facts.client,
-            helo=facts.helo or "",
+            client=known["client"],
+            helo=known.get("helo", ""),
             protocol=with_protocol(
-                extended=facts.protocol == "ESMTP",
+                extended=known.get("protocol") == "ESMTP",
                 smtputf8=smtputf8,
                 tls=tls is not None,
                 login=bool(login),
             ),
             login=login,
-            sasl_method=facts.sasl_method,
+            sasl_method=known.get("sasl_method", ""),
             is_trusted=tls is not None and tls.is_trusted,
             comments=comments,
         )
@@ -604,14 +628,6 @@ class Dialogue:
                 client=self._client,
                 recipient=None if facts.recipient is None else facts.recipient.text,
             )
-
-
-async def _in_time(checks: Coroutine[Any, Any, Decision]) -> Decision:
-    """What the checks of one command decide, as long as the client waits for it."""
-    try:
-        return await eager.within(CHECKS_S, checks)
-    except TimeoutError:
-        return _TOO_LONG
 
 
 def _logged(attributes: Mapping[str, str | None]) -> dict[str, str]:
