@@ -188,9 +188,7 @@ class Committer:
         database.insert(
             connection, "message", database.MESSAGE_COLUMNS, [entry.message for entry in entries]
         )
-        database.insert(
-            connection, "content", database.CONTENT_COLUMNS, [entry.content for entry in entries]
-        )
+        database.insert_content(connection, [entry.content for entry in entries])
         rows = [row for entry in entries for row in entry.recipients]
         database.insert(connection, "recipient", database.RECIPIENT_COLUMNS, rows)
 

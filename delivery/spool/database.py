@@ -65,6 +65,7 @@ MESSAGE_COLUMNS = 14
 CONTENT_COLUMNS = 3
 RECIPIENT_COLUMNS = 8
 ROWS = 64  # to a statement: each step of SQLite gives the interpreter to another thread
+BOUND_BYTES = 64 * 1024  # of content to a statement: it keeps a copy until it is used again
 
 
 def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
@@ -121,6 +122,19 @@ def insert(
         places = ", ".join([f"({', '.join('?' * width)})"] * len(chunk))
         values = [value for row in chunk for value in row]
         connection.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 - names are ours
+
+
+def insert_content(
+    connection: sqlite3.Connection, rows: Sequence[tuple[int, bytes, bytes | None]]
+) -> None:
+    """Insert rows of content, few octets at a time."""
+    start = size = 0
+    for place, (_, _, data) in enumerate(rows):
+        size += len(data or b"")
+        if size > BOUND_BYTES and place > start:
+            insert(connection, "content", CONTENT_COLUMNS, rows[start:place])
+            start, size = place, len(data or b"")
+    insert(connection, "content", CONTENT_COLUMNS, rows[start:])
 
 
 def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:

@@ -26,7 +26,7 @@ class QueueState(IntEnum):
 class SpoolLimits:
     """Bounds of one shard."""
 
-    inline_bytes: int = 32 * 1024  # larger content gets a file of its own
+    inline_bytes: int = 128 * 1024  # larger content gets a file of its own
     buffer_bytes: int = 64 * 1024 * 1024  # content in memory while received, all sessions together
     fresh_bytes: int = 32 * 1024 * 1024  # content kept in memory until its first attempt
     active: int = 20_000  # qmgr_message_active_limit

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from delivery.spool import SpoolLimits
 from tests.wire.polling import eventually
 from tests.wire.talk import Talk
 
 PATIENCE_S = 120.0  # for a server that comes back
-LARGE = 50_000  # beyond what the queue keeps in its database
+LARGE = SpoolLimits().inline_bytes + 10_000  # beyond what the queue keeps in its database
 # not that of the server: who asks for a port that nobody listens on may otherwise meet himself
 SOURCE = "127.0.0.3"
 

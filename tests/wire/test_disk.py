@@ -11,12 +11,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.wire import load
 from tests.wire.engine import Home, Running
 from tests.wire.polling import eventually
 from tests.wire.talk import Talk, mail
 
 LINES = ("y" * 98,) * 200  # 20 KB: kept in the database
-LARGE = ("y" * 98,) * 500  # 50 KB: a file of its own
+LARGE = ("y" * 98,) * (load.LARGE // 100)
 SERVE = (sys.executable, "-m", "delivery", "serve")
 ROOM = 8 * 1024 * 1024
 LIMIT = {"message_size_limit": "1000000"}  # one and a half times that must be free

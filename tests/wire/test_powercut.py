@@ -23,7 +23,7 @@ import pytest
 from delivery.spool import QueueState, Spool
 from tests.delivery.spool.messages import whole
 from tests.tables.writing.records import domain, table
-from tests.wire import powercut
+from tests.wire import load, powercut
 from tests.wire.careless import WAYS
 from tests.wire.engine import Home, Running
 from tests.wire.nexthop import NextHop
@@ -32,7 +32,7 @@ from tests.wire.talk import Talk
 
 QUEUE_ID = re.compile(rb"\sid (\w+z0)\b")
 END = b"The end."
-LARGE = ("y" * 98,) * 500  # beyond what the queue keeps in its database
+LARGE = ("y" * 98,) * (load.LARGE // 100)
 
 
 class Traced(Running):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from delivery.spool import Spool
-from tests.delivery.spool.messages import envelope, leased, outcomes, written
+from tests.delivery.spool.messages import LARGE, envelope, leased, outcomes, written
 
 
 async def main(root: Path, deliver: bool) -> None:
@@ -22,7 +22,7 @@ async def main(root: Path, deliver: bool) -> None:
         turn = 0
         while True:
             turn += 1
-            size = 50_000 if turn % 5 == 0 else 1_000
+            size = LARGE // 8 * 8 if turn % 5 == 0 else 1_000
             queue_id, content = await written(opened, b"%08d" % number * (size // 8))
             await opened.enter(envelope(), content, queue_id=queue_id)
             os.write(1, f"{queue_id} {size}\n".encode())

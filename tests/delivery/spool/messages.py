@@ -16,6 +16,7 @@ from delivery.values import Client, Content, Envelope, Outcome, Recipient, Statu
 from tables.addresses import Address
 
 NOW = 1_800_000_000.0
+LARGE = SpoolLimits().inline_bytes + 10_000  # gets a file
 
 
 def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

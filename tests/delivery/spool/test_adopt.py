@@ -8,6 +8,7 @@ from pathlib import Path
 
 from delivery.spool import QueueState
 from tests.delivery.spool.messages import (
+    LARGE,
     NOW,
     asynchronous,
     envelope,
@@ -24,7 +25,7 @@ from tests.delivery.spool.messages import (
 async def test_it_works(tmp_path: Path) -> None:
     async with spool(tmp_path, 1) as other:
         small_id = await other.enter(envelope("a@x.example"), small(), now=NOW)
-        large_id, content = await written(other, b"x" * 100_000, b"Received: 1\r\n")
+        large_id, content = await written(other, b"x" * LARGE, b"Received: 1\r\n")
         await other.enter(envelope("b@x.example"), content, queue_id=large_id, now=NOW)
         held_id = await other.enter(envelope(), small(), hold="why", now=NOW)
     async with spool(tmp_path, 0) as opened:
@@ -32,7 +33,7 @@ async def test_it_works(tmp_path: Path) -> None:
         assert (adoption.shard, adoption.messages) == (1, 3)
         assert set(await opened.due(2**40)) == {small_id, large_id}
         lease = await leased(opened, large_id)
-        assert await whole(await opened.content(lease)) == b"Received: 1\r\n" + b"x" * 100_000
+        assert await whole(await opened.content(lease)) == b"Received: 1\r\n" + b"x" * LARGE
         await opened.finish(lease, outcomes(lease), next_attempt=NOW)
         states = {item.queue_id: item.state for item in await opened.listing()}
         assert states == {small_id: QueueState.DEFERRED, held_id: QueueState.HOLD}

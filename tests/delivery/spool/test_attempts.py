@@ -13,6 +13,7 @@ from delivery.errors import OurError
 from delivery.spool import QueueState, SpoolLimits, Submission
 from delivery.values import Outcome, Status
 from tests.delivery.spool.messages import (
+    LARGE,
     NOW,
     asynchronous,
     envelope,
@@ -113,7 +114,7 @@ async def test_reports_enter_with_the_end_of_the_message(tmp_path: Path) -> None
 @asynchronous
 async def test_content_in_the_file_of_another_message_is_not_entered(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
-        queue_id, content = await written(opened, b"y" * 100_000)
+        queue_id, content = await written(opened, b"y" * LARGE)
         with pytest.raises(OurError, match=queue_id):
             await opened.enter(envelope(), content, now=NOW)
 
@@ -279,7 +280,7 @@ async def test_listing_goes_on_behind_the_last_one(tmp_path: Path) -> None:
 @asynchronous
 async def test_deleting_a_message_removes_its_content_file(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
-        queue_id, content = await written(opened, b"x" * 100_000)
+        queue_id, content = await written(opened, b"x" * LARGE)
         await opened.enter(envelope(), content, queue_id=queue_id, hold="look at it")
         assert len(await opened.remove([queue_id])) == 1
     assert list((tmp_path / "0" / "content").iterdir()) == []

@@ -13,6 +13,7 @@ import pytest
 from delivery.spool import QueueState
 from delivery.spool.queueid import IdMaker, to_number, to_text
 from tests.delivery.spool.messages import (
+    LARGE,
     NOW,
     asynchronous,
     envelope,
@@ -114,9 +115,9 @@ async def test_a_clean_end_is_no_interruption(tmp_path: Path) -> None:
 @asynchronous
 async def test_orphan_content_files_are_removed(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
-        queue_id, content = await written(opened, b"x" * 50_000)
+        queue_id, content = await written(opened, b"x" * LARGE)
         await opened.enter(envelope(), content, queue_id=queue_id, now=NOW)
-        orphan_id, _ = await written(opened, b"y" * 50_000)
+        orphan_id, _ = await written(opened, b"y" * LARGE)
         root = crash_image(tmp_path, "left")
     names = {path.name for path in (root / "0" / "content").iterdir()}
     assert names == {queue_id, orphan_id}

@@ -15,6 +15,7 @@ from delivery.spool.records import Submission
 from delivery.values import Client, Outcome, Recipient, Status
 from tables.addresses import Address
 from tests.delivery.spool.messages import (
+    LARGE,
     NOW,
     asynchronous,
     envelope,
@@ -155,7 +156,7 @@ async def test_all_sessions_together_hold_a_bounded_amount_in_memory(tmp_path: P
 async def test_an_abandoned_message_leaves_nothing(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         writer = opened.begin()
-        writer.write(b"x" * 100_000)
+        writer.write(b"x" * LARGE)
         assert [path.name for path in (tmp_path / "0" / "content").iterdir()] == [writer.queue_id]
         writer.abandon()
         writer.abandon()
@@ -167,7 +168,7 @@ async def test_an_abandoned_message_leaves_nothing(tmp_path: Path) -> None:
 @asynchronous
 async def test_messages_that_come_to_nothing_are_not_remembered(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
-        for size in (10, 100_000):
+        for size in (10, LARGE):
             writer = opened.begin()
             writer.write(b"x" * size)
             writer.abandon()
@@ -175,7 +176,7 @@ async def test_messages_that_come_to_nothing_are_not_remembered(tmp_path: Path) 
             opened.forget(content)
         assert opened.loose_files == 0
         assert list((tmp_path / "0" / "content").iterdir()) == []
-        await written(opened, b"x" * 100_000)
+        await written(opened, b"x" * LARGE)
         assert opened.loose_files == 1, "removed when the spool is closed"
     assert list((tmp_path / "0" / "content").iterdir()) == []
 
@@ -183,7 +184,7 @@ async def test_messages_that_come_to_nothing_are_not_remembered(tmp_path: Path) 
 @asynchronous
 async def test_forgetting_content_that_was_entered_keeps_it(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
-        queue_id, content = await written(opened, b"x" * 100_000)
+        queue_id, content = await written(opened, b"x" * LARGE)
         await opened.enter(envelope(), content, queue_id=queue_id)
         opened.forget(content)
         assert (tmp_path / "0" / "content" / queue_id).exists()

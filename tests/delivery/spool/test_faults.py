@@ -17,6 +17,7 @@ from delivery.spool.database import FILE_NAME, ShardTooNew, open_database
 from delivery.spool.queueid import to_number
 from delivery.values import Content
 from tests.delivery.spool.messages import (
+    LARGE,
     NOW,
     asynchronous,
     envelope,
@@ -89,7 +90,7 @@ async def test_file_then_directory_then_row_then_answer_then_removal(tmp_path: P
         return layers[-1]
 
     async with spool(tmp_path, files=layer) as opened:
-        queue_id, content = await written(opened, b"x" * 100_000)
+        queue_id, content = await written(opened, b"x" * LARGE)
         await opened.enter(envelope(), content, queue_id=queue_id)
         layers[0].events.append(f"answer, {count_rows(tmp_path / '0')} rows")
         lease = await leased(opened, queue_id)
@@ -134,7 +135,7 @@ def test_content_that_does_not_fit_is_refused_and_the_next_is_taken(
             assert (caught.value.code, caught.value.enhanced) == (452, "4.3.1")
             assert list((tmp_path / "0" / "content").iterdir()) == []
             layers[0].failing = ""
-            queue_id, content = await written(opened, b"x" * 100_000)
+            queue_id, content = await written(opened, b"x" * LARGE)
             assert await opened.enter(envelope(), content, queue_id=queue_id) == queue_id
 
     run()
@@ -150,7 +151,7 @@ async def test_a_directory_that_cannot_be_synced_fails_the_entry(tmp_path: Path)
         return layers[-1]
 
     async with spool(tmp_path, files=layer) as opened:
-        queue_id, content = await written(opened, b"x" * 100_000)
+        queue_id, content = await written(opened, b"x" * LARGE)
         with pytest.raises(SmtpFailure):
             await opened.enter(envelope(), content, queue_id=queue_id)
         assert list((tmp_path / "0" / "content").iterdir()) == []
@@ -287,7 +288,7 @@ def test_a_damaged_content_file_is_set_aside(tmp_path: Path, damage: str) -> Non
     @asynchronous
     async def run() -> None:
         async with spool(tmp_path) as opened:
-            queue_id, content = await written(opened, b"x" * 100_000)
+            queue_id, content = await written(opened, b"x" * LARGE)
             await opened.enter(envelope(), content, queue_id=queue_id)
         path = tmp_path / "0" / "content" / queue_id
         if damage == "missing":
