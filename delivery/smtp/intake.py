@@ -1,22 +1,13 @@
 """intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
 
 SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); is_empty
+             take_line() -> octets without line end; .bare: LF alone ended it; .cut: it was too long
 RULES        how the octets were cut on their way does not matter: the lines are the same
 LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
 SOURCE       RFC 5321 2.3.8, 4.5.3.1.4
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
-
-
-class Line(NamedTuple):  # a tuple, because one is made for every command
-    """`text` has no line end; `bare`: LF alone ended it; `cut`: too long, this is the beginning."""
-
-    text: bytes
-    bare: bool = False
-    cut: bool = False
 
 
 class Intake:
@@ -25,10 +16,12 @@ class Intake:
     Nothing waits when the buffer is empty: what was read to its end is dropped at once.
     """
 
-    __slots__ = ("_at", "_beginning", "_buffer", "line_limit")
+    __slots__ = ("_at", "_beginning", "_buffer", "bare", "cut", "line_limit")
 
     def __init__(self, line_limit: int) -> None:
         self.line_limit = line_limit
+        self.bare = False  # the last line was ended by LF alone
+        self.cut = False  # it was too long: this was its beginning
         self._buffer = b""
         self._at = 0
         self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
@@ -68,26 +61,31 @@ class Intake:
         self._at += count
         return data
 
-    def take_line(self) -> Line | None:
+    def take_line(self) -> bytes | None:
         """The next line, or None while its end is not here. CR LF or LF ends it."""
         buffer = self._buffer
         if not buffer:
             return None
-        end = buffer.find(b"\n", self._at)
+        at = self._at
+        end = buffer.find(b"\n", at)
         if end < 0:
             self._drain()
             return None
-        text, self._at = buffer[self._at : end], end + 1
-        if self._at == len(buffer):
+        text = buffer[at:end]
+        if end + 1 == len(buffer):
             self._buffer, self._at = b"", 0
+        else:
+            self._at = end + 1
+        self.bare = self.cut = False
         if self._beginning is not None:
-            text, self._beginning = self._beginning, None
-            return Line(text, cut=True)
-        if len(text) > self.line_limit + 1:  # one more for the CR
-            return Line(text[: self.line_limit], cut=True)
-        if text[-1:] == b"\r":
-            return Line(text[:-1])
-        return Line(text, bare=True)
+            text, self._beginning, self.cut = self._beginning, None, True
+        elif len(text) > self.line_limit + 1:  # one more for the CR
+            text, self.cut = text[: self.line_limit], True
+        elif text[-1:] == b"\r":
+            text = text[:-1]
+        else:
+            self.bare = True
+        return text
 
     def _drain(self) -> None:
         """Keep the beginning of a line that is too long already, drop the rest."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from delivery.errors import OurError
 from delivery.smtp import replies
@@ -53,7 +53,7 @@ from delivery.smtp.events import (
     Vrfy,
     Xclient,
 )
-from delivery.smtp.intake import Intake, Line
+from delivery.smtp.intake import Intake
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
@@ -68,6 +68,8 @@ _NEED_HELO: dict[type, Reply] = {  # postconf(5) smtpd_helo_required
     Auth: replies.SEND_HELO,
     Etrn: replies.ETRN_SEND_HELO,
 }
+_NO_CHUNK = Bdat(0, False)
+_NO_CONTENT = ContentDecoder()  # until DATA or BDAT is accepted
 # Above the line limit these are cut, not refused, as in Postfix 3.7: their text is never obeyed.
 _FREE_TEXT = frozenset({"HELO", "EHLO", "NOOP"})
 
@@ -102,8 +104,8 @@ class ServerProtocol:
         self._awaiting: Event | None = None  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
         self._pending: Event | None = None  # comes before anything that is read
-        self._decoder = ContentDecoder()
-        self._chunk = Bdat(0, False)  # the BDAT chunk being read
+        self._decoder = _NO_CONTENT
+        self._chunk = _NO_CHUNK  # the BDAT chunk being read
         self._chunk_left = 0  # octets of it still to come
         self._swallow = 0  # octets of a refused BDAT chunk still to be skipped
         self._announced = 0  # octets of all BDAT chunks of this transaction, refused ones too
@@ -147,9 +149,11 @@ class ServerProtocol:
         if self._awaiting is not None or self.closed or self.state is State.CONNECT:
             return PAUSED
         self.command = ""
+        if self._intake.is_empty and self._pending is None and self.state is not State.CHUNK:
+            return NEED_DATA
         while (event := self._step()) is None:
             pass
-        if event is not NEED_DATA and not isinstance(event, ContentChunk):
+        if event is not NEED_DATA and type(event) is not ContentChunk:
             self._awaiting = event
         return event
 
@@ -159,9 +163,12 @@ class ServerProtocol:
         if reply.closes:
             self._close()
         elif event is not None:
-            self._advance(event, reply)
-            if reply.code == 354 and isinstance(event, Bdat):
-                return b""  # RFC 3030 2: the chunk follows by itself
+            if (advance := _ADVANCES.get(type(event))) is not None:
+                advance(self, event, reply)
+                if reply.code == 354 and type(event) is Bdat:
+                    return b""  # RFC 3030 2: the chunk follows by itself
+            elif reply.is_positive:
+                self._take_transition(event)
         elif self.state is State.CONNECT:
             self.improper_pipelining = not self._intake.is_empty  # spoke before the greeting
             self.state = State.START if reply.is_positive else State.REFUSED
@@ -171,51 +178,31 @@ class ServerProtocol:
 
     # --- What a reply does -------------------------------------------------------------------
 
-    def _advance(self, event: Event, reply: Reply) -> None:
-        match event:
-            case ContentEnd():
-                self._end_transaction()
-            case ChunkEnd():
-                self.state = State.CHUNKS if reply.is_positive else State.DISCARDING
-            case SyntaxProblem():
-                self._leave_problem()
-            case Data() | Bdat() if reply.is_positive and reply.code != 354:
-                raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
-            case Bdat() if not reply.is_positive:
-                self._refuse_chunk(event)
-            case Xclient() if not reply.is_positive:
-                self.state = State.REFUSED
-            case Auth() | AuthResponse():
-                self._go_on_with_login(reply)
-            case _ if reply.is_positive:
-                self._take_transition(event)
-
     def _take_transition(self, event: Event) -> None:
-        state = TRANSITIONS[self.state].get(type(event))
-        if state is None:
-            return  # legal anywhere
-        self.state = state
-        match event:
-            case Mail():
-                self._announced = 0
-                if event.smtputf8 is not self._context.smtputf8:
-                    self._context = replace(self._context, smtputf8=event.smtputf8)
-            case Data():
-                self._decoder = self._new_decoder(dots=True)
-            case Bdat():
-                self._decoder = self._new_decoder(dots=False)
-                self._begin_chunk(event)
-            case Ehlo() | Helo():
-                self._extended = isinstance(event, Ehlo)
-            case Xclient():
-                self._extended = False
-            case StartTls():
-                # RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too.
-                self.is_encrypted = True
-                self._extended = False
-                self._intake.clear()
+        states = TRANSITIONS[self.state]
+        self.state = states.get(type(event), self.state)  # what is not there is legal anywhere
 
-    def _go_on_with_login(self, reply: Reply) -> None:
+    def _after_hello(self, event: Helo | Ehlo, reply: Reply) -> None:
+        if reply.is_positive:
+            self._take_transition(event)
+            self._extended = type(event) is Ehlo
+
+    def _after_xclient(self, event: Xclient, reply: Reply) -> None:
+        if reply.is_positive:
+            self._take_transition(event)
+            self._extended = False
+        else:
+            self.state = State.REFUSED
+
+    def _after_starttls(self, event: StartTls, reply: Reply) -> None:
+        """RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too."""
+        if reply.is_positive:
+            self._take_transition(event)
+            self.is_encrypted = True
+            self._extended = False
+            self._intake.clear()
+
+    def _after_login(self, event: Auth | AuthResponse, reply: Reply) -> None:
         """RFC 4954 4: after a 334 the next line is no command."""
         goes_on = reply.code == 334
         if goes_on and self.state is not State.AUTH:
@@ -225,6 +212,40 @@ class ServerProtocol:
         elif not goes_on and self.state is State.AUTH:
             self.state = self._before_auth
             self._intake.line_limit = self.settings.line_length_limit
+
+    def _after_mail(self, event: Mail, reply: Reply) -> None:
+        if reply.is_positive:
+            self._take_transition(event)
+            self._announced = 0
+            if event.smtputf8 is not self._context.smtputf8:
+                self._context = replace(self._context, smtputf8=event.smtputf8)
+
+    def _after_data(self, event: Data, reply: Reply) -> None:
+        if self._gets_content(event, reply):
+            self._take_transition(event)
+            self._decoder = self._new_decoder(dots=True)
+
+    def _after_bdat(self, event: Bdat, reply: Reply) -> None:
+        if self._gets_content(event, reply):
+            self._take_transition(event)
+            self._decoder = self._new_decoder(dots=False)
+            self._begin_chunk(event)
+        else:
+            self._refuse_chunk(event)
+
+    def _gets_content(self, event: Data | Bdat, reply: Reply) -> bool:
+        if reply.is_positive and reply.code != 354:
+            raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
+        return reply.is_positive
+
+    def _after_chunk(self, event: ChunkEnd, reply: Reply) -> None:
+        self.state = State.CHUNKS if reply.is_positive else State.DISCARDING
+
+    def _after_content(self, event: ContentEnd, reply: Reply) -> None:
+        self._end_transaction()
+
+    def _after_problem(self, event: SyntaxProblem, reply: Reply) -> None:
+        self._leave_problem()
 
     def _leave_problem(self) -> None:
         state, self._after = self._after, None
@@ -268,8 +289,8 @@ class ServerProtocol:
         if line is None:
             return NEED_DATA
         if self.state is State.AUTH:
-            is_readable = line.text.isascii() and not line.cut
-            return AuthResponse(line.text.decode("ascii") if is_readable else None)
+            is_readable = line.isascii() and not self._intake.cut
+            return AuthResponse(line.decode("ascii") if is_readable else None)
         parsed = self._parse_line(line)
         if self._swallow:
             self._pending = parsed  # the chunk is skipped before its refusal is sent
@@ -281,25 +302,26 @@ class ServerProtocol:
                 return SyntaxProblem("", replies.OUT_OF_STEP)
         return parsed
 
-    def _parse_line(self, line: Line) -> Event | None:
-        if line.bare and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
+    def _parse_line(self, line: bytes) -> Event | None:
+        intake = self._intake
+        if intake.bare and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
             self._after = State.CLOSED
             return SyntaxProblem("", self._bare_newline_reply())
         try:
-            text = line.text.decode("utf-8")
+            text = line.decode("utf-8")
         except UnicodeDecodeError:
-            if not line.cut:
+            if not intake.cut:
                 return SyntaxProblem("", replies.BAD_UTF8)
-            text = line.text.decode("latin-1")  # cut inside a character, perhaps
+            text = line.decode("latin-1")  # cut inside a character, perhaps
         self.command = text
-        if self._command_filter is not None and not line.cut:
+        if self._command_filter is not None and not intake.cut:
             other = self._command_filter(text.lstrip())
             text = text if other is None else other
         words = text.split(None, 1)
         if not words:
             return SyntaxProblem("", replies.BAD_SYNTAX)
         verb = words[0].upper()
-        if line.cut and verb not in _FREE_TEXT:
+        if intake.cut and verb not in _FREE_TEXT:
             return SyntaxProblem(verb, replies.LINE_TOO_LONG)
         if self._words.has_noop and self._words.is_noop(verb):
             return Noop()
@@ -437,3 +459,20 @@ def _is_header(verb: str) -> bool:
     """ "Subject:" and its like: a client that sends a message where commands are due."""
     name, colon, _ = verb.partition(":")
     return bool(name and colon) and name.isascii() and name.isprintable()
+
+
+# what the reply does to the protocol, where that is more than a transition
+_ADVANCES: dict[type, Callable[[ServerProtocol, Any, Reply], None]] = {
+    Helo: ServerProtocol._after_hello,
+    Ehlo: ServerProtocol._after_hello,
+    Xclient: ServerProtocol._after_xclient,
+    StartTls: ServerProtocol._after_starttls,
+    Auth: ServerProtocol._after_login,
+    AuthResponse: ServerProtocol._after_login,
+    Mail: ServerProtocol._after_mail,
+    Data: ServerProtocol._after_data,
+    Bdat: ServerProtocol._after_bdat,
+    ChunkEnd: ServerProtocol._after_chunk,
+    ContentEnd: ServerProtocol._after_content,
+    SyntaxProblem: ServerProtocol._after_problem,
+}

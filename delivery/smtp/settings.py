@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one for a service: known by itself
 class ServerSettings:
     """postconf(5), the parameters of the same names. Sizes are octets; a limit of 0 is none."""
 

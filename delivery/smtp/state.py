@@ -115,8 +115,11 @@ _OUT_OF_ORDER: dict[State, dict[type, Reply]] = {
 IN_TRANSACTION = frozenset({S.MAIL, S.RCPT, S.CONTENT, S.CHUNK, S.CHUNKS, S.DISCARDING})
 
 
+_ORDER: dict[State, dict[type, Reply | None]] = {  # both in one
+    state: _OUT_OF_ORDER[state] | dict.fromkeys(legal) for state, legal in TRANSITIONS.items()
+}
+
+
 def out_of_order(state: State, command: type) -> Reply | None:
     """The 503 (or 554) for a command that TRANSITIONS does not allow; None when it does."""
-    if command in TRANSITIONS[state]:
-        return None
-    return _OUT_OF_ORDER[state].get(command, replies.BAD_SEQUENCE)
+    return _ORDER[state].get(command, replies.BAD_SEQUENCE)
