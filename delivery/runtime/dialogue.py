@@ -118,7 +118,6 @@ class Dialogue:
     ) -> None:
         """`server`: our address and port; `protocol`: is told what to offer this client."""
         self.rules = rules
-        self.bad_pipelining = False  # ServerProtocol.improper_pipelining; the session keeps it
         self.is_slowed = False  # it has made so many errors that its replies wait
         self.has_too_many_errors = False  # the connection is to end now
         self._settings = rules.settings
@@ -211,7 +210,8 @@ class Dialogue:
                 self._blame(Blame.PROTOCOL)
                 reply = replies.NEED_TLS
             else:
-                reply = await _ANSWERS[type(event)](self, event)
+                answer = _ANSWERS[type(event)](self, event)
+                reply = answer if isinstance(answer, Reply) else await answer
         except SmtpFailure as failure:
             if failure.cause:
                 log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
@@ -224,7 +224,7 @@ class Dialogue:
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
         if self.is_slowed:
             await self.pause()
-        if not reply.is_positive and not self._is_forgiven:
+        if not (reply.is_positive or self._is_forgiven):
             self._count_error()
         if type(event) in _JUNK or (  # a mistake in such a command counts like it
             isinstance(event, events.SyntaxProblem) and event.verb in _JUNK_VERBS
@@ -232,7 +232,7 @@ class Dialogue:
             if self._junk > self._settings.smtpd_junk_command_limit:
                 self._count_error()
             self._junk += 1
-        return self.shown(reply)
+        return reply if reply.is_positive else self.shown(reply)
 
     async def pause(self) -> None:
         """Before a reply: clients that make errors wait. postconf(5) smtpd_error_sleep_time."""
@@ -355,7 +355,7 @@ class Dialogue:
         transaction.draft = self._cleanup.receive(self.rules, arrival, transaction.writer)
         return replies.START_CONTENT
 
-    async def _chunk_end(self, event: events.ChunkEnd) -> Reply:
+    def _chunk_end(self, event: events.ChunkEnd) -> Reply:
         return replies.chunk_received(event.size)
 
     async def _content_end(self, event: events.ContentEnd) -> Reply:
@@ -384,14 +384,14 @@ class Dialogue:
         finally:
             self._forget()
 
-    async def _rset(self, event: events.Rset) -> Reply:
+    def _rset(self, event: events.Rset) -> Reply:
         self._forget()
         return replies.OK
 
-    async def _noop(self, event: events.Noop) -> Reply:
+    def _noop(self, event: events.Noop) -> Reply:
         return replies.OK
 
-    async def _help(self, event: events.Help) -> Reply:
+    def _help(self, event: events.Help) -> Reply:
         self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
 
@@ -511,15 +511,15 @@ class Dialogue:
         self._begin(known)
         return await self.greet()
 
-    async def _xforward(self, event: events.Xforward) -> Reply:
+    def _xforward(self, event: events.Xforward) -> Reply:
         self._forwarded.update(event.attributes)
         return replies.OK
 
-    async def _unknown(self, event: events.Unknown) -> Reply:
+    def _unknown(self, event: events.Unknown) -> Reply:
         self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
 
-    async def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
+    def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
         if event.verb == "AUTH" and self._throttle.is_over(Rate.LOGIN):
             return self._too_many_logins()
         self._blame(Blame.PROTOCOL)
@@ -527,7 +527,7 @@ class Dialogue:
             self._forget()
         return event.reply
 
-    async def _quit(self, event: events.Quit) -> Reply:
+    def _quit(self, event: events.Quit) -> Reply:
         return replies.BYE
 
     # inside
@@ -536,7 +536,9 @@ class Dialogue:
         """Facts of the session, of the transaction if there is one, and `given`."""
         transaction = self._transaction
         known = self._known if transaction is None else transaction.known
-        return Facts(stage=stage, bad_pipelining=self.bad_pipelining, **(known | given))
+        return Facts(
+            stage=stage, bad_pipelining=self._protocol.improper_pipelining, **(known | given)
+        )
 
     async def _refusal(
         self,
@@ -652,7 +654,7 @@ def _is_base64(text: str) -> bool:
     return True
 
 
-_ANSWERS: dict[type, Callable[[Dialogue, Any], Awaitable[Reply]]] = {
+_ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Awaitable[Reply]]] = {
     events.Helo: Dialogue._helo,
     events.Ehlo: Dialogue._ehlo,
     events.Mail: Dialogue._mail,

@@ -32,22 +32,23 @@ class Limits(Protocol):
 class Patience:
     """With one client. `now` is always the loop's time."""
 
-    __slots__ = ("_limits", "deadline")
+    __slots__ = ("_is_strict", "_rate", "_timeout", "deadline")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self._timeout = limits.smtpd_timeout
+        self._is_strict = limits.smtpd_per_request_deadline
+        self._rate = limits.smtpd_min_data_rate
         self.deadline = 0.0
 
     def answered(self, now: float) -> None:
         """A command is done with, or the session begins: the next one may take its time."""
-        self.deadline = now + self._limits.smtpd_timeout
+        self.deadline = now + self._timeout
 
     def heard(self, now: float) -> None:
         """Something came, whatever it is."""
-        if not self._limits.smtpd_per_request_deadline:
-            self.answered(now)
+        if not self._is_strict:
+            self.deadline = now + self._timeout
 
     def took(self, octets: int, now: float) -> None:
         """A piece of a message came."""
-        earned = octets / self._limits.smtpd_min_data_rate
-        self.deadline = min(self.deadline + earned, now + self._limits.smtpd_timeout)
+        self.deadline = min(self.deadline + octets / self._rate, now + self._timeout)

@@ -125,16 +125,21 @@ class Session(asyncio.Protocol):
             self._take_header(data)
             return
         self._smtp.receive_data(data)
-        if self._busy or self._choked:
-            self._unread = True
-            if self._reading and self._smtp.buffered > READ_AHEAD and self._transport is not None:
-                self._reading = False
-                self._transport.pause_reading()
-            if self._choked:
-                return  # whoever only talks and never listens is not waited for
+        if self._choked:
+            self._read_ahead()
+            return  # whoever only talks and never listens is not waited for
         self._patience.heard(self._loop.time())
-        if not self._busy:
+        if self._busy:
+            self._read_ahead()
+        else:
             self._start(self._serve())
+
+    def _read_ahead(self) -> None:
+        """Bytes wait until what came before them is answered; no more than enough."""
+        self._unread = True
+        if self._reading and self._smtp.buffered > READ_AHEAD and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
 
     def eof_received(self) -> bool:
         """The client will say no more; True: what it said is still to be answered."""
@@ -257,11 +262,9 @@ class Session(asyncio.Protocol):
                 dialogue.take(event.data)
                 self._patience.took(len(event.data), self._loop.time())
                 continue
-            dialogue.bad_pipelining = smtp.improper_pipelining
             if dialogue.is_slowed:
                 self._flush()  # those that are due do not wait for the slow one
-            command = smtp.command
-            self._say(await dialogue.answer(event), command)
+            self._say(await dialogue.answer(event), smtp.command)
             if (
                 type(event) is StartTls
                 and smtp.is_encrypted
@@ -335,8 +338,10 @@ class Session(asyncio.Protocol):
             return
         if self._hung_up:
             return
-        self._read_on()
-        self._go_on()
+        if not self._reading:
+            self._read_on()
+        if self._unread or self._draining or self._choked or self._half_closed:
+            self._go_on()
 
     def _go_on(self) -> None:
         """Nothing is being worked on: what comes next."""
@@ -395,12 +400,14 @@ class Session(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write the replies gathered; the last one may end the connection."""
-        said, self._out = self._out, []
-        if self._transport is None or self._hung_up:
+        transport, said = self._transport, self._out
+        if transport is None or self._hung_up:
+            said.clear()
             return
         if said:
             if data := b"".join(said):
-                self._transport.write(data)
+                transport.write(data)
+            said.clear()
             self._patience.answered(self._loop.time())
         if self._smtp.closed:
             self._hang_up()

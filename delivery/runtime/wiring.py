@@ -51,6 +51,8 @@ from delivery.spool.records import SpoolLimits
 from delivery.spool.store import Spool
 
 POLL_S = 1.0
+# objects before the collector looks for cycles: mail makes none, but many objects at a time
+CYCLES = 10_000
 SESSION_GRACE_S = 5.0
 DELIVERY_GRACE_S = 5.0
 
@@ -82,6 +84,7 @@ class Engine:
             self._listen_to_signals()
             gc.collect()
             gc.freeze()  # what start made stays: the collector need not look at it again
+            gc.set_threshold(CYCLES)
             log.event("engine", state="ready", pid=os.getpid(), generation=self._generations.number)
             ready()
             await self._follow()
