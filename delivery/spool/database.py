@@ -82,6 +82,8 @@ def open_database(path: Path, *, max_bytes: int = 0) -> sqlite3.Connection:
         if mode != "wal":
             raise sqlite3.DatabaseError(f"journal mode is {mode}: WAL is needed")
         connection.execute("PRAGMA synchronous = FULL")
+        # pages that nothing is left on are not overwritten first, as some builds would
+        connection.execute("PRAGMA secure_delete = FAST")
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA cache_size = -32768")
         if max_bytes:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from delivery.spool.database import BOUND_BYTES, FILE_NAME, ROWS, insert_content, open_database
+from delivery.spool.database import (
+    BOUND_BYTES,
+    FILE_NAME,
+    PAGE_BYTES,
+    ROWS,
+    delete,
+    insert_content,
+    open_database,
+)
 
 SIZES = [10] * (2 * ROWS) + [BOUND_BYTES // 3] * 10 + [3 * BOUND_BYTES, 0, 5, BOUND_BYTES]
 
@@ -25,3 +33,13 @@ def test_few_octets_of_content_are_bound_to_a_statement(tmp_path: Path) -> None:
     for text in inserts:
         bound, count = text.count("ee"), text.count("x'68'")
         assert bound <= BOUND_BYTES or count == 1
+
+
+def test_a_deletion_writes_little(tmp_path: Path) -> None:
+    connection = open_database(tmp_path / FILE_NAME)
+    insert_content(connection, [(1, b"h", b"x" * 40 * PAGE_BYTES)])
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    delete(connection, [1])
+    pages = connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
+    connection.close()
+    assert 0 < pages < 5
