@@ -3,7 +3,7 @@
 SUMMARY      submit(Operation) from the event loop; its future is done after the commit it is part
              of
 RULES        while one batch is being synced the next one collects; no timer: an idle shard commits
-             a message at once, a busy one makes its batches larger by itself
+             a message at once, a busy one makes its batches larger by itself (batches.py)
              order in a batch: content directory fsynced, rows inserted, finished messages deleted,
              other actions in the order given, COMMIT (the write-ahead log is fsynced), futures
              done, content files of deleted messages removed
@@ -25,13 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from delivery.batches import Batches
 from delivery.errors import DeliveryError, OurError
 from delivery.spool import database
 from delivery.spool.content import ContentFiles, storage_failure
 from delivery.spool.rowform import RecipientRow
 
 RETRY_S = 1.0
-BATCH_LIMIT = 1000
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Operation:
     must: bool = False
 
 
-_STOP = object()
+_Batch = list[Operation]
 
 
 class Committer:
@@ -84,8 +84,9 @@ class Committer:
         self._files = files
         self._loop = loop
         self._on_trouble = on_trouble  # called in the event loop
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._kept: list[Operation] = []
+        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
+        self._batches = Batches[Operation](loop, self._inbox.put)
+        self._kept: _Batch = []
         self._thread = threading.Thread(target=self._run, name="spool-committer", daemon=True)
         self._failure: BaseException | None = None
         self._stopped = False
@@ -98,13 +99,14 @@ class Committer:
         """Hand over an operation; its future tells the rest."""
         if self._stopped or self._failure is not None:
             raise OurError("the spool is closed") from self._failure
-        self._inbox.put(operation)
+        self._batches.add(operation)
 
     async def stop(self) -> None:
         """Commit what was submitted, then end the thread."""
         if not self._stopped:
             self._stopped = True
-            self._inbox.put(_STOP)
+            self._inbox.put(self._batches.rest())
+            self._inbox.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
@@ -114,27 +116,23 @@ class Committer:
                 batch, running = self._collect()
                 if batch:
                     self._commit(batch)
+                self._post(self._batches.ready)
         except BaseException as error:
             self._failure = error
             raise
         finally:
-            self._abort_rest()
+            self._post(self._abort_rest)
 
-    def _collect(self) -> tuple[list[Operation], bool]:
-        """All that waits, blocking while there is nothing."""
-        batch, self._kept = self._kept, []
+    def _collect(self) -> tuple[_Batch, bool]:
+        """What is kept and the next batch, blocking while there is nothing."""
+        kept, self._kept = self._kept, []
         try:
-            item = self._inbox.get(timeout=RETRY_S if batch else None)
-            while item is not _STOP:
-                batch.append(item)
-                if len(batch) >= BATCH_LIMIT:
-                    break
-                item = self._inbox.get_nowait()
+            batch = self._inbox.get(timeout=RETRY_S if kept else None)
         except queue.Empty:
-            return batch, True
-        return batch, item is not _STOP
+            return kept, True
+        return (kept, False) if batch is None else (kept + batch, True)
 
-    def _commit(self, batch: list[Operation]) -> None:
+    def _commit(self, batch: _Batch) -> None:
         try:
             results, unlink = self._transaction(batch)
         except Exception as error:  # noqa: BLE001 - goes to whoever waits for the operation
@@ -153,7 +151,7 @@ class Committer:
                 # harmless: the next start removes files that no row names
                 self._post(self._on_trouble, f"cannot remove content file {name}: {error}")
 
-    def _transaction(self, batch: list[Operation]) -> tuple[list[Any], list[str]]:
+    def _transaction(self, batch: _Batch) -> tuple[list[Any], list[str]]:
         entries = [entry for operation in batch for entry in operation.entries]
         self._sync_files(entries)
         connection = self._connection
@@ -209,23 +207,18 @@ class Committer:
             self._post(_set_exception, operation.future, storage_failure(error))
             self._post(self._on_trouble, f"queue database: {error}")
 
-    def _succeed(self, batch: list[Operation], results: list[Any]) -> None:
+    def _succeed(self, batch: _Batch, results: list[Any]) -> None:
         for operation, result in zip(batch, results, strict=True):
             if not operation.future.done():  # its task may have been cancelled meanwhile
                 operation.future.set_result(result)
 
     def _abort_rest(self) -> None:
-        """Nobody may wait for ever: fail what is left when the thread ends."""
-        left, self._kept = self._kept, []
-        while True:
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                break
-            if item is not _STOP:
-                left.append(item)
+        """Nobody may wait for ever: fail what is left when the thread has ended."""
+        left = [*self._kept, *self._batches.rest()]
+        while not self._inbox.empty():
+            left += self._inbox.get_nowait() or []
         for operation in left:
-            self._post(_set_exception, operation.future, OurError("the spool was closed"))
+            _set_exception(operation.future, OurError("the spool was closed"))
 
     def _post(self, call: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():

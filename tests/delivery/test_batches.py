@@ -1,0 +1,80 @@
+"""Lists that collect while one is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from delivery.batches import ENOUGH, Batches
+
+
+def run(
+    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]], most: int = 1000
+) -> None:
+    """Tell the story of one Batches; what it takes is in the list."""
+
+    async def told() -> None:
+        taken: list[list[int]] = []
+        await story(Batches(asyncio.get_running_loop(), taken.append, most=most), taken)
+
+    asyncio.run(told())
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_what_comes_in_one_turn_goes_together() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1)
+        batches.add(2)
+        assert taken == []
+        await turns()
+        assert taken == [[1, 2]]
+
+    run(story)
+
+
+def test_the_next_list_collects_until_the_one_before_has_ended() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1)
+        await turns()
+        batches.add(2)
+        await turns()
+        batches.add(3)
+        await turns()
+        assert taken == [[1]]
+        batches.ready()
+        await turns()
+        assert taken == [[1], [2, 3]]
+
+    run(story)
+
+
+def test_turns_that_bring_more_are_waited_for_until_there_is_enough() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(ENOUGH + 5):
+            batches.add(number)
+            await asyncio.sleep(0)
+        assert len(taken) == 1
+        assert taken[0] == list(range(ENOUGH))
+
+    run(story)
+
+
+def test_a_list_has_a_largest_size_and_nothing_is_left_behind() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(5):
+            batches.add(number)
+        for _ in range(3):
+            await turns()
+            batches.ready()
+        await turns()
+        assert taken == [[0, 1], [2, 3], [4]]
+        batches.add(5)
+        assert batches.rest() == [5]
+        await turns()
+        assert len(taken) == 3
+
+    run(story, most=2)
