@@ -2,7 +2,8 @@
 
 records: (name, type) -> texts as in a zone file. A name with any record, or with names below it,
 exists; others are NXDOMAIN. behaviour: name -> "servfail", "refused", "hang", "garbage",
-"other-question", "other-id", "truncated" (over UDP; TCP has the whole answer).
+"other-question", "other-id", "truncated" (over UDP; TCP has the whole answer), "wait" (until
+`gate` is set).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import dns.rdatatype
 import dns.rrset
 
 TTL = 300
+WAIT_S = 60.0
 
 
 class DnsServer:
@@ -30,6 +32,7 @@ class DnsServer:
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.behaviour: dict[str, str] = {}
+        self.gate = threading.Event()
         self.asked: list[tuple[str, str]] = []
         self.ttl = TTL
         outer = self
@@ -104,7 +107,9 @@ class DnsServer:
                 self._fill(response, "other.example", kind)
             case "truncated" if over_udp:
                 response.flags |= dns.flags.TC
-            case _:
+            case behaviour:
+                if behaviour == "wait":
+                    self.gate.wait(WAIT_S)
                 self._fill(response, name, kind)
         return response.to_wire()
 
