@@ -305,9 +305,13 @@ class Bulk:
     # -- writing ------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        """Removals, then changes, then additions."""
+        """Removals, then changes, then additions.
+
+        By the ids of rows that were found in the view: to ask once more whether they belong to it
+        would be a join, which takes minutes where the planner believes the table to be empty.
+        """
         for some in _chunks(sorted(self.removed)):
-            self.model._default_manager.filter(pk__in=some).delete()
+            self.model._base_manager.filter(pk__in=some).delete()
         self._write_edited()
         rows = [each.row for each in self.created.values()]
         self.model._default_manager.bulk_create(rows, batch_size=CHUNK)
@@ -325,7 +329,7 @@ class Bulk:
             elif changed:
                 together.setdefault(frozenset(changed), []).append(edited.row)
         for columns, rows in together.items():
-            self.model._default_manager.bulk_update(rows, sorted(columns), batch_size=CHUNK)
+            self.model._base_manager.bulk_update(rows, sorted(columns), batch_size=CHUNK)
 
     def _summary(self) -> dict[str, Any]:
         done = [each.did for each in self.operations]
