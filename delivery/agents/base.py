@@ -11,7 +11,7 @@ CONTRACT     two phases. (1) deliver() returns SENT for a recipient only after t
              the recipients. Their Outcome says SENT
 ERRORS       what goes wrong is an Outcome: unknown means DEFERRED. Cancellation passes through;
              recipients without an Outcome are then tried again
-MEMORY       content is read in pieces through read_content(), never whole
+MEMORY       content is read through read_content(), a file in pieces, never whole
 SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
 """
 
@@ -112,16 +112,17 @@ def settle(
 
 
 def pieces(content: Content) -> Generator[bytes, None, None]:
-    """Our own header lines, then the message, in pieces of at most 64 KiB; for threads.
+    """Our own header lines, then the message; for threads.
 
-    Raises OSError when the content file cannot be read or ends early.
+    What is in memory comes at once, a file in pieces of at most 64 KiB. Raises OSError when the
+    content file cannot be read or ends early.
     """
+    if not content.path:
+        if text := content.headers + content.data:
+            yield text
+        return
     if content.headers:
         yield content.headers
-    if not content.path:
-        for start in range(0, len(content.data), PIECE_BYTES):
-            yield content.data[start : start + PIECE_BYTES]
-        return
     with open(content.path, "rb") as file:
         left = content.size
         while left:

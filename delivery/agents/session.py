@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from delivery import log
 from delivery.agents.attempt import Attempt
-from delivery.agents.base import PIECE_BYTES
 from delivery.agents.connection import Connection, TimedOut
 from delivery.agents.credentials import Account, LoginSettings
 from delivery.agents.hosts import Host
@@ -45,6 +44,7 @@ from tables.reading.matchlist import MatchList
 
 BAD_TLS = "client TLS configuration problem"
 RESPONSES = 5  # of one login
+HELD_BYTES = 128 * 1024  # of content, until it is sent
 
 
 class SiteFailed(DeliveryError):
@@ -259,7 +259,7 @@ class Session:
                         client.send_content(piece)
                     else:
                         client.end_content()
-                    if not piece or client.unsent >= PIECE_BYTES:  # a short one goes with the end
+                    if not piece or client.unsent >= HELD_BYTES:  # a short one goes with the end
                         await self.connection.flush()
 
     async def _tell_origin(self) -> None:

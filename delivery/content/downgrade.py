@@ -161,23 +161,19 @@ class LongLines:
         if self._cr:
             data = data[:-1]
         out: list[bytes] = []
-        place = 0
-        while place < len(data):
-            room = self._limit - self._column
+        begin = place = 0  # what has not gone out, what was not looked at
+        room = self._limit - self._column
+        while True:
             # as far as whole lines fit: the last line end within reach
-            end = data.rfind(b"\n", place, place + room + 2) + 1
-            if end:
-                out.append(data[place:end])
-                place, self._column = end, 0
-                continue
+            while end := data.rfind(b"\n", place, place + room + 2) + 1:
+                place, room = end, self._limit
             if len(data) - place <= room:
-                out.append(data[place:])
-                self._column += len(data) - place
                 break
-            out += (data[place : place + room], b"\r\n ")
             place += room
-            self._column = 1
-        return b"".join(out)
+            out += (data[begin:place], b"\r\n ")
+            begin, room = place, self._limit - 1
+        self._column = self._limit - room + len(data) - place
+        return b"".join((*out, data[begin:])) if out else data
 
     def finish(self) -> bytes:
         """After the last piece."""

@@ -133,11 +133,11 @@ class ContentDecoder:
 class ContentEncoder:
     """The other direction: doubles the leading dots and never lets a bare CR or LF out."""
 
-    __slots__ = ("_cleaner", "_last")
+    __slots__ = ("_at_line_start", "_cleaner")
 
     def __init__(self) -> None:
         self._cleaner = ContentDecoder(dots=False)
-        self._last = CRLF  # the last two octets sent: is this the beginning of a line?
+        self._at_line_start = True
 
     def feed(self, data: bytes) -> bytes:
         """The octets to send for this piece."""
@@ -149,8 +149,10 @@ class ContentEncoder:
         return self._stuff(self._cleaner.finish()) + b".\r\n"
 
     def _stuff(self, content: bytes) -> bytes:
+        """A line end is never cut: the decoder holds a CR back until it knows what follows."""
         if not content:
             return b""
-        before, self._last = self._last, (self._last + content[-2:])[-2:]
-        # Three octets make the pattern, two come from before: a leading dot is seen in any cut.
-        return (before + content).replace(b"\r\n.", b"\r\n..")[len(before) :]
+        if self._at_line_start and content.startswith(b"."):
+            content = b"." + content
+        self._at_line_start = content.endswith(b"\n")
+        return content.replace(b"\r\n.", b"\r\n..")
