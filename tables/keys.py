@@ -32,13 +32,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tables.addresses import Address, quote_local, split_extension
 from tables.domains import is_address_literal, is_plain_host, to_ascii
+from tables.frozen import dataclass
 
 
-class Key(NamedTuple):  # a tuple, because several are made for every recipient
+@dataclass(frozen=True, slots=True)
+class Key:
     """One key. `extension` is what was cut off the user name for it, with its delimiter."""
 
     text: str

@@ -57,7 +57,10 @@ _UNLISTED = {
 _DEFERRED = Step("defer_if_permit")
 _BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax", blame=Blame.PROTOCOL)
 _BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax", blame=Blame.PROTOCOL)
-_LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+_PARAMETERS = {
+    stage: f"smtpd_{stage}_restrictions"
+    for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+}
 _DELAYED = frozenset({Stage.CONNECT, Stage.HELO, Stage.EHLO})  # postconf(5) smtpd_delay_reject
 
 
@@ -72,7 +75,7 @@ class Policy:
         self.partners = _partners(self.settings, tables, addresses)
         compiler = Compiler(self.settings, parameters, tables)
         self.walker = Walker(compiler, soft_bounce=self.settings.soft_bounce)
-        self.lists = {stage: compiler.compile(f"smtpd_{stage}_restrictions") for stage in _LISTS}
+        self.lists = {stage: compiler.compile(name) for stage, name in _PARAMETERS.items()}
         self.asked = frozenset(Stage) - self._idle()
 
     def _idle(self) -> frozenset[Stage]:
@@ -196,10 +199,10 @@ class Checks:
     # stages
 
     async def _client(self, case: Case) -> None:
-        subject = Subject(case.facts.client_text, CLIENT)
         case.maybe_permit = None
+        name = case.facts.client_text
         try:
-            await self._list(case, "client", subject, "check_client_access")
+            await self._list(case, "client", name, CLIENT, "check_client_access")
         finally:
             self._client_maybe = case.maybe_permit
 
@@ -208,8 +211,7 @@ class Checks:
             return
         case.maybe_permit = self._client_maybe
         try:
-            subject = Subject(case.facts.helo, HELO)
-            await self._list(case, "helo", subject, "check_helo_access")
+            await self._list(case, "helo", case.facts.helo, HELO, "check_helo_access")
         finally:
             self._helo_maybe = case.maybe_permit
 
@@ -219,9 +221,8 @@ class Checks:
             return
         case.maybe_permit = self._client_maybe or self._helo_maybe
         case.sender_checked = False
-        subject = Subject(sender.internal, SENDER)
         try:
-            await self._list(case, "sender", subject, "check_sender_access")
+            await self._list(case, "sender", sender.internal, SENDER, "check_sender_access")
         finally:
             self._sender_maybe = case.maybe_permit
         if self.policy.settings.smtpd_reject_unlisted_sender and not case.sender_checked:
@@ -230,33 +231,33 @@ class Checks:
     async def _recipient(self, case: Case) -> None:
         settings, recipient = self.policy.settings, case.facts.recipient
         # RFC 5321 4.5.1: a bare "postmaster" is always taken
-        if recipient is None or recipient.internal.lower() == "postmaster":
+        if recipient is None or (name := recipient.internal).lower() == "postmaster":
             return
         if settings.smtpd_delay_reject:
             await self._client(case)
             await self._helo(case)
             await self._sender(case)
         case.maybe_permit, case.maybe_reject = self._sender_maybe, None
-        subject = Subject(recipient.internal, RECIPIENT)
         order = ("relay", "recipient")
         if not settings.smtpd_relay_before_recipient_restrictions:
             order = ("recipient", "relay")
-        for name in order:  # one defer_if_reject for both
-            await self._list(case, name, subject, "check_recipient_access", fresh=False)
+        for stage in order:  # one defer_if_reject for both
+            access = "check_recipient_access"
+            await self._list(case, stage, name, RECIPIENT, access, fresh=False)
         self._force_deferral(case)
         if settings.smtpd_reject_unlisted_recipient and not case.recipient_checked:
             self._check_listed(case, RECIPIENT)
 
     async def _data(self, case: Case) -> None:
-        await self._whole_message(case, "data", Subject("DATA", DATA))
+        await self._whole_message(case, "data", "DATA", DATA)
 
     async def _end_of_data(self, case: Case) -> None:
-        await self._whole_message(case, "end_of_data", Subject("END-OF-MESSAGE", END_OF_DATA))
+        await self._whole_message(case, "end_of_data", "END-OF-MESSAGE", END_OF_DATA)
 
-    async def _whole_message(self, case: Case, name: str, subject: Subject) -> None:
+    async def _whole_message(self, case: Case, stage: str, name: str, kind: str) -> None:
         if case.facts.recipient_count > 1:  # postconf(5) smtpd_data_restrictions: no one recipient
             case.facts = replace(case.facts, recipient=None)
-        await self._list(case, name, subject, "")
+        await self._list(case, stage, name, kind, "")
         self._force_deferral(case)
 
     async def _etrn(self, case: Case) -> None:
@@ -264,8 +265,7 @@ class Checks:
             await self._client(case)
             await self._helo(case)
         case.maybe_permit = self._client_maybe or self._helo_maybe
-        subject = Subject(case.facts.etrn_domain, ETRN)
-        await self._list(case, "etrn", subject, "check_etrn_access")
+        await self._list(case, "etrn", case.facts.etrn_domain, ETRN, "check_etrn_access")
         self._force_deferral(case)
 
     # parts of stages
@@ -283,16 +283,16 @@ class Checks:
         return bad if resolved.is_bad else GO_ON
 
     async def _list(
-        self, case: Case, stage: str, subject: Subject, default_access: str, *, fresh: bool = True
+        self, case: Case, stage: str, name: str, kind: str, access: str, *, fresh: bool = True
     ) -> None:
-        """Walk one list; `default_access` is what a bare type:name means in it."""
-        case.list_name = f"smtpd_{stage}_restrictions"
-        case.subject = subject
-        case.default_access = default_access
-        case.depth, case.warning = 0, False
+        """Walk one list about `name`; `access` is what a bare type:name means in it."""
+        case.list_name = _PARAMETERS[stage]
         if fresh:
             case.maybe_reject = None
         if steps := self.policy.lists[stage]:
+            case.subject = Subject(name, kind)
+            case.default_access = access
+            case.depth, case.warning = 0, False
             await self.policy.walker.walk(case, steps)
 
     def _force_deferral(self, case: Case) -> None:

@@ -13,10 +13,9 @@ SOURCE       Postfix smtpd_check(3), smtpd_dsn_fix(3), dsn_util(3); RFC 3463, ac
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import Enum
 
-from tables.frozen import dataclass
+from tables.frozen import dataclass, replace
 
 REPLY_LIMIT = 510  # characters of one reply line; RFC 5321 4.5.3.1.5
 

@@ -69,32 +69,26 @@ class Walker:
             softened = step.warn and not case.warning
             if softened:
                 case.warning = True
-            permitted = await self._take(case, step)
+            if step.function is None:
+                permitted = await self.walk(case, self._compiler.classes[step.name])
+                self._trace(case, step, "permit" if permitted else "dunno")
+            else:
+                try:
+                    answer = step.function(case, step.given)
+                    if answer is not DUNNO and not isinstance(answer, _ANSWERS):
+                        answer = await answer
+                except (Abort, TableUnavailable) as error:
+                    answer = _failure(case, error)
+                if isinstance(answer, Follow):
+                    permitted = await self._follow(case, step, answer)
+                elif answer is not DUNNO or case.trace is not None:
+                    permitted = self.settle(case, step, answer)
             if softened:
                 case.warning = False
             if permitted or (case.maybe_permit is not None and case.maybe_reject is not None):
                 break
         case.depth -= 1
         return permitted
-
-    async def _take(self, case: Case, step: Step) -> bool:
-        """One step; True when it permits."""
-        if step.function is None:
-            permitted = await self.walk(case, self._compiler.classes[step.name])
-            self._trace(case, step, "permit" if permitted else "dunno")
-            return permitted
-        try:
-            answer = step.function(case, step.given)
-            if not isinstance(answer, _ANSWERS):  # most never wait
-                answer = await answer
-        except Abort as abort:
-            answer = abort.verdict
-        except TableUnavailable as error:
-            case.notes.append(Note("warning", str(error)))
-            answer = lookup_failure(case.subject.name)
-        if isinstance(answer, Follow):
-            return await self._follow(case, step, answer)
-        return self.settle(case, step, answer)
 
     async def _follow(self, case: Case, step: Step, answer: Follow) -> bool:
         """Walk the list that an access table answered with, about the check's own subject."""
@@ -154,6 +148,14 @@ class Walker:
     def _trace(self, case: Case, step: Step, outcome: str) -> None:
         if case.trace is not None:
             case.trace.restriction(case.list_name, step.name, step.argument, outcome)
+
+
+def _failure(case: Case, error: Abort | TableUnavailable) -> Verdict:
+    """The verdict in place of an answer."""
+    if isinstance(error, Abort):
+        return error.verdict
+    case.notes.append(Note("warning", str(error)))
+    return lookup_failure(case.subject.name)
 
 
 def _outcome(verdict: Verdict) -> str:

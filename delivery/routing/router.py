@@ -14,7 +14,6 @@ SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8),
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from delivery.routing.bcc import Copies
@@ -29,7 +28,7 @@ from delivery.routing.rewrite import Rewriter
 from delivery.routing.settings import RoutingSettings
 from delivery.values import AddressClass, Recipient, default_orcpt
 from tables.addresses import Address
-from tables.frozen import dataclass
+from tables.frozen import dataclass, replace
 from tables.parameters import Parameters
 from tables.reading.lookup import LookupKey, Maps, Trace
 
@@ -71,9 +70,9 @@ class _Queue:
                 continue
             if self._limit <= 0 or len(self._seen) < self._limit:
                 self._seen.add(key)
-            self.recipients.append(
-                recipient if address is recipient.address else replace(recipient, address=address)
-            )
+            if address is not recipient.address:
+                recipient = replace(recipient, address=address)
+            self.recipients.append(recipient)
 
 
 class Router:
@@ -98,7 +97,7 @@ class Router:
             settings.sender_dependent_relayhost_maps.strip()
             or settings.sender_dependent_default_transport_maps.strip()
         )
-        self._known: dict[tuple[Address, Address | None], Resolution] = {}
+        self._known: dict[tuple[str, str, Address | None], Resolution] = {}
 
     def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
         """The envelope sender after rewriting and, with `maps`, canonical maps and masquerading."""
@@ -173,7 +172,7 @@ class Router:
         """Class, transport and next hop of an address."""
         if trace is not None:
             return self._resolver.resolve(address, sender, trace)
-        key = (address, sender if self._by_sender else None)
+        key = (address.local, address.domain, sender if self._by_sender else None)
         known = self._known.get(key)
         if known is None:
             known = self._resolver.resolve(address, sender)

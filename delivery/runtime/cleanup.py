@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from delivery import log, trace
 from delivery.content.cleaner import Cleaned
@@ -42,6 +41,7 @@ from delivery.spool.store import Spool
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError, TableError, TableUnavailable
+from tables.frozen import replace
 
 FLUSH_S = 10.0  # between two scans of the queue for one site
 NAMED = 100  # recipients of one message that the journal names

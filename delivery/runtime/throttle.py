@@ -19,6 +19,14 @@ from delivery.values import Client
 from tables.errors import TableError
 from tables.reading.matchlist import MatchList
 
+_LIMITS = {
+    Rate.CONNECTION: "smtpd_client_connection_rate_limit",
+    Rate.MESSAGE: "smtpd_client_message_rate_limit",
+    Rate.RECIPIENT: "smtpd_client_recipient_rate_limit",
+    Rate.HANDSHAKE: "smtpd_client_new_tls_session_rate_limit",
+    Rate.LOGIN: "smtpd_client_auth_rate_limit",
+}
+
 
 class Throttle:
     """One client at one service."""
@@ -27,16 +35,7 @@ class Throttle:
         self._rates = rates
         self._client = client
         self._service = rules.service.name
-        self._unit = rules.settings.anvil_rate_time_unit
-        settings = rules.settings
-        self._connections = settings.smtpd_client_connection_count_limit
-        self._limits = {
-            Rate.CONNECTION: settings.smtpd_client_connection_rate_limit,
-            Rate.MESSAGE: settings.smtpd_client_message_rate_limit,
-            Rate.RECIPIENT: settings.smtpd_client_recipient_rate_limit,
-            Rate.HANDSHAKE: settings.smtpd_client_new_tls_session_rate_limit,
-            Rate.LOGIN: settings.smtpd_client_auth_rate_limit,
-        }
+        self._settings = rules.settings
         self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
         self._is_connected = False
 
@@ -45,9 +44,11 @@ class Throttle:
         if self._is_free:
             return False
         self._is_connected = True
-        now, lately = self._rates.connect(self._service, self._client.address, self._unit)
-        limit = self._limits[Rate.CONNECTION]
-        return 0 < self._connections < now or 0 < limit < lately
+        settings = self._settings
+        unit = settings.anvil_rate_time_unit
+        now, lately = self._rates.connect(self._service, self._client.address, unit)
+        limit = self._limit(Rate.CONNECTION)
+        return 0 < settings.smtpd_client_connection_count_limit < now or 0 < limit < lately
 
     def disconnect(self) -> None:
         """It is gone."""
@@ -57,17 +58,23 @@ class Throttle:
 
     def is_over(self, rate: Rate) -> bool:
         """It asks for one more; True when that is one too many."""
-        limit = self._limits[rate]
+        limit = self._limit(rate)
         if self._is_free or limit <= 0:
             return False
-        return self._rates.count(rate, self._service, self._client.address, self._unit) > limit
+        unit = self._settings.anvil_rate_time_unit
+        return self._rates.count(rate, self._service, self._client.address, unit) > limit
 
     def was_over(self, rate: Rate) -> bool:
         """True when it has asked for too much already: not even worth trying."""
-        limit = self._limits[rate]
+        limit = self._limit(rate)
         if self._is_free or limit <= 0:
             return False
-        return self._rates.lately(rate, self._service, self._client.address, self._unit) > limit
+        unit = self._settings.anvil_rate_time_unit
+        return self._rates.lately(rate, self._service, self._client.address, unit) > limit
+
+    def _limit(self, rate: Rate) -> int:
+        limit: int = getattr(self._settings, _LIMITS[rate])
+        return limit
 
 
 def holds(hosts: MatchList, client: Client) -> bool:

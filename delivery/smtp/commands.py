@@ -139,10 +139,10 @@ def _given(path: str) -> str:
 
 def _mail(text: str, context: Context) -> Mail:
     path, options = _path_and_options(text, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
+    if not options:
+        return Mail(_address(path, context.settings, False, replies.BAD_SENDER), _given(path))
     smtputf8 = "SMTPUTF8" in context.offered and any(o.upper() == "SMTPUTF8" for o in options)
     address = _address(path, context.settings, smtputf8, replies.BAD_SENDER)
-    if not options:
-        return Mail(address, _given(path))
     size: int | None = None
     body = ret = ""
     envid: str | None = None

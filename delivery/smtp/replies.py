@@ -42,10 +42,6 @@ class Reply:
     closes: bool = field(init=False, repr=False, compare=False)  # the connection ends after it
 
     def __post_init__(self) -> None:
-        if not 200 <= self.code <= 599:
-            raise OurError(f"reply code {self.code}")
-        if self.enhanced and not _ENHANCED.match(self.enhanced):
-            raise OurError(f"enhanced status code {self.enhanced!r}")
         object.__setattr__(self, "wire", _encode(self.code, self.enhanced, self.lines))
         object.__setattr__(self, "is_positive", self.code < 400)
         object.__setattr__(self, "closes", self.code in _CLOSING)
@@ -65,15 +61,24 @@ class Mistake(Exception):
         self.reply = reply
 
 
+@lru_cache(maxsize=512)
+def _prefix(code: int, enhanced: str) -> str:
+    """What stands before the text of the last line."""
+    if not 200 <= code <= 599:
+        raise OurError(f"reply code {code}")
+    if enhanced and not _ENHANCED.match(enhanced):
+        raise OurError(f"enhanced status code {enhanced!r}")
+    return f"{code} {enhanced} " if enhanced else f"{code} "
+
+
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
-    prefix = f" {enhanced} " if enhanced else " "
-    limit = CHALLENGE_LIMIT if code == 334 else LINE_LIMIT
-    room = limit - 2 - 3 - len(prefix)
+    prefix = _prefix(code, enhanced)
+    room = (CHALLENGE_LIMIT if code == 334 else LINE_LIMIT) - 2 - len(prefix)
     if len(lines) == 1 and len(lines[0]) <= room:  # nearly always
-        return f"{code}{prefix}{_UNSAFE.sub('?', lines[0])}\r\n".encode("ascii")
+        return f"{prefix}{_UNSAFE.sub('?', lines[0])}\r\n".encode("ascii")
     parts = [part for line in lines or ("",) for part in _split(_UNSAFE.sub("?", line), room)]
-    head = [f"{code}-{prefix[1:]}{part}\r\n" for part in parts[:-1]]
-    return "".join([*head, f"{code}{prefix}{parts[-1]}\r\n"]).encode("ascii")
+    head = [f"{code}-{prefix[4:]}{part}\r\n" for part in parts[:-1]]
+    return "".join([*head, f"{prefix}{parts[-1]}\r\n"]).encode("ascii")
 
 
 def _split(text: str, room: int) -> Iterable[str]:

@@ -50,6 +50,7 @@ from delivery.values import Content, Envelope, Outcome, Status
 
 CONTENT_DIRECTORY = "content"
 FSYNC_THREADS = 4
+ROOM_S = 0.1  # so long the disk is taken to have the room that it had
 L = TypeVar("L", bound=Lease | None)
 
 
@@ -89,6 +90,8 @@ class Spool:
         self._room = Room(limits.recipients, limits.recipient_minimum)  # of fresh and leased ones
         self._has_passed_by = False
         self._loose: set[str] = set()  # content files written, not yet entered
+        self._left = 0  # octets that the disk had for us
+        self._looked = -ROOM_S  # when
 
     @classmethod
     def open(
@@ -173,8 +176,11 @@ class Spool:
         """
         if not self.limits.free_bytes:
             return
-        state = os.statvfs(self.directory)
-        if state.f_bavail * state.f_frsize < self.limits.free_bytes + size:
+        now = time.monotonic()
+        if now - self._looked >= ROOM_S:
+            state = os.statvfs(self.directory)
+            self._left, self._looked = state.f_bavail * state.f_frsize, now
+        if self._left < self.limits.free_bytes + size:
             raise SmtpFailure(452, "4.3.1", "Insufficient system storage", cause="queue_minfree")
 
     def forget(self, content: Content) -> None:
