@@ -1,6 +1,6 @@
 """intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
 
-SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); is_empty
+SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); waits: octets do
              take_line() -> octets without line end; .bare: LF alone ended it; .cut: it was too long
 RULES        how the octets were cut on their way does not matter: the lines are the same
 LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
@@ -16,54 +16,49 @@ class Intake:
     Nothing waits when the buffer is empty: what was read to its end is dropped at once.
     """
 
-    __slots__ = ("_at", "_beginning", "_buffer", "bare", "cut", "line_limit")
+    __slots__ = ("_at", "_beginning", "bare", "cut", "line_limit", "waits")
 
     def __init__(self, line_limit: int) -> None:
         self.line_limit = line_limit
         self.bare = False  # the last line was ended by LF alone
         self.cut = False  # it was too long: this was its beginning
-        self._buffer = b""
+        self.waits = b""  # what is left of it begins at _at
         self._at = 0
         self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
 
     def __len__(self) -> int:
-        return len(self._buffer) - self._at
-
-    @property
-    def is_empty(self) -> bool:
-        """True when nothing waits."""
-        return not self._buffer
+        return len(self.waits) - self._at
 
     def put(self, data: bytes) -> None:
         """Octets from the peer."""
-        self._buffer = self._buffer[self._at :] + data if self._buffer else data
+        self.waits = self.waits[self._at :] + data if self.waits else data
         self._at = 0
 
     def put_back(self, rest: bytes) -> None:
         """What take() gave too much; only right after it."""
-        self._buffer, self._at = rest + self._buffer[self._at :], 0
+        self.waits, self._at = rest + self.waits[self._at :], 0
 
     def clear(self) -> None:
         """Forget everything."""
-        self._buffer, self._at, self._beginning = b"", 0, None
+        self.waits, self._at, self._beginning = b"", 0, None
 
     def take_all(self) -> bytes:
         """Everything there is."""
-        data = self._buffer[self._at :] if self._at else self._buffer
-        self._buffer, self._at = b"", 0
+        data = self.waits[self._at :] if self._at else self.waits
+        self.waits, self._at = b"", 0
         return data
 
     def take(self, count: int) -> bytes:
         """At most `count` octets."""
-        if count >= len(self._buffer) - self._at:
+        if count >= len(self.waits) - self._at:
             return self.take_all()
-        data = self._buffer[self._at : self._at + count]
+        data = self.waits[self._at : self._at + count]
         self._at += count
         return data
 
     def take_line(self) -> bytes | None:
         """The next line, or None while its end is not here. CR LF or LF ends it."""
-        buffer = self._buffer
+        buffer = self.waits
         if not buffer:
             return None
         at = self._at
@@ -73,7 +68,7 @@ class Intake:
             return None
         text = buffer[at:end]
         if end + 1 == len(buffer):
-            self._buffer, self._at = b"", 0
+            self.waits, self._at = b"", 0
         else:
             self._at = end + 1
         self.bare = self.cut = False
@@ -90,7 +85,7 @@ class Intake:
     def _drain(self) -> None:
         """Keep the beginning of a line that is too long already, drop the rest."""
         if self._beginning is not None:
-            self._buffer, self._at = b"", 0
+            self.waits, self._at = b"", 0
         elif len(self) > self.line_limit + 1:
-            self._beginning = self._buffer[self._at : self._at + self.line_limit]
-            self._buffer, self._at = b"", 0
+            self._beginning = self.waits[self._at : self._at + self.line_limit]
+            self.waits, self._at = b"", 0

@@ -56,7 +56,7 @@ from delivery.smtp.events import (
 from delivery.smtp.intake import Intake
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
-from delivery.smtp.state import ANYWHERE, IN_TRANSACTION, TRANSITIONS, State, out_of_order
+from delivery.smtp.state import IN_TRANSACTION, TRANSITIONS, State, out_of_order
 from delivery.smtp.words import CommandWords, words_in_place
 
 CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
@@ -68,6 +68,7 @@ _NEED_HELO: dict[type, Reply] = {  # postconf(5) smtpd_helo_required
     Auth: replies.SEND_HELO,
     Etrn: replies.ETRN_SEND_HELO,
 }
+_CONDITIONAL = frozenset({*_NEED_HELO, StartTls})
 _NO_CHUNK = Bdat(0, False)
 _NO_CONTENT = ContentDecoder()  # until DATA or BDAT is accepted
 # Above the line limit these are cut, not refused, as in Postfix 3.7: their text is never obeyed.
@@ -149,7 +150,7 @@ class ServerProtocol:
         if self._awaiting is not None or self.closed or self.state is State.CONNECT:
             return PAUSED
         self.command = ""
-        if self._intake.is_empty and self._pending is None and self.state is not State.CHUNK:
+        if not self._intake.waits and self._pending is None and self.state is not State.CHUNK:
             return NEED_DATA
         while (event := self._step()) is None:
             pass
@@ -170,7 +171,7 @@ class ServerProtocol:
             elif reply.is_positive:
                 self._take_transition(event)
         elif self.state is State.CONNECT:
-            self.improper_pipelining = not self._intake.is_empty  # spoke before the greeting
+            self.improper_pipelining = bool(self._intake.waits)  # spoke before the greeting
             self.state = State.START if reply.is_positive else State.REFUSED
         else:
             raise OurError(f"a reply that nobody waits for: {reply}")
@@ -295,7 +296,7 @@ class ServerProtocol:
         if self._swallow:
             self._pending = parsed  # the chunk is skipped before its refusal is sent
             return None
-        if not self._intake.is_empty and (not self._extended or type(parsed) in _LAST_IN_GROUP):
+        if self._intake.waits and (not self._extended or type(parsed) in _LAST_IN_GROUP):
             self.improper_pipelining = True
             if self.settings.smtpd_forbid_unauth_pipelining and not isinstance(parsed, Unknown):
                 self._after = State.CLOSED
@@ -339,18 +340,20 @@ class ServerProtocol:
         try:
             if kind is Bdat:
                 return self._parse_bdat(rest)
-            if kind not in ANYWHERE and (problem := self._order_problem(kind)) is not None:
+            if (problem := out_of_order(self.state, kind)) is None and kind in _CONDITIONAL:
+                problem = self._condition(kind)
+            if problem is not None:
                 return SyntaxProblem(verb, problem)
             return parse(rest, self._context)
         except Mistake as mistake:
             return SyntaxProblem(verb, mistake.reply)
 
-    def _order_problem(self, kind: type) -> Reply | None:
-        if self.state is State.START and kind in _NEED_HELO and self.settings.smtpd_helo_required:
-            return _NEED_HELO[kind]
-        if kind is StartTls and self.is_encrypted:
-            return replies.TLS_ACTIVE
-        return out_of_order(self.state, kind)
+    def _condition(self, kind: type) -> Reply | None:
+        """What is wrong with a command in its place, by the settings or what was before."""
+        if kind is StartTls:
+            return replies.TLS_ACTIVE if self.is_encrypted else None
+        is_helo_missing = self.state is State.START and self.settings.smtpd_helo_required
+        return _NEED_HELO[kind] if is_helo_missing else None
 
     def _bare_newline_reply(self) -> Reply:
         settings = self.settings

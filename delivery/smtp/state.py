@@ -115,11 +115,12 @@ _OUT_OF_ORDER: dict[State, dict[type, Reply]] = {
 IN_TRANSACTION = frozenset({S.MAIL, S.RCPT, S.CONTENT, S.CHUNK, S.CHUNKS, S.DISCARDING})
 
 
-_ORDER: dict[State, dict[type, Reply | None]] = {  # both in one
-    state: _OUT_OF_ORDER[state] | dict.fromkeys(legal) for state, legal in TRANSITIONS.items()
+_ORDER: dict[State, dict[type, Reply | None]] = {  # all in one
+    state: {**_OUT_OF_ORDER.get(state, {}), **dict.fromkeys((*legal, *ANYWHERE))}
+    for state, legal in {**TRANSITIONS, S.REFUSED: {}}.items()
 }
 
 
 def out_of_order(state: State, command: type) -> Reply | None:
-    """The 503 (or 554) for a command that TRANSITIONS does not allow; None when it does."""
+    """The 503 (or 554) for a command that cannot come now; None when it can."""
     return _ORDER[state].get(command, replies.BAD_SEQUENCE)
