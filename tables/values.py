@@ -79,7 +79,7 @@ def read_address(item: str) -> Address:
     try:
         if domain and domains.is_address_literal(domain):
             domains.parse_literal(domain)
-        elif domain:
+        elif domain and not (domain.islower() and domains.is_plain_host(domain)):
             domain = domains.parse_domain(domain, literal_underscore=True)
     except AddressSyntaxError as error:
         raise EntryError(str(error)) from error

@@ -57,15 +57,17 @@ class Expander:
                 addresses.extend(results[1:])
                 if len(addresses) > settings.virtual_alias_expansion_limit:
                     raise _too_much(address, "expands to too many addresses")
-                if any(result.internal.casefold() == name for result in results):
-                    themselves.add(name)
+                for result in results:
+                    if result.internal.casefold() == name:
+                        themselves.add(name)
             place += 1
         return tuple(addresses)
 
     def _check_length(self, address: Address, results: tuple[Address, ...]) -> None:
         limit = self._settings.virtual_alias_address_length_limit
-        if any(len(result.internal) > limit for result in results):
-            raise _too_much(address, "expands to an address that is too long")
+        for result in results:
+            if len(result.local) + 1 + len(result.domain) > limit and len(result.internal) > limit:
+                raise _too_much(address, "expands to an address that is too long")
 
 
 def _too_much(address: Address, what: str) -> SmtpFailure:

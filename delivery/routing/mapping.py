@@ -36,7 +36,7 @@ class Mapper:
         found = maps.find(asked, trace)
         if found is None:
             return None
-        extension = self._keyring.unmatched(asked, found.key)
+        extension = "" if found.key == asked[0].text else self._keyring.unmatched(asked, found.key)
         try:
             results = parse_recipients(found.value)
         except TableError as error:
@@ -44,7 +44,7 @@ class Mapper:
         if not results[0].local:  # virtual(5): "@other.example" keeps the user part
             local = address.local[: len(address.local) - len(extension)]
             results = (Address(local, results[0].domain), *results[1:])
-        completed = (self._rewriter.complete(result) for result in results)
+        completed = tuple(map(self._rewriter.complete, results))
         if not (propagate and extension):
-            return tuple(completed)
+            return completed
         return tuple(Address(result.local + extension, result.domain) for result in completed)

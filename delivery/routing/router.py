@@ -13,7 +13,7 @@ SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from delivery.routing.bcc import Copies
@@ -50,29 +50,6 @@ class Expansion:
 
     recipients: tuple[Recipient, ...]
     expanded: tuple[Recipient, ...] = ()
-
-
-class _Queue:
-    """Recipients being collected, without duplicates."""
-
-    def __init__(self, limit: int, key: Callable[[Recipient, Address], object]) -> None:
-        self.recipients: list[Recipient] = []
-        self.expanded: list[Recipient] = []
-        self._limit = limit  # postconf(5) duplicate_filter_limit; 0: none
-        self._key = key
-        self._seen: set[object] = set()
-
-    def add(self, recipient: Recipient, addresses: Iterable[Address]) -> None:
-        """Add one for each address that was not there yet."""
-        for address in addresses:
-            key = self._key(recipient, address)
-            if key in self._seen:
-                continue
-            if self._limit <= 0 or len(self._seen) < self._limit:
-                self._seen.add(key)
-            if address is not recipient.address:
-                recipient = replace(recipient, address=address)
-            self.recipients.append(recipient)
 
 
 class Router:
@@ -121,30 +98,42 @@ class Router:
         sender of mail that came from outside or from a user: then BCC recipients are added.
         `copies`: who else gets one (header_checks(5) BCC).
         """
-        queue = _Queue(self.settings.duplicate_filter_limit, self._duplicate_key)
-
-        def add_copy(address: Address | None) -> None:
-            if address is not None:
-                first = self._canonical.recipient(address, trace, maps=maps)
-                # postconf(5) always_bcc: nobody hears that a copy could not be delivered
-                copy = Recipient(address=first, original=first, notify=frozenset({"NEVER"}))
-                queue.add(copy, self._expanded(first, trace, maps))
-
+        queued: list[Recipient] = []
+        expanded: list[Recipient] = []
         if copies_for is not None:
-            add_copy(self._copies.always)
-            add_copy(self._copies.of_sender(copies_for, trace))
+            self._add_copy(queued, self._copies.always, trace, maps)
+            self._add_copy(queued, self._copies.of_sender(copies_for, trace), trace, maps)
         for recipient in recipients:
-            first = self._add(queue, recipient, trace, maps)
+            first = self._add(queued, expanded, recipient, trace, maps)
             if copies_for is not None:
-                add_copy(self._copies.of_recipient(first, trace))
+                self._add_copy(queued, self._copies.of_recipient(first, trace), trace, maps)
         for address in copies:
-            add_copy(address)
-        return Expansion(tuple(queue.recipients), tuple(queue.expanded))
+            self._add_copy(queued, address, trace, maps)
+        if len(queued) > 1:
+            queued = self._without_duplicates(queued)
+        return Expansion(tuple(queued), tuple(expanded))
 
     def _expanded(self, address: Address, trace: Trace | None, maps: bool) -> tuple[Address, ...]:
         return self._expander.expand(address, trace) if maps else (address,)
 
-    def _add(self, queue: _Queue, recipient: Recipient, trace: Trace | None, maps: bool) -> Address:
+    def _add_copy(
+        self, queued: list[Recipient], address: Address | None, trace: Trace | None, maps: bool
+    ) -> None:
+        if address is None:
+            return
+        first = self._canonical.recipient(address, trace, maps=maps)
+        # postconf(5) always_bcc: nobody hears that a copy could not be delivered
+        copy = Recipient(address=first, original=first, notify=frozenset({"NEVER"}))
+        queued.extend(_at(copy, each) for each in self._expanded(first, trace, maps))
+
+    def _add(
+        self,
+        queued: list[Recipient],
+        expanded: list[Recipient],
+        recipient: Recipient,
+        trace: Trace | None,
+        maps: bool,
+    ) -> Address:
         """Queue what one recipient expands to; return it as it was before expansion."""
         first = self._canonical.recipient(recipient.address, trace, maps=maps)
         given = recipient
@@ -153,14 +142,28 @@ class Router:
             given = replace(given, address=first, orcpt=orcpt)
         addresses = self._expanded(first, trace, maps)
         if "SUCCESS" in given.notify and addresses != (first,):  # RFC 3461 5.2.7.1 (b)
-            queue.expanded.append(given)
+            expanded.append(given)
             rest = given.notify - {"SUCCESS"}
             given = replace(given, notify=rest or frozenset({"NEVER"}))
-        queue.add(given, addresses)
+        queued.extend([_at(given, address) for address in addresses])
         return first
 
-    def _duplicate_key(self, recipient: Recipient, address: Address) -> object:
-        name = address.internal.casefold()
+    def _without_duplicates(self, recipients: Iterable[Recipient]) -> list[Recipient]:
+        """postconf(5) duplicate_filter_limit: how many are remembered; 0: all."""
+        limit = self.settings.duplicate_filter_limit
+        seen: set[object] = set()
+        kept = []
+        for recipient in recipients:
+            key = self._duplicate_key(recipient)
+            if key in seen:
+                continue
+            if limit <= 0 or len(seen) < limit:
+                seen.add(key)
+            kept.append(recipient)
+        return kept
+
+    def _duplicate_key(self, recipient: Recipient) -> object:
+        name = recipient.address.internal.casefold()
         if not self.settings.enable_original_recipient:
             return name
         original = recipient.original.internal.casefold()
@@ -212,3 +215,15 @@ class Router:
     def address_keys(self, address: Address) -> Sequence[LookupKey]:
         """mail_addr_find(3) keys of a resolved address."""
         return self.keyring.find(address)
+
+
+def _at(recipient: Recipient, address: Address) -> Recipient:
+    """The same recipient at that address."""
+    if address is recipient.address:
+        return recipient
+    return Recipient(
+        address=address,
+        original=recipient.original,
+        notify=recipient.notify,
+        orcpt=recipient.orcpt,
+    )
