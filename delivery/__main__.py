@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -106,10 +107,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(config: Config, options: argparse.Namespace) -> int:
+    from delivery.runtime import smtpd, wiring
+    from delivery.runtime.reception import Reception
     from delivery.runtime.rootless import give_up_root
-    from delivery.runtime.wiring import serve
 
-    uvloop.run(serve(config, give_up_root(config)))
+    courier = give_up_root(config)
+
+    def speak_to_clients(channel: socket.socket) -> None:
+        if courier is not None:
+            courier.disown()
+        uvloop.run(smtpd.serve(config, channel))
+
+    reception = Reception.split(speak_to_clients)
+    uvloop.run(wiring.serve(config, reception, courier))
     return 0
 
 

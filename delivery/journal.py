@@ -1,6 +1,7 @@
 """journal - what was decided and done with every message and recipient, kept by the engine itself.
 
 SUMMARY      Journal(directory).write(event, ...); read by the panel's worker, which ships it
+             pass_on(lines): those of the other process of the engine, ready to be written
 FORM         <directory>/<UTC date>-<n>.jsonl, a JSON object a line; empty values are absent
              names grow: whoever ships takes files in their order, and may remove one as soon as a
              later one is there, for this one is then closed
@@ -8,6 +9,8 @@ RULES        mail never waits for the journal: lines gather in memory and a thre
              (linequeue.py). What could not be kept (a full disk) is counted, and the count is the
              next line written. Only whole lines stay in a file
              a file ends at FILE_BYTES and at midnight (UTC); beyond KEPT_FILES the oldest go
+             one process writes the files; the other one hands its lines over (a call in place of a
+             directory)
 ERRORS       trouble with the disk goes to `on_trouble`, once until it is over
 NOT DONE     durability: the spool is what must not lose anything, the journal says what happened
 """
@@ -29,6 +32,7 @@ KEPT_FILES = 64
 VALUE_LIMIT = 1000  # characters of a text value; outsiders choose some of them
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,9})\.jsonl\Z")
+_Event = tuple[float, str, Mapping[str, object]]
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
@@ -37,42 +41,57 @@ class Journal:
 
     def __init__(
         self,
-        directory: Path,
+        place: Path | Callable[[bytes], None],
         *,
         clock: Callable[[], float] = time.time,
         on_trouble: Callable[[str], None] = lambda text: None,
         file_bytes: int = FILE_BYTES,
         backlog: int = BACKLOG,
     ) -> None:
-        """`on_trouble` is called in the journal's thread."""
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """`place`: the directory, or who takes whole lines instead.
+
+        That, and `on_trouble`, are called in the journal's thread.
+        """
         self._clock = clock
-        self._files = _Files(directory, clock, file_bytes)
+        self._files: _Files | None = None
+        if isinstance(place, Path):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._files = _Files(place, clock, file_bytes)
+            self._write: Callable[[bytes], None] = self._files.append
+        else:
+            self._write = place
         self._on_trouble = on_trouble
         self._trouble = ""
         self._lost = 0
-        self._queue = LineQueue("journal", self._take, backlog=backlog)
+        self._queue: LineQueue[bytes | _Event] = LineQueue("journal", self._take, backlog=backlog)
 
     def write(self, event: str, **values: object) -> None:
         """Add one event; empty values are left out. The values must not change afterwards."""
         self._queue.put((self._clock(), event, values))
 
+    def pass_on(self, lines: bytes) -> None:
+        """Add whole lines that another journal made."""
+        self._queue.put(lines)
+
     def close(self) -> None:
         """Write what waits and stop; blocks for as long as that takes, within reason."""
         self._queue.close()
-        self._files.close()
+        if self._files is not None:
+            self._files.close()
 
     # the thread
 
-    def _take(self, events: list[tuple[float, str, Mapping[str, object]]], dropped: int) -> None:
+    def _take(self, events: list[bytes | _Event], dropped: int) -> None:
         self._lost += dropped
-        lines = [_line(*event) for event in events]
+        lines = [event if isinstance(event, bytes) else _line(*event) for event in events]
         if self._lost:
             lines.insert(0, _line(self._clock(), "journal_lines_dropped", {"count": self._lost}))
         try:
-            self._files.append(b"".join(lines))
+            self._write(b"".join(lines))
         except OSError as error:
-            self._lost += len(events)
+            self._lost += sum(
+                event.count(b"\n") if isinstance(event, bytes) else 1 for event in events
+            )
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 self._on_trouble(f"journal: {error}")

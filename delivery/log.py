@@ -5,16 +5,20 @@ SUMMARY      event(name, key=value ...) writes "name key=value ..." to standard 
 RULES        values are made printable, cut at VALUE_LIMIT and quoted when they hold blanks, so that
              no outsider can end a line or fill the disk; None and '' are left out
              never a password, never message content: callers give ids, addresses and reasons only
+             one write holds whole lines and at most PIPE_BUF bytes: both processes of the engine
+             write to the same pipe, and longer ones might mix (pipe(7))
              in the background lines that cannot be written are lost, and counted in a later line
 SOURCE       CWE-117
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from select import PIPE_BUF
+from typing import Any, TextIO
 
 from delivery.linequeue import LineQueue
 
@@ -37,6 +41,13 @@ def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
     out = sys.stdout if stream is None else stream
     out.write(encodable(line, out) + "\n")
     out.flush()
+
+
+def loop_problem(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What an event loop met, a callback that failed or sockets that ran out, is one line."""
+    error = context.get("exception")
+    kind = "" if error is None else f" {type(error).__name__}: {error}"
+    event("engine", problem=f"{context.get('message', '')}{kind}")
 
 
 @contextlib.contextmanager
@@ -64,12 +75,27 @@ class _Sink:
         if self._lost:
             lines = [f"log lines_lost={self._lost}", *lines]
         try:
-            self._stream.write(encodable("\n".join(lines), self._stream) + "\n")
-            self._stream.flush()
+            for part in _parts([encodable(line, self._stream) + "\n" for line in lines]):
+                self._stream.write(part)
+                self._stream.flush()
         except (OSError, ValueError):  # ValueError: it was closed
             self._lost += len(lines) - (1 if self._lost else 0)
         else:
             self._lost = 0
+
+
+def _parts(lines: list[str]) -> Iterator[str]:
+    """As many lines at a time as one write takes."""
+    part: list[str] = []
+    size = 0
+    for line in lines:
+        length = len(line) if line.isascii() else len(line.encode(errors="replace"))
+        if part and size + length > PIPE_BUF:
+            yield "".join(part)
+            part, size = [], 0
+        part.append(line)
+        size += length
+    yield "".join(part)
 
 
 def encodable(text: str, stream: TextIO) -> str:

@@ -86,6 +86,12 @@ class Courier:
             )
         self._channel = ours
 
+    def disown(self) -> None:
+        """In a child of this process, which is not to give orders."""
+        if self._channel is not None:
+            self._channel.close()
+        self._channel = self._process = None
+
     async def close(self) -> None:
         """End the helper; what runs is stopped."""
         if self._channel is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from delivery.policy.facts import (
     PolicyService,
@@ -17,14 +18,21 @@ from delivery.policy.facts import (
 from delivery.runtime.dovecot import Logins
 from delivery.runtime.policyclient import PolicyClient
 from delivery.runtime.resolver import Resolver
-from delivery.runtime.verifier import Verifier
 from tables.addresses import Address
+
+
+class Verifying(Protocol):
+    """Who sends probes: verifier.py, or the way to it."""
+
+    async def verify(self, address: Address) -> Probe:
+        """What is known of the address; raises ProbeUnavailable."""
+        ...
 
 
 class Asker:
     """One for the engine."""
 
-    def __init__(self, resolver: Resolver, verifier: Verifier | None = None) -> None:
+    def __init__(self, resolver: Resolver, verifier: Verifying | None = None) -> None:
         """Without a verifier addresses cannot be verified."""
         self._resolver = resolver
         self._verifier = verifier

@@ -36,8 +36,8 @@ from delivery.runtime.draft import HERE, Arrival, Completed, ContentRefused, Dra
 from delivery.runtime.envelopesize import is_too_large
 from delivery.runtime.rules import MailRules
 from delivery.spool.content import ContentWriter
+from delivery.spool.intake import Door
 from delivery.spool.records import Submission
-from delivery.spool.store import Spool
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address, parse_path
 from tables.errors import AddressSyntaxError, TableError, TableUnavailable
@@ -52,7 +52,7 @@ class Cleanup:
 
     def __init__(
         self,
-        spool: Spool,
+        spool: Door,
         journal: Journal,
         counters: Counters,
         queued: Callable[[], None] = lambda: None,

@@ -20,6 +20,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,9 +30,9 @@ from delivery.runtime.attempts import Attempts
 from delivery.runtime.control import Answer, Command, ControlError
 from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
-from delivery.runtime.listener import Listeners
 from delivery.runtime.pickup import Pickup
 from delivery.runtime.queuelist import listed
+from delivery.runtime.reception import Reception
 from delivery.runtime.reports import Reporter
 from delivery.runtime.requeue import requeue
 from delivery.spool import queueid, reading
@@ -51,7 +52,7 @@ class Parts:
 
     spool: Spool
     attempts: Attempts
-    listeners: Listeners
+    reception: Reception
     pickup: Pickup
     generations: Generations
     counters: Counters
@@ -109,23 +110,25 @@ class Commands:
 
     async def _status(self, request: Mapping[str, Any]) -> Answer:
         parts = self._ready
-        counts = await parts.spool.counts()
-        rules = parts.generations.rules
+        counts, clients = await parts.spool.counts(), await parts.reception.status()
+        rules, number = parts.generations.rules, parts.generations.number
+        other = clients["generation"]  # in force is what both processes go by
         return {
             "pid": os.getpid(),
+            "smtpd_pid": clients["pid"],
             "version": __version__,
             "started": self._started,
-            "generation": parts.generations.number,
+            "generation": None if number is None or other is None else min(number, other),
             "generation_digest": None if rules is None else rules.snapshot.digest,
-            "generation_error": parts.generations.error,
-            "listeners": parts.listeners.addresses,
-            "listener_errors": parts.listeners.problems,
-            "sessions": parts.listeners.sessions,
+            "generation_error": parts.generations.error or clients["error"],
+            "listeners": clients["listeners"],
+            "listener_errors": clients["problems"],
+            "sessions": clients["sessions"],
             "queue": {
                 **{state.name.lower(): count for state, count in counts.items()},
                 "incoming": parts.pickup.waiting(),
             },
-            "counters": parts.counters.values,
+            "counters": dict(Counter(parts.counters.values) + Counter(clients["counters"])),
         }
 
     async def _reload(self, request: Mapping[str, Any]) -> Answer:

@@ -28,10 +28,12 @@ from tables.reading.watch import Watcher
 class Generations:
     """One for the engine. Verifying and compiling happen in a thread, one at a time."""
 
-    def __init__(self, root: Path, config: Config) -> None:
+    def __init__(self, root: Path, config: Config, *, is_told: bool = True) -> None:
+        """`is_told`: log lines say what is in force; of two processes one does."""
         self.rules: Rules | None = None
         self.error: str | None = None
         self._config = config
+        self._is_told = is_told
         self._root = root
         self._watcher = Watcher(root)
         self._refused: Snapshot | None = None  # whole, but it does not compile
@@ -50,12 +52,16 @@ class Generations:
         error = self._watcher.error or self._refusal or None
         if error != self.error:
             self.error = error
-            log.event("generation", problem=error or "over")
+            self._tell(problem=error or "over")
         if rules is None:
             return False
         self.rules = rules
-        log.event("generation", number=rules.number, digest=rules.snapshot.digest)
+        self._tell(number=rules.number, digest=rules.snapshot.digest)
         return True
+
+    def _tell(self, **values: object) -> None:
+        if self._is_told:
+            log.event("generation", **values)
 
     # in the thread
 

@@ -4,7 +4,7 @@ SUMMARY      Listeners.apply(rules) opens and closes sockets as the generation s
 RULES        a service named like a variable of the environment (smtp, submission, smtps) listens
              where that says; another one at its own name: port, host:port or [v6]:port, and without
              a host on inet_interfaces
-             a socket that cannot be opened is reported and tried again at the next generation; the
+             a socket that cannot be opened is reported, and tried again with each apply(); the
              others go on
              a service that needs TLS from the first byte does not listen as long as we have only
              STARTTLS: nobody shall send a password into it
@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -99,12 +100,12 @@ class Listeners:
         services = {} if rules is None else rules.services
         self._rules = dict(services)
         wanted: dict[str, _Place] = {}
-        self.problems.clear()
+        before, self.problems = self.problems, {}
         for name in (DEFAULT_SERVICE.name,) if rules is None else services:
             try:
                 wanted[name] = self._place(name, services.get(name))
             except ConfigError as error:
-                self._report(name, str(error))
+                self._report(name, before, str(error))
         for name in [key for key, (place, _) in self._servers.items() if wanted.get(key) != place]:
             _, server = self._servers.pop(name)
             server.close()
@@ -113,7 +114,9 @@ class Listeners:
                 self._asker.logins.at(each.sasl.endpoint).wake()
         for name, place in wanted.items():
             if name not in self._servers:
-                await self._open(name, place)
+                problem = await self._open(name, place)
+                if problem:
+                    self._report(name, before, problem)
 
     async def close(self, grace_s: float) -> None:
         """Stop listening, let sessions finish their message for so long, then hang up."""
@@ -159,7 +162,8 @@ class Listeners:
             port = str(_port_named(name, port))
         return parse_endpoint(f"service {name}", f"{host}{colon}{port}")
 
-    async def _open(self, name: str, place: _Place) -> None:
+    async def _open(self, name: str, place: _Place) -> str:
+        """Listen there; why it is not possible."""
         loop = asyncio.get_running_loop()
         family = socket.AF_UNSPEC
         if len(place.families) == 1:
@@ -174,14 +178,15 @@ class Listeners:
                 reuse_address=True,
             )
         except OSError as error:
-            self._report(name, f"cannot listen on {place.endpoint}: {error.strerror or error}")
-            return
+            return f"cannot listen on {place.endpoint}: {error.strerror or error}"
         self._servers[name] = (place, server)
         log.event("listen", service=name, address=place.endpoint)
+        return ""
 
-    def _report(self, name: str, problem: str) -> None:
+    def _report(self, name: str, before: Mapping[str, str], problem: str) -> None:
         self.problems[name] = problem
-        log.event("listen", service=name, problem=problem)
+        if before.get(name) != problem:
+            log.event("listen", service=name, problem=problem)
 
     def _session(self, name: str) -> asyncio.Protocol:
         rules = self._rules.get(name)

@@ -10,6 +10,7 @@ SOURCE       postconf(5) myhostname, mynetworks, mynetworks_style, inet_interfac
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import resource
 import socket
@@ -22,6 +23,8 @@ from tables.parameters import Parameters
 
 LOOPBACK = ("127.0.0.1", "::1")
 DESCRIPTORS = 65_536  # more than this is never asked for
+# objects before the collector looks for cycles: mail makes none, but many objects at a time
+CYCLES = 10_000
 
 
 def host_name() -> str:
@@ -133,6 +136,13 @@ def raise_descriptor_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return most
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def rest_collector() -> None:
+    """What was made until now stays: the collector of cycles need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(CYCLES)
 
 
 def _mask(address: str, mask: str) -> str:

@@ -2,28 +2,26 @@
 
 SUMMARY      Engine(config).run() serves until it is told to stop
 START        lock of the home -> control socket -> generation and rules -> spool (recovered) ->
-             attempts -> drop directory -> listeners
-STOP         control socket, listeners, sessions (they finish their message), drop directory,
+             attempts -> drop directory -> the process that speaks to clients (reception.py)
+STOP         control socket, clients (sessions finish their message), drop directory,
              deliveries, connections and Maildirs, spool, journal, lock: what each of them needs is
              still there
 RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
              each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
              began with
-ERRORS       DeliveryError when it cannot begin
+ERRORS       DeliveryError when it cannot begin, and when the other process has ended
 SOURCE       docs/OVERVIEW.md, "The way of a message"
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
 from delivery import log
 from delivery.agents.courier import Courier
@@ -31,16 +29,15 @@ from delivery.config import Config
 from delivery.errors import DeliveryError
 from delivery.journal import Journal
 from delivery.runtime import machine
-from delivery.runtime.ask import Asker
 from delivery.runtime.attempts import Attempts
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.commands import Commands, Parts
 from delivery.runtime.control import ControlServer, EngineLock
 from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
-from delivery.runtime.listener import Listeners
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.pickup import Pickup
+from delivery.runtime.reception import Reception
 from delivery.runtime.reports import Reporter
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
@@ -51,18 +48,20 @@ from delivery.spool.records import SpoolLimits
 from delivery.spool.store import Spool
 
 POLL_S = 1.0
-# objects before the collector looks for cycles: mail makes none, but many objects at a time
-CYCLES = 10_000
 SESSION_GRACE_S = 5.0
 DELIVERY_GRACE_S = 5.0
 
 
 class Engine:
-    """One engine process."""
+    """The process with the queue."""
 
-    def __init__(self, config: Config, courier: Courier | None = None) -> None:
+    def __init__(
+        self, config: Config, reception: Reception, courier: Courier | None = None
+    ) -> None:
         """`courier`: started before root was given up (rootless.py)."""
         self._config = config
+        self._reception = reception
+        self._is_alone = False  # the other process has ended
         self._courier = courier
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
@@ -73,6 +72,7 @@ class Engine:
         for directory in (config.home, config.home / "run", config.mail):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with AsyncExitStack() as stack:  # its end is STOP: the last one pushed goes first
+            stack.push_async_callback(self._reception.close, 0.0)
             lock = EngineLock(config.control_socket.with_name("engine.lock"))
             stack.callback(lock.release)
             commands = Commands()
@@ -82,14 +82,14 @@ class Engine:
             await self._build(stack, commands)
             stack.push_async_callback(control.stop)
             self._listen_to_signals()
-            gc.collect()
-            gc.freeze()  # what start made stays: the collector need not look at it again
-            gc.set_threshold(CYCLES)
+            machine.rest_collector()
             log.event("engine", state="ready", pid=os.getpid(), generation=self._generations.number)
             ready()
             await self._follow()
             log.event("engine", state="stopping")
         log.event("engine", state="stopped")
+        if self._is_alone:
+            raise DeliveryError("the process that clients speak to has ended")
 
     def stop(self) -> None:
         """Stop as by SIGTERM."""
@@ -137,17 +137,17 @@ class Engine:
         outcomes.probed = verifier.told
         await verifier.start()
         stack.push_async_callback(verifier.stop)
-        asker = Asker(resolver, verifier)
-        stack.callback(asker.close)
-        self._listeners = listeners = Listeners(
-            config,
-            cleanup,
-            asker,
-            counters,
-            descriptors=machine.raise_descriptor_limit(),
+        machine.raise_descriptor_limit()
+        reception = self._reception
+        stack.push_async_callback(reception.close, SESSION_GRACE_S)
+        await reception.start(
+            spool,
+            journal,
+            queued=attempts.wake,
+            flush=cleanup.flush_site,
+            verify=verifier.verify,
+            lost=self._left_alone,
         )
-        stack.push_async_callback(listeners.close, SESSION_GRACE_S)
-        await listeners.apply(generations.rules)
         if generations.rules is not None:
             pickup.publish(generations.rules)
         attempts.wake()
@@ -155,7 +155,7 @@ class Engine:
             Parts(
                 spool=spool,
                 attempts=attempts,
-                listeners=listeners,
+                reception=reception,
                 pickup=pickup,
                 generations=generations,
                 counters=counters,
@@ -206,22 +206,29 @@ class Engine:
     async def _look(self, *, again: bool) -> None:
         """Put a newer generation in force, if there is one."""
         try:
-            if await self._generations.poll(again=again):
+            is_new, _ = await asyncio.gather(
+                self._generations.poll(again=again), self._reception.look(again=again)
+            )
+            if is_new:
                 assert self._generations.rules is not None
-                await self._put_in_force(self._generations.rules)
+                self._put_in_force(self._generations.rules)
         except Exception as error:  # noqa: BLE001 - mail goes on by the rules there are
             log.event("generation", problem=f"{type(error).__name__}: {error}")
 
-    async def _put_in_force(self, rules: Rules) -> None:
+    def _put_in_force(self, rules: Rules) -> None:
         kept = self._spool.limits
         self._spool.limits = replace(kept, free_bytes=rules.spool_limits.free_bytes)
-        await self._listeners.apply(rules)
         self._pickup.publish(rules)
         self._attempts.wake()
 
+    def _left_alone(self) -> None:
+        log.event("engine", problem="the process that clients speak to has ended")
+        self._is_alone = True
+        self.stop()
+
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_say)
+        loop.set_exception_handler(log.loop_problem)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
@@ -230,18 +237,11 @@ class Engine:
         self._reloading = asyncio.get_running_loop().create_task(self._reload())
 
 
-def _say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What the event loop met, a callback that failed or sockets that ran out, is one line."""
-    error = context.get("exception")
-    kind = "" if error is None else f" {type(error).__name__}: {error}"
-    log.event("engine", problem=f"{context.get('message', '')}{kind}")
-
-
-async def serve(config: Config, courier: Courier | None = None) -> None:
+async def serve(config: Config, reception: Reception, courier: Courier | None = None) -> None:
     """Run an engine; what __main__ calls. Raises DeliveryError when it cannot begin."""
     with log.background():
         try:
-            await Engine(config, courier).run()
+            await Engine(config, reception, courier).run()
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise DeliveryError(f"{error.strerror or error}{where}") from error

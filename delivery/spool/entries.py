@@ -1,12 +1,16 @@
-"""entries - a message on its way in: rows for the committer, a lease for its first attempt.
+"""entries - a message on its way in: rows for the committer, and what the queue knows of it.
 
-SUMMARY      make_entry(number, submission, state, now) -> (EntryRows, Lease)
-RULES        recipients that are equal in everything are one; an exact copy would be delivered twice
+SUMMARY      make_rows(number, submission, now) -> EntryRows, by whoever took the message in
+             lease_of(rows), content_of(rows): for its first attempt, by the queue
+RULES        rows are all that goes from one process to another (runtime/reception.py), and what is
+             on disk: the first attempt knows no more than a later one
+             recipients that are equal in everything are one; an exact copy would be delivered twice
              content in a file has the name of its message already: that of its writer
              one that waits on disk for its first attempt is due before all that was tried before,
              whatever the clock says: a long queue does not delay new mail
 ERRORS       SmtpFailure 553 5.6.7: an address that is not valid Unicode
              OurError: the content is in the file of another message
+             RowError: rows that cannot be read
 """
 
 from __future__ import annotations
@@ -17,26 +21,23 @@ from dataclasses import replace
 from delivery.errors import OurError
 from delivery.spool import queueid, rowform
 from delivery.spool.committer import EntryRows
-from delivery.spool.content import checksum
+from delivery.spool.content import ContentFiles, checksum
 from delivery.spool.records import Lease, QueueState, Submission
+from delivery.values import Content
 
 
-def make_entry(
-    number: int, submission: Submission, state: QueueState, now: float
-) -> tuple[EntryRows, Lease]:
-    """The rows of a new message, and the lease it has when it is tried at once."""
+def make_rows(number: int, submission: Submission, now: float) -> EntryRows:
+    """The rows of a new message; active, unless it is held."""
     envelope, content = submission.envelope, submission.content
     queue_id = queueid.to_text(number)
-    recipients = tuple(dict.fromkeys(envelope.recipients))
-    if len(recipients) < len(envelope.recipients):
-        envelope = replace(envelope, recipients=recipients)
+    recipients = dict.fromkeys(envelope.recipients)
     in_file = bool(content.path)
     if in_file and os.path.basename(content.path) != queue_id:
         raise OurError(f"{queue_id} entered with the content file {content.path}")
-    row = (
+    message = (
         number,
-        int(state),
-        0.0 if state is QueueState.DEFERRED else now,  # due
+        int(QueueState.HOLD if submission.hold else QueueState.ACTIVE),
+        now,  # due
         now,  # arrived
         0,  # attempts
         0,  # interrupted
@@ -49,8 +50,8 @@ def make_entry(
         rowform.envelope_column(envelope),
         submission.hold,
     )
-    rows = EntryRows(
-        message=row,
+    return EntryRows(
+        message=message,
         content=(number, content.headers, None if in_file else content.data),
         recipients=[
             *(rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)),
@@ -61,14 +62,38 @@ def make_entry(
         ],
         file_name=queue_id if in_file else "",
     )
-    lease = Lease(
-        queue_id=queue_id,
-        envelope=envelope,
-        numbers={item: place for place, item in enumerate(recipients)},
-        arrived=now,
+
+
+def passed_by(rows: EntryRows) -> EntryRows:
+    """The same message, as it is when there is no room in memory: on disk alone, due at once."""
+    number, _, _, *rest = rows.message
+    return replace(rows, message=(number, int(QueueState.DEFERRED), 0.0, *rest))
+
+
+def lease_of(rows: EntryRows) -> Lease:
+    """The lease of a new message, when it is tried at once. Raises RowError."""
+    number, _, _, arrived, _, _, size, _, _, _, _, sender, envelope, _ = rows.message
+    numbers, settled = {}, []
+    for row in rows.recipients:
+        recipient = rowform.read_recipient(row)
+        if row.final:
+            settled.append(rowform.read_outcome(row.outcome or "", recipient))
+        else:
+            numbers[recipient] = row.number
+    return Lease(
+        queue_id=queueid.to_text(number),
+        envelope=rowform.read_envelope(sender, envelope, tuple(numbers)),
+        numbers=numbers,
+        arrived=arrived,
         attempts=1,
-        size=content.size,
-        last_number=len(recipients) + len(submission.settled) - 1,
-        settled=submission.settled,
+        size=size,
+        last_number=len(rows.recipients) - 1,
+        settled=tuple(settled),
     )
-    return rows, lease
+
+
+def content_of(rows: EntryRows, files: ContentFiles) -> Content:
+    """The message itself."""
+    _, headers, data = rows.content
+    path = str(files.path(rows.file_name)) if rows.file_name else ""
+    return Content(size=rows.message[6], data=data or b"", path=path, headers=headers)

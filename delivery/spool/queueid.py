@@ -49,6 +49,11 @@ def to_number(text: str) -> int:
     return (seconds * 1_000_000 + micros) * SHARDS + shard
 
 
+def shard_of(number: int) -> int:
+    """The number behind the "z": whose id it is."""
+    return number % SHARDS
+
+
 class IdMaker:
     """Gives the ids of one shard; `last` is the highest number already used there."""
 

@@ -126,9 +126,11 @@ def settled_row(message: int, number: int, outcome: Outcome) -> RecipientRow:
 def read_recipient(row: RecipientRow) -> Recipient:
     """The Recipient of a row."""
     try:
+        address = read_address(row.address)
+        same = row.original == row.address
         return Recipient(
-            address=read_address(row.address),
-            original=read_address(row.original),
+            address=address,
+            original=address if same else read_address(row.original),
             notify=frozenset(row.notify.split(",")) if row.notify else frozenset(),
             orcpt=row.orcpt,
         )

@@ -24,7 +24,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +33,8 @@ from delivery.spool import database, operations, queueid, reading, recovery, row
 from delivery.spool.adopt import Adoption, adopt_shard
 from delivery.spool.committer import Committer, EntryRows, Operation, Work
 from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter
-from delivery.spool.entries import make_entry
+from delivery.spool.entries import content_of, lease_of, make_rows, passed_by
+from delivery.spool.intake import CONTENT_DIRECTORY, Intake
 from delivery.spool.lock import ShardBusy, lock_shard
 from delivery.spool.records import (
     Corrupt,
@@ -48,9 +48,6 @@ from delivery.spool.records import (
 from delivery.spool.room import Room
 from delivery.values import Content, Envelope, Outcome, Status
 
-CONTENT_DIRECTORY = "content"
-FSYNC_THREADS = 4
-ROOM_S = 0.1  # so long the disk is taken to have the room that it had
 L = TypeVar("L", bound=Lease | None)
 
 
@@ -70,28 +67,23 @@ class Spool:
         """Use Spool.open()."""
         self.directory = directory
         self.recovery = recovery
-        self.limits = limits
         self.on_trouble = on_trouble
         self._lock = lock
         self._connection = connection
         self._files = files
         self._committer: Committer | None = None
         self._readers = reading.Readers(directory / database.FILE_NAME)
-        self._executor = ThreadPoolExecutor(FSYNC_THREADS, thread_name_prefix="spool-fsync")
-        self._budget = BufferBudget(limits.buffer_bytes)
         self._cache = BufferBudget(limits.fresh_bytes)
-        self._shard = int(directory.name)
-        last = connection.execute("SELECT max(id) FROM message").fetchone()[0] or 0
-        self._ids = queueid.IdMaker(self._shard, last=int(last))
+        #: the highest queue id there is; none below it is given again
+        self.last = int(connection.execute("SELECT max(id) FROM message").fetchone()[0] or 0)
+        ids = queueid.IdMaker(int(directory.name), last=self.last)
+        self._intake = Intake(directory, ids, files, limits)
         self._fresh: dict[int, Lease] = {}  # entered, not yet leased
         self._contents: dict[int, Content] = {}  # of active messages; small ones within _cache
         self._leased: set[int] = set()
         self._leasing = 0  # of them, those that are not on disk yet
         self._room = Room(limits.recipients, limits.recipient_minimum)  # of fresh and leased ones
         self._has_passed_by = False
-        self._loose: set[str] = set()  # content files written, not yet entered
-        self._left = 0  # octets that the disk had for us
-        self._looked = -ROOM_S  # when
 
     @classmethod
     def open(
@@ -148,9 +140,18 @@ class Spool:
         return self._room.total
 
     @property
+    def limits(self) -> SpoolLimits:
+        """Bounds of this shard; may be replaced at any time."""
+        return self._intake.limits
+
+    @limits.setter
+    def limits(self, limits: SpoolLimits) -> None:
+        self._intake.limits = limits
+
+    @property
     def loose_files(self) -> int:
         """Content files that belong to no message yet."""
-        return len(self._loose)
+        return self._intake.loose_files
 
     # entering
 
@@ -159,36 +160,15 @@ class Spool:
 
         Raises SmtpFailure 452 4.3.1 when the disk has less than SpoolLimits.free_bytes.
         """
-        self.check_room()
-        return ContentWriter(
-            queueid.to_text(self._ids.next()),
-            self._files,
-            self._budget,
-            inline_bytes=self.limits.inline_bytes,
-            executor=self._executor,
-            loose=self._loose,
-        )
+        return self._intake.begin()
 
     def check_room(self, size: int = 0) -> None:
-        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now.
-
-        postconf(5) queue_minfree; RFC 1870 6.1.
-        """
-        if not self.limits.free_bytes:
-            return
-        now = time.monotonic()
-        if now - self._looked >= ROOM_S:
-            state = os.statvfs(self.directory)
-            self._left, self._looked = state.f_bavail * state.f_frsize, now
-        if self._left < self.limits.free_bytes + size:
-            raise SmtpFailure(452, "4.3.1", "Insufficient system storage", cause="queue_minfree")
+        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now."""
+        self._intake.check_room(size)
 
     def forget(self, content: Content) -> None:
         """Remove finished content that will not be entered (the message was discarded)."""
-        name = os.path.basename(content.path)
-        if name in self._loose:
-            self._loose.discard(name)
-            self._files.remove(name)
+        self._intake.forget(content)
 
     async def enter(
         self,
@@ -209,12 +189,20 @@ class Spool:
 
     async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
         """The same, of a message that is ready."""
+        entry = self._entry(submission, time.time() if now is None else now)
         try:
-            [queue_id] = await self._enter([submission], time.time() if now is None else now)
+            await asyncio.shield(self.enter_rows(entry))  # it is entered, whoever still waits
         except SmtpFailure:
             self.forget(submission.content)
             raise
-        return queue_id
+        return queueid.to_text(entry.message[0])
+
+    def enter_rows(self, entry: EntryRows) -> asyncio.Future[None]:
+        """The same, of rows, also those that another process made; done when they are on disk.
+
+        Raises RowError for rows that cannot be read.
+        """
+        return self._enter([entry])
 
     # trying
 
@@ -330,21 +318,21 @@ class Spool:
         """
         number = queueid.to_number(lease.queue_id)
         moment = time.time() if now is None else now
+        entries = [self._entry(submission, moment) for submission in enter]
         if _all_final(lease, outcomes):
             unlink = [lease.queue_id] if self._is_in_file(lease) else []
-            entered = await self._enter(enter, moment, remove=number, unlink=unlink, must=True)
+            await self._enter(entries, remove=number, unlink=unlink, must=True)
         else:
             rows = operations.outcome_rows(lease, outcomes)
-            entered = await self._enter(
-                enter,
-                moment,
+            await self._enter(
+                entries,
                 action=lambda work: operations.finish(
                     work, number, rows, next_attempt, lease.attempts, warned=warned or lease.warned
                 ),
                 must=True,
             )
         self._release(number)
-        return entered
+        return [queueid.to_text(entry.message[0]) for entry in entries]
 
     async def defer(self, lease: Lease, until: float) -> None:
         """Give a lease back untried; it is due at `until`."""
@@ -485,8 +473,21 @@ class Spool:
         action: Callable[[Work], Any] | None = None,
         must: bool = False,
     ) -> Any:
+        return await self._operation(
+            entries=entries, remove=remove, unlink=unlink, action=action, must=must
+        )
+
+    def _operation(
+        self,
+        *,
+        entries: list[EntryRows] | None = None,
+        remove: int = 0,
+        unlink: list[str] | None = None,
+        action: Callable[[Work], Any] | None = None,
+        must: bool = False,
+    ) -> asyncio.Future[Any]:
         assert self._committer is not None, "the spool was not started"
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._committer.submit(
             Operation(
                 future=future,
@@ -497,7 +498,7 @@ class Spool:
                 must=must,
             )
         )
-        return await future
+        return future
 
     async def _change(
         self,
@@ -510,32 +511,36 @@ class Spool:
         found: list[int] = await self._submit(action=lambda work: change(work, chosen, value))
         return found
 
-    async def _enter(
-        self, submissions: Sequence[Submission], now: float, **operation: Any
-    ) -> list[str]:
-        """Commit new messages, and what else is to be in that transaction; their queue ids."""
-        made: list[tuple[EntryRows, Lease]] = []
+    def _enter(self, entries: Sequence[EntryRows], **operation: Any) -> asyncio.Future[None]:
+        """Commit new messages, and what else is to be in that transaction."""
+        made = [self._place(entry, lease_of(entry)) for entry in entries]
         try:
-            made += (self._entry(submission, now) for submission in submissions)
-            await self._submit(entries=[entry for entry, _ in made], **operation)
+            future = self._operation(entries=[entry for entry, _ in made], **operation)
         except BaseException:
-            for entry, _ in made:
-                self._room.leave(entry.message[0])
+            self._turned_away(made)
             raise
-        for (entry, lease), submission in zip(made, submissions, strict=True):
-            self._entered(entry, lease, submission.content)
-        return [lease.queue_id for _, lease in made]
 
-    def _entry(self, submission: Submission, now: float) -> tuple[EntryRows, Lease]:
-        queue_id = submission.queue_id
-        number = queueid.to_number(queue_id) if queue_id else self._ids.next()
-        state = QueueState.HOLD if submission.hold else QueueState.ACTIVE
-        if not submission.hold and self._is_busy(len(submission.envelope.recipients)):
-            state = QueueState.DEFERRED
-        entry, lease = make_entry(number, submission, state, now)
-        if state is QueueState.ACTIVE:
-            self._room.take(number, len(lease.numbers))
+        def done(future: asyncio.Future[None]) -> None:
+            if future.cancelled() or future.exception() is not None:
+                self._turned_away(made)
+                return
+            for entry, lease in made:
+                self._entered(entry, lease)
+
+        future.add_done_callback(done)
+        return future
+
+    def _place(self, entry: EntryRows, lease: Lease) -> tuple[EntryRows, Lease]:
+        """In the state in which it comes in: what is not held is active while there is room."""
+        if entry.message[1] == QueueState.ACTIVE:
+            if self._is_busy(len(lease.numbers)):
+                return passed_by(entry), lease
+            self._room.take(entry.message[0], len(lease.numbers))
         return entry, lease
+
+    def _turned_away(self, made: list[tuple[EntryRows, Lease]]) -> None:
+        for entry, _ in made:
+            self._room.leave(entry.message[0])
 
     def _read(self, number: int, read: Callable[[int], L]) -> L:
         """What `read` finds, with as many recipients as there is room for."""
@@ -543,16 +548,21 @@ class Spool:
         self._room.take(number, 0 if lease is None else len(lease.numbers))
         return lease
 
-    def _entered(self, entry: EntryRows, lease: Lease, content: Content) -> None:
+    def _entry(self, submission: Submission, now: float) -> EntryRows:
+        queue_id = submission.queue_id
+        number = queueid.to_number(queue_id) if queue_id else self._intake.next_number()
+        return make_rows(number, submission, now)
+
+    def _entered(self, entry: EntryRows, lease: Lease) -> None:
         """Keep a message that is now on disk for its first attempt."""
-        self._loose.discard(lease.queue_id)
+        self._intake.entered(lease.queue_id)
         if entry.message[1] != QueueState.ACTIVE:
             self._has_passed_by = self._has_passed_by or entry.message[1] == QueueState.DEFERRED
             return
         number = entry.message[0]
         self._fresh[number] = lease
-        if content.path or self._cache.take(content.size):
-            self._contents[number] = content
+        if entry.file_name or self._cache.take(lease.size):
+            self._contents[number] = content_of(entry, self._files)
 
     def _is_busy(self, recipients: int) -> bool:
         """True when a new message should not stay in memory: due() will find it on disk."""
@@ -583,10 +593,8 @@ class Spool:
         self._release(number)
 
     def _close_files(self) -> None:
-        self._executor.shutdown()
+        self._intake.close()
         self._readers.close()
-        for name in self._loose:
-            self._files.remove(name)
         try:
             database.set_meta(self._connection, "clean", "1")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

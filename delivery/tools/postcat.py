@@ -18,9 +18,9 @@ from delivery.agents.base import pieces
 from delivery.config import Config, ConfigError, read_config
 from delivery.spool import queueid, reading
 from delivery.spool.content import ContentFiles
+from delivery.spool.intake import CONTENT_DIRECTORY
 from delivery.spool.records import Lease, QueueState
 from delivery.spool.rowform import RowError
-from delivery.spool.store import CONTENT_DIRECTORY
 from delivery.tools import arguments, queue
 from delivery.tools.arguments import Fatal
 from delivery.tools.postqueue import is_known_form

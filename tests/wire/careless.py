@@ -49,16 +49,17 @@ def content_name() -> None:
 
 def early_answer() -> None:
     """The client hears 250 before the commit."""
-    submit = Spool._submit
+    submit = Spool._operation
 
-    async def hurry(self: Spool, *, must: bool = False, **given: Any) -> Any:
+    def hurry(self: Spool, *, must: bool = False, **given: Any) -> asyncio.Future[Any]:
         waiting = submit(self, must=must, **given)
         if must or not given.get("entries"):
-            return await waiting
-        self.careless = asyncio.ensure_future(waiting)  # type: ignore[attr-defined]
-        return None
+            return waiting
+        at_once = asyncio.get_running_loop().create_future()
+        at_once.set_result(None)
+        return at_once
 
-    Spool._submit = hurry  # type: ignore[assignment,method-assign]
+    Spool._operation = hurry  # type: ignore[method-assign]
 
 
 def early_success() -> None:

@@ -186,11 +186,14 @@ class Running:
         assert self.process is not None
         return self.process.wait(within_s)
 
+    def pids(self) -> tuple[int, int]:
+        """Of its two processes: that with the queue, that which clients speak to."""
+        status = self.ask("status")
+        return status["pid"], status["smtpd_pid"]
+
     def memory(self) -> int:
-        """Resident bytes."""
-        assert self.process is not None
-        size: int = psutil.Process(self.process.pid).memory_info().rss
-        return size
+        """Resident bytes of both."""
+        return sum(psutil.Process(pid).memory_info().rss for pid in self.pids())
 
     def tail(self, lines: int = 60) -> str:
         """The last lines of its log."""

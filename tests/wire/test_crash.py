@@ -37,10 +37,16 @@ END = re.compile(rb"^End: (m\d+\.\d+)\r?$", re.MULTILINE)
 
 
 class Bare(Running):
-    """The engine by itself, with its courier."""
+    """The engine by itself: two processes, and its courier."""
+
+    def start(self) -> Self:
+        """Start it, and learn which process is which."""
+        super().start()
+        self._both = self.pids()
+        return self
 
     def processes(self) -> list[psutil.Process]:
-        """Whom to kill; the engine twice as often as the courier."""
+        """Whom to kill; the process with the queue twice as often as the others."""
         assert self.process is not None
         process = psutil.Process(self.process.pid)
         return [process, process, *alive(process.children())]
@@ -48,8 +54,8 @@ class Bare(Running):
     def recover(self, victim: psutil.Process) -> None:
         """Start again what nobody else starts."""
         assert self.process is not None
-        if victim.pid == self.process.pid:
-            self.process.wait()
+        if victim.pid in self._both:  # neither lives without the other
+            self.process.wait(60)
             self.start()
 
     def renew(self) -> None:
@@ -60,7 +66,7 @@ class Bare(Running):
 
 
 class Served(Running):
-    """The same engine below script/serve: guard, supervisor, engine, courier."""
+    """The same engine below script/serve: guard, supervisor, engine (two processes), courier."""
 
     def spawn(self) -> None:
         """Start all of it, as a user would."""

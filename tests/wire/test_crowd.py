@@ -43,7 +43,7 @@ def test_a_crowd_of_idle_clients(
     engine = Running(home)
     engine.command = (*limit, *engine.command)
     with engine, contextlib.ExitStack() as stack:
-        process = psutil.Process(engine.process.pid)  # type: ignore[union-attr]
+        process = psutil.Process(engine.pids()[1])
         before = engine.memory()
         idle = [stack.enter_context(_connected(engine.port, n)) for n in range(MOST)]
         for client in idle:

@@ -38,9 +38,9 @@ def failing(engine: Running, error: str) -> Iterator[None]:
     """Every write to the queue's files fails like this meanwhile."""
     if shutil.which("strace") is None:
         pytest.skip("needs strace: install the package strace")
-    assert engine.process is not None
     calls = "pwrite64,fdatasync,fsync,ftruncate"
-    command = ["strace", "-f", "-p", str(engine.process.pid), "-e", f"trace={calls}"]
+    command = ["strace", "-f", "-e", f"trace={calls}"]
+    command += [word for pid in engine.pids() for word in ("-p", str(pid))]
     command += ["-e", f"inject={calls}:error={error}"]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:

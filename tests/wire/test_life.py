@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 from dataclasses import replace
+
+import psutil
 
 from privilege import files_of
 from tables.manifest import read_manifest
@@ -133,6 +137,35 @@ def test_two_engines_cannot_have_one_home(home: Home) -> None:
         assert second.wait() == os.EX_UNAVAILABLE
         assert "another engine is running" in second.tail()
         assert engine.ask("status")["pid"] == engine.process.pid  # type: ignore[union-attr]
+
+
+def test_neither_process_lives_without_the_other(home: Home) -> None:
+    home.publish()
+    engine = Running(home).start()
+    queue, smtpd = engine.pids()
+    os.kill(smtpd, signal.SIGKILL)
+    assert engine.wait() == os.EX_SOFTWARE
+    assert "the process that clients speak to has ended" in engine.tail()
+    with engine:
+        queue, smtpd = engine.pids()
+        watched = psutil.Process(smtpd)
+        os.kill(queue, signal.SIGKILL)
+        eventually(lambda: not watched.is_running(), what="the end of the other process")
+        assert engine.wait() == -signal.SIGKILL
+    with engine:
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        home.letter("joe@example.com")
+
+
+def test_a_port_that_becomes_free_is_taken(home: Home) -> None:
+    home.publish()
+    engine = Running(home)
+    with socket.create_server(("127.0.0.1", engine.port)) as taken, engine:
+        assert "cannot listen" in engine.ask("status")["listener_errors"]["smtp"]
+        taken.close()
+        eventually(lambda: engine.ask("status")["listeners"], what="a free port")
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        assert engine.tail().count("cannot listen") == 1
 
 
 def test_a_stale_socket_is_replaced(home: Home) -> None:

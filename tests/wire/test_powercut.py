@@ -30,7 +30,7 @@ from tests.wire.nexthop import NextHop
 from tests.wire.polling import eventually
 from tests.wire.talk import Talk
 
-QUEUE_ID = re.compile(rb"\sid (\w+z0)\b")
+QUEUE_ID = re.compile(rb"\sid (\w+z\w+)\b")
 END = b"The end."
 LARGE = ("y" * 98,) * (load.LARGE // 100)
 

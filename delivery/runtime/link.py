@@ -1,0 +1,193 @@
+"""link - how the two processes of an engine speak to each other: questions, answers, news.
+
+SUMMARY      link = await Link.over(socket, handlers, lost)
+             ask(name, value, data) -> future of the answer; tell(...): nobody waits for one
+FORM         two lengths (32 bits), a JSON array, bytes as they are. The array is
+             [number, name, value], a question (number 0: news), or
+             [-number, value], its answer, or [-number, null, error, [words]]
+RULES        what one side says it hears in that order; frames of one turn of the loop go out in one
+             write. JSON and not pickle: who speaks to clients may be taken over by one, and shall
+             not be able to make the other side do more than its handlers do
+             a handler gives its answer, or a future of it: nobody else waits meanwhile
+ERRORS       what a handler raises on purpose (SmtpFailure, ProbeUnavailable) is raised where it was
+             asked; anything else is OurError there, and a log line here
+             once the other side is gone all questions fail with OurError, and `lost` is called
+LIMITS       FRAME_BYTES; a longer one ends the link
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Self, cast
+
+from delivery import log
+from delivery.errors import DeliveryError, OurError, SmtpFailure
+from delivery.policy.facts import ProbeUnavailable
+
+FRAME_BYTES = 256 * 1024 * 1024
+_LENGTHS = struct.Struct("!II")
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_decode = json.JSONDecoder().decode
+
+Handler = Callable[[Any, bytes], Any]
+
+
+class Link(asyncio.Protocol):
+    """One end of it."""
+
+    def __init__(self, handlers: Mapping[str, Handler], lost: Callable[[], None]) -> None:
+        """`handlers`: name -> answer(value, data), or a future of the answer."""
+        self._handlers = handlers
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._tasks: set[asyncio.Future[Any]] = set()  # kept: the loop holds tasks only weakly
+        self._number = 0
+        self._out: list[bytes] = []
+        self._in = bytearray()
+
+    @classmethod
+    async def over(
+        cls, channel: socket.socket, handlers: Mapping[str, Handler], lost: Callable[[], None]
+    ) -> Self:
+        """A link over one of a pair of connected sockets; the socket is then the link's."""
+        loop = asyncio.get_running_loop()
+        _, link = await loop.create_unix_connection(lambda: cls(handlers, lost), sock=channel)
+        return link
+
+    def ask(self, name: str, value: object = None, data: bytes = b"") -> asyncio.Future[Any]:
+        """A question; the future has the answer."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport is None:
+            future.set_exception(OurError("the other process of the engine is gone"))
+            return future
+        self._number = number = self._number + 1
+        self._asked[number] = future
+        self._send([number, name, value], data)
+        return future
+
+    def tell(self, name: str, value: object = None, data: bytes = b"") -> None:
+        """News; lost when the other side is gone."""
+        if self._transport is not None:
+            self._send([0, name, value], data)
+
+    def close(self) -> None:
+        """Hang up, after what was said has been written."""
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of what the other side said."""
+        self._in += data
+        place, end = 0, len(self._in)
+        while end - place >= _LENGTHS.size:
+            words, rest = _LENGTHS.unpack_from(self._in, place)
+            if words + rest > FRAME_BYTES:
+                log.event("link", problem="a frame is too long", bytes=words + rest)
+                assert self._transport is not None
+                self._transport.abort()
+                return
+            start = place + _LENGTHS.size
+            middle = start + words
+            if middle + rest > end:
+                break
+            place = middle + rest
+            text = self._in[start:middle].decode("ascii")
+            self._heard(_decode(text), bytes(self._in[middle:place]) if rest else b"")
+        if place:
+            del self._in[:place]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side is gone."""
+        self._transport = None
+        asked, self._asked = self._asked, {}
+        for future in asked.values():
+            if not future.done():
+                future.set_exception(OurError("the other process of the engine is gone"))
+        self._lost()
+
+    # inside
+
+    def _send(self, words: list[object], data: bytes = b"") -> None:
+        text = _encode(words).encode("ascii")
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out += (_LENGTHS.pack(len(text), len(data)), text, data)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and self._transport is not None:
+            self._transport.write(b"".join(out))
+
+    def _heard(self, words: list[Any], data: bytes) -> None:
+        number = words[0]
+        if number < 0:
+            self._answered(self._asked.pop(-number, None), words)
+            return
+        try:
+            answer = self._handlers[words[1]](words[2], data)
+        except Exception as error:  # noqa: BLE001 - goes to whoever asked
+            self._fail(number, words[1], error)
+            return
+        if not asyncio.isfuture(answer):
+            if asyncio.iscoroutine(answer):
+                answer = self._loop.create_task(answer)
+                self._tasks.add(answer)
+                answer.add_done_callback(self._tasks.discard)
+            else:
+                self._answer(number, answer)
+                return
+        answer.add_done_callback(lambda done: self._done(number, words[1], done))
+
+    def _done(self, number: int, name: str, done: asyncio.Future[Any]) -> None:
+        if done.cancelled():
+            self._fail(number, name, OurError("it was given up"))
+        elif (error := done.exception()) is not None:
+            self._fail(number, name, error)
+        else:
+            self._answer(number, done.result())
+
+    def _answer(self, number: int, value: object) -> None:
+        if number and self._transport is not None:
+            self._send([-number, value])
+
+    def _fail(self, number: int, name: str, error: BaseException) -> None:
+        if isinstance(error, SmtpFailure):
+            words: list[object] = [error.code, error.enhanced, error.text, error.cause]
+        elif isinstance(error, DeliveryError):
+            words = [str(error)]
+        else:
+            words = [f"{type(error).__name__}: {error}"]
+            log.event("link", problem=words[0], asked=name)
+        if number and self._transport is not None:
+            self._send([-number, None, type(error).__name__, words])
+
+    def _answered(self, future: asyncio.Future[Any] | None, words: list[Any]) -> None:
+        if future is None or future.done():  # nobody waits any more
+            return
+        if len(words) == 2:
+            future.set_result(words[1])
+        else:
+            future.set_exception(_error(*words[2:]))
+
+
+def _error(name: str, words: list[Any]) -> DeliveryError:
+    """The failure of the other side."""
+    if name == SmtpFailure.__name__:
+        code, enhanced, text, cause = words
+        return SmtpFailure(code, enhanced, text, cause=cause)
+    if name == ProbeUnavailable.__name__:
+        return ProbeUnavailable(words[0])
+    return OurError(words[0])

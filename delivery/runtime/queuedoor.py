@@ -1,0 +1,76 @@
+"""queuedoor - the way into the queue from the process that speaks to clients.
+
+SUMMARY      QueueDoor(link, intake): a delivery.spool.intake.Door; reception.py is its other side
+             QueueVerifier(link).verify(address): what probes found out
+RULES        content is written here, large one to a file of its own, and synced; the rows go to the
+             queue, which says when they are on disk
+ERRORS       those of the queue: SmtpFailure 452 4.3.1, ProbeUnavailable; OurError when it is gone
+"""
+
+from __future__ import annotations
+
+import time
+
+from delivery.errors import DeliveryError
+from delivery.policy.facts import Probe, ProbeStatus
+from delivery.runtime.link import Link
+from delivery.spool import queueid
+from delivery.spool.content import ContentWriter
+from delivery.spool.entries import make_rows
+from delivery.spool.intake import Intake
+from delivery.spool.records import Submission
+from delivery.values import Content
+from tables.addresses import Address
+
+
+class QueueDoor:
+    """One for the process."""
+
+    def __init__(self, link: Link, intake: Intake) -> None:
+        self._link = link
+        self._intake = intake
+
+    def begin(self) -> ContentWriter:
+        """A writer for the content of one message; raises SmtpFailure 452 4.3.1."""
+        return self._intake.begin()
+
+    def check_room(self, size: int = 0) -> None:
+        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now."""
+        self._intake.check_room(size)
+
+    def forget(self, content: Content) -> None:
+        """Remove finished content that will not be entered."""
+        self._intake.forget(content)
+
+    async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
+        """Queue a message; its id, when it is on disk. Raises SmtpFailure 452 4.3.1."""
+        queue_id = submission.queue_id
+        number = queueid.to_number(queue_id) if queue_id else self._intake.next_number()
+        rows = make_rows(number, submission, time.time() if now is None else now)
+        _, headers, data = rows.content
+        words = (rows.message, rows.recipients, len(headers), data is None)
+        try:
+            await self._link.ask("enter", words, headers + (data or b""))
+        except DeliveryError:
+            self.forget(submission.content)
+            raise
+        queue_id = queueid.to_text(number)
+        self._intake.entered(queue_id)
+        return queue_id
+
+    async def flush(self, now: float, *, site: str) -> int:
+        """Make deferred messages with a recipient in `site` due, and try them; how many."""
+        count: int = await self._link.ask("flush", site)
+        return count
+
+
+class QueueVerifier:
+    """Probes are sent by the process that has the queue."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def verify(self, address: Address) -> Probe:
+        """What is known of the address; raises ProbeUnavailable."""
+        status, reason = await self._link.ask("verify", (address.local, address.domain))
+        return Probe(ProbeStatus(status), reason)

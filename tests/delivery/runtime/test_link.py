@@ -1,0 +1,167 @@
+"""The link between the two processes: questions, answers, failures, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from delivery.errors import OurError, SmtpFailure
+from delivery.policy.facts import ProbeUnavailable
+from delivery.runtime.link import Handler, Link
+from tests.delivery.runtime.asynchronous import asynchronous, until
+
+
+class Both:
+    """Two ends in one loop."""
+
+    def __init__(self, near: Link, far: Link, lost: list[str]) -> None:
+        self.near = near
+        self.far = far
+        self.lost = lost
+
+
+@asynccontextmanager
+async def linked(handlers: Mapping[str, Handler]) -> AsyncIterator[Both]:
+    ours, theirs = socket.socketpair()
+    lost: list[str] = []
+    near = await Link.over(ours, {}, lambda: lost.append("near"))
+    far = await Link.over(theirs, handlers, lambda: lost.append("far"))
+    try:
+        yield Both(near, far, lost)
+    finally:
+        near.close()
+        far.close()
+        await until(lambda: len(lost) == 2)
+
+
+@asynchronous
+async def test_it_answers() -> None:
+    handlers = {"sum": lambda value, data: [sum(value), len(data)]}
+    async with linked(handlers) as both:
+        assert await both.near.ask("sum", [1, 2], b"abc") == [3, 3]
+
+
+@asynchronous
+async def test_answers_come_when_they_are_ready() -> None:
+    waiting: dict[str, asyncio.Future[str]] = {}
+
+    def later(value: Any, data: bytes) -> asyncio.Future[str]:
+        return waiting.setdefault(value, asyncio.get_running_loop().create_future())
+
+    async with linked({"later": later}) as both:
+        first, second = both.near.ask("later", "a"), both.near.ask("later", "b")
+        await until(lambda: len(waiting) == 2)
+        waiting["b"].set_result("2")
+        assert await second == "2"
+        assert not first.done()
+        waiting["a"].set_result("1")
+        assert await first == "1"
+
+
+@asynchronous
+async def test_news_come_in_their_order_and_are_not_answered() -> None:
+    heard: list[bytes] = []
+    async with linked({"line": lambda value, data: heard.append(data)}) as both:
+        for number in range(1000):
+            both.near.tell("line", None, b"%d" % number)
+        await until(lambda: len(heard) == 1000)
+        assert heard == [b"%d" % number for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SmtpFailure(452, "4.3.1", "no room", cause="disk"), ProbeUnavailable("not now")],
+    ids=["smtp", "probe"],
+)
+@asynchronous
+async def test_a_failure_is_raised_where_it_was_asked(error: Exception) -> None:
+    async def fail(value: Any, data: bytes) -> None:
+        raise error
+
+    async with linked({"fail": fail}) as both:
+        with pytest.raises(type(error)) as raised:
+            await both.near.ask("fail")
+        assert vars(raised.value) == vars(error)
+        assert str(raised.value) == str(error)
+
+
+@asynchronous
+async def test_a_bug_is_an_error_of_ours_and_the_link_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handlers = {"divide": lambda value, data: 1 / value}
+    async with linked(handlers) as both:
+        with pytest.raises(OurError, match="ZeroDivisionError"):
+            await both.near.ask("divide", 0)
+        with pytest.raises(OurError, match="KeyError"):
+            await both.near.ask("unknown")
+        assert await both.near.ask("divide", 2) == 0.5
+    assert "link problem=" in capsys.readouterr().out
+
+
+@asynchronous
+async def test_who_is_gone_answers_nothing() -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with linked({"wait": lambda value, data: future}) as both:
+        asked = both.near.ask("wait")
+        await until(lambda: both.far._loop.time() > 0)
+        both.far.close()
+        with pytest.raises(OurError, match="is gone"):
+            await asked
+        await until(lambda: "near" in both.lost)
+        with pytest.raises(OurError, match="is gone"):
+            await both.near.ask("wait")
+        both.near.tell("wait")
+
+
+@given(
+    st.lists(
+        st.tuples(st.recursive(st.none() | st.text() | st.floats(allow_nan=False), st.lists),
+                  st.binary(max_size=300)),
+        max_size=5,
+    ),
+    st.integers(1, 50),
+)  # fmt: skip
+def test_pieces_do_not_matter(said: list[tuple[Any, bytes]], size: int) -> None:
+    async def hear() -> None:
+        heard: list[tuple[Any, bytes]] = []
+        far = Link({"say": lambda value, data: heard.append((value, data))}, lambda: None)
+        wire = bytearray()
+        near = Link({}, lambda: None)
+        near._transport = Sink(wire)  # type: ignore[assignment]
+        for value, data in said:
+            near.tell("say", value, data)
+        near._flush()
+        for place in range(0, len(wire), size):
+            far.data_received(bytes(wire[place : place + size]))
+        assert heard == said
+
+    asyncio.run(hear())
+
+
+class Sink:
+    """A transport that keeps what is written."""
+
+    def __init__(self, wire: bytearray) -> None:
+        self._wire = wire
+
+    def write(self, data: bytes) -> None:
+        self._wire += data
+
+
+@asynchronous
+async def test_a_frame_that_is_too_long_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    ours, theirs = socket.socketpair()
+    lost: list[bool] = []
+    await Link.over(ours, {}, lambda: lost.append(True))
+    with theirs:
+        theirs.sendall(b"\xff" * 8)
+        await until(lambda: lost)
+    assert "a frame is too long" in capsys.readouterr().out

@@ -1,0 +1,199 @@
+"""What one process of an engine sends to the other: messages into the queue, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from delivery.agents.courier import Courier
+from delivery.errors import OurError, SmtpFailure
+from delivery.journal import Journal
+from delivery.policy.facts import Probe, ProbeStatus
+from delivery.runtime.link import Link
+from delivery.runtime.queuedoor import QueueDoor, QueueVerifier
+from delivery.runtime.reception import NUMBER, Reception
+from delivery.spool import Spool, SpoolLimits, queueid
+from delivery.spool.content import ContentFiles
+from delivery.spool.intake import CONTENT_DIRECTORY, Intake
+from delivery.spool.records import Submission
+from tables.addresses import Address
+from tests.delivery.runtime.asynchronous import asynchronous, until
+from tests.delivery.spool.messages import envelope, leased, whole
+
+GOOD = Address("joe", "example.com")
+
+
+@dataclass
+class Pair:
+    """The queue's side, and the door on the other side."""
+
+    spool: Spool
+    door: QueueDoor
+    link: Link
+    intake: Intake
+    reception: Reception
+    told: list[str]
+
+
+@asynccontextmanager
+async def pair(path: Path, limits: SpoolLimits | None = None) -> AsyncIterator[Pair]:
+    """Both in one process."""
+    ours, theirs = socket.socketpair()
+    told: list[str] = []
+    spool = Spool.open(path / "spool", limits=limits)
+    await spool.start()
+    journal = Journal(path / "journal")
+    given: dict[str, Any] = {}
+    link = await Link.over(
+        theirs,
+        {"begin": lambda value, data: given.update(begin=value) or {"pid": 1}},  # type: ignore[func-returns-value]
+        lambda: told.append("gone"),
+    )
+    reception = Reception(0, ours)
+
+    async def flush(site: str) -> int:
+        return len(site)
+
+    async def verify(address: Address) -> Probe:
+        return Probe(ProbeStatus.DELIVERABLE if address == GOOD else ProbeStatus.PENDING, "so")
+
+    await reception.start(
+        spool,
+        journal,
+        queued=lambda: told.append("queued"),
+        flush=flush,
+        verify=verify,
+        lost=lambda: told.append("lost"),
+    )
+    shard, number, last = given["begin"]
+    directory = path / "spool" / str(shard)
+    files = ContentFiles(directory / CONTENT_DIRECTORY)
+    intake = Intake(directory, queueid.IdMaker(number, last=last), files, spool.limits)
+    try:
+        yield Pair(spool, QueueDoor(link, intake), link, intake, reception, told)
+    finally:
+        link.close()
+        await until(lambda: "gone" in told)
+        intake.close()
+        await spool.close()
+        journal.close()
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+@asynchronous
+async def test_a_message_crosses(tmp_path: Path, size: int) -> None:
+    async with pair(tmp_path) as both:
+        writer = both.door.begin()
+        writer.write(b"x" * size)
+        content = await writer.finish(b"Received: y\r\n")
+        sent = envelope("joe@example.com", "ann@example.com")
+        submission = Submission(envelope=sent, content=content, queue_id=writer.queue_id)
+        queue_id = await both.door.enter_submission(submission)
+        assert queue_id == writer.queue_id
+        assert both.intake.loose_files == 0
+        await until(lambda: "queued" in both.told)
+        lease = await leased(both.spool, queue_id)
+        assert lease.envelope == sent
+        assert await whole(await both.spool.content(lease)) == b"Received: y\r\n" + b"x" * size
+
+
+async def _enter(door: QueueDoor, data: bytes) -> str:
+    writer = door.begin()
+    writer.write(data)
+    content = await writer.finish()
+    submission = Submission(envelope=envelope(), content=content, queue_id=writer.queue_id)
+    return await door.enter_submission(submission)
+
+
+async def _fill(door: QueueDoor) -> None:
+    for size in (30_000, 50_000) * 50:
+        await _enter(door, b"x" * size)
+
+
+@asynchronous
+async def test_what_the_disk_does_not_take_leaves_nothing(tmp_path: Path) -> None:
+    async with pair(tmp_path, SpoolLimits(database_bytes=120_000)) as both:
+        with pytest.raises(SmtpFailure, match=r"452 4\.3\.1"):
+            await _fill(both.door)
+        assert both.intake.loose_files == 0
+
+
+def _message(number: int, **other: Any) -> list[Any]:
+    columns = {
+        "id": number, "state": 0, "due": 1.0, "arrived": 1.0, "attempts": 0, "interrupted": 0,
+        "size": 0, "in_file": 0, "crc": 0, "warned": 0, "expired": 0, "sender": "@",
+        "envelope": "{}", "hold": "",
+    }  # fmt: skip
+    return list({**columns, **other}.values())
+
+
+OURS = queueid.IdMaker(NUMBER).next()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        None,
+        [],
+        ["x", [], 0, False],
+        [_message(queueid.IdMaker(0).next()), [], 0, False],  # an id of the queue's own
+        [_message("../../etc"), [], 0, True],  # type: ignore[arg-type]
+        [_message(-1), [], 0, True],
+        [_message(OURS, state=3), [], 0, False],
+        [_message(OURS, envelope="[]"), [], 0, False],
+        [_message(OURS, sender="nobody"), [], 0, False],
+        [_message(OURS), [[OURS, 0, "x", "x", "", "", 0]], 0, False],
+    ],
+)
+@asynchronous
+async def test_rows_that_are_none_do_nothing(tmp_path: Path, words: Any) -> None:
+    async with pair(tmp_path) as both:
+        with pytest.raises(OurError):
+            await both.link.ask("enter", words)
+        assert sum((await both.spool.counts()).values()) == 0
+        assert both.spool.fresh() == []
+
+
+@asynchronous
+async def test_probes_and_flushes_cross(tmp_path: Path) -> None:
+    async with pair(tmp_path) as both:
+        verifier = QueueVerifier(both.link)
+        assert await verifier.verify(GOOD) == Probe(ProbeStatus.DELIVERABLE, "so")
+        assert (await verifier.verify(Address("x", ""))).status is ProbeStatus.PENDING
+        assert await both.door.flush(0.0, site="example.com") == len("example.com")
+
+
+@asynchronous
+async def test_journal_lines_cross(tmp_path: Path) -> None:
+    async with pair(tmp_path) as both:
+        both.link.tell("journal", None, b'{"event":"accepted"}\n')
+        await both.link.ask("flush", "")
+        await asyncio.to_thread(both.reception._journal.close)
+        [file] = (tmp_path / "journal").glob("*.jsonl")
+        assert file.read_bytes() == b'{"event":"accepted"}\n'
+
+
+@asynchronous
+async def test_the_end_of_the_other_process_is_told(tmp_path: Path) -> None:
+    async with pair(tmp_path) as both:
+        both.link.close()
+        await until(lambda: "lost" in both.told)
+
+
+@asynchronous
+async def test_a_child_gives_no_orders_to_the_courier(tmp_path: Path) -> None:
+    courier = Courier(directory=str(tmp_path))
+    courier.start()
+    channel, process = courier._channel, courier._process
+    assert channel is not None
+    assert process is not None
+    courier.disown()
+    assert channel.fileno() == -1
+    assert await asyncio.to_thread(process.wait) == 0  # nobody else had it
