@@ -32,13 +32,14 @@ from delivery.content.limits import (
 )
 from delivery.content.mime import Section, Structure
 from delivery.content.rewriting import HeaderRewriter
-from delivery.content.weights import NOTE, NOTHING, Weights
+from delivery.content.weights import NAME, NOTE, NOTHING, Weights
 from delivery.errors import SmtpFailure
 from delivery.policy.verdict import Effects, Note
 from tables.errors import TableUnavailable
 
 CRLF = b"\r\n"
 _ENVELOPE_LINE = re.compile(rb">{0,64}From ")  # mbox format; some programs send it along
+_ENCODED = "content-transfer-encoding"
 _FIRST_LINE = 70  # octets of the first line that tell whether it is one
 _NESTING = "5.6.0 MIME nesting exceeds safety limit"
 _8BIT_HEADER = "5.6.0 improper use of 8-bit data in message header"
@@ -301,6 +302,10 @@ class Cleaner:
             weight, header = weighed
             if weight == NOTHING:
                 continue
+            if weight == NAME:
+                assert header is not None
+                self._seen.add(header.name)
+                continue
             following = _end_of_header(lines, number + 1)
             if weight == NOTE:
                 assert header is not None
@@ -309,8 +314,11 @@ class Cleaner:
             at = gone + _size(lines[done:number])
             if gone < at:
                 self._out.append(section[gone:at])
-            self._walk_header(header, lines[number:following])
-            gone = at + _size(lines[number:following])
+            whole = b"\n".join(lines[number:following])
+            gone = at + len(whole) + following - number + 1  # its line ends are two octets
+            if name[-1] in b" \t":
+                whole = name.rstrip(b" \t") + whole[len(name) :]
+            self._header(header, whole)
             done = following
         else:
             number = len(lines)
@@ -322,18 +330,12 @@ class Cleaner:
             self._has_utf8_headers = not read.isascii() and _is_utf8(read)
         return place + at
 
-    def _walk_header(self, header: Header | None, lines: list[bytes]) -> None:
-        first, *others = lines
-        length = name_length(first)
-        first = first[:length] + first[length:].lstrip(b" \t")
-        self._header(header, b"\n".join((first, *others)))
-
     def _note_header(self, header: Header, lines: list[bytes]) -> None:
         """Remember what must be remembered of a header that goes through as it is."""
         if header.name == "received":
             self._count_hop()
-        elif header.name == "content-transfer-encoding":
-            self._note_value(header, _value(header, b"\n".join(lines)))
+        elif header.name == _ENCODED:
+            self._note_encoding(_value(header, b"\n".join(lines)))
         if not header.mime:
             self._seen.add(header.name)
 
@@ -344,9 +346,8 @@ class Cleaner:
             if self._hops == self._limits.hops:
                 self._checker.fail(554, "5.4.0", "Error: too many hops", "hopcount_limit")
 
-    def _note_value(self, header: Header, value: bytes) -> None:
-        if header.name == "content-transfer-encoding":
-            self._says_8bit |= value.strip().lower() in (b"8bit", b"binary")
+    def _note_encoding(self, value: bytes) -> None:
+        self._says_8bit |= value.strip().lower() in (b"8bit", b"binary")
 
     def _flush_header(self) -> None:
         if self._pending:
@@ -367,7 +368,7 @@ class Cleaner:
             self._has_utf8_headers = self._has_utf8_headers or _is_utf8(text)
             if self._strictness.headers:
                 self._problem = self._problem or _8BIT_HEADER
-        if self._checker.is_on:
+        if self._weights.everything and self._checker.is_on:
             checked = self._check_header(header, text)
             if checked is not None:
                 if not checked:
@@ -378,11 +379,10 @@ class Cleaner:
                     text = checked[-1]
                     header = self._known(text)
         if header is None or header.mime or section is not Section.PRIMARY:
-            if header is not None:
-                self._note_value(header, _value(header, text))
+            if header is not None and header.name == _ENCODED:
+                self._note_encoding(_value(header, text))
             self._write(text)
             return
-        self._note_value(header, _value(header, text))
         self._seen.add(header.name)
         if header.name == "received":
             self._count_hop()

@@ -1,7 +1,7 @@
 """weights - how much there is to do about a header, by its name.
 
-SUMMARY      Weights(...).weigh(name) -> Weighed: NOTHING, NOTE or WORK, and the Header of that name
-             .idle: names that weigh nothing
+SUMMARY      Weights(...).weigh(name) -> Weighed: NOTHING, NAME, NOTE or WORK, and what is known of
+             the name; .idle: names that weigh nothing; .everything: all of them are work
 RULES        a name that is not written as it should be ("Name :") is work
              what was found out is remembered for the messages to come, up to a bound
 """
@@ -17,8 +17,8 @@ _LONG_NAME = 80  # unless they are longer than this
 
 _NOTED = ("content-transfer-encoding", "received")  # of these something is kept
 
-# how much there is to do about a header
-NOTHING, NOTE, WORK = 0, 1, 2
+# how much there is to do about a header: NAME, that it is there counts; NOTE, what it says too
+NOTHING, NAME, NOTE, WORK = 0, 1, 2, 3
 
 
 class Weighed(NamedTuple):
@@ -45,7 +45,7 @@ class Weights:
         self._known: dict[bytes, Weighed] = {}
         self._rewrites = rewrites
         self._completes = completes
-        self._everything = everything
+        self.everything = everything
         self._mime = mime
 
     def weigh(self, name: bytes) -> Weighed | None:
@@ -68,7 +68,7 @@ class Weights:
         return weighed
 
     def _weight(self, header: Header | None) -> int:
-        if self._everything:
+        if self.everything:
             return WORK
         if header is None:
             return NOTHING
@@ -76,6 +76,6 @@ class Weights:
             return WORK
         if header.mime and self._mime:
             return WORK
-        if self._completes or header.name in _NOTED:
+        if header.name in _NOTED:
             return NOTE
-        return NOTHING
+        return NAME if self._completes and not header.mime else NOTHING
