@@ -1,9 +1,10 @@
 """batches - what is asked for at the same time is done together, by threads that take lists.
 
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
-RULES        one list is under way at a time. Meanwhile the next one collects, and when its time has
-             come it grows as long as each turn of the event loop brings more, up to ENOUGH: a busy
-             engine makes its lists longer by itself, an idle one waits for nothing. No timer
+RULES        as many lists are under way as there are `hands`. Meanwhile the next one collects, and
+             when its time has come it grows as long as each turn of the event loop brings more, up
+             to ENOUGH: a busy engine makes its lists longer by itself, an idle one waits for
+             nothing. No timer
              a thread is woken once for a list, not for each item: every time it runs, the event
              loop has to give the interpreter away
 LIMITS       a list has at most MOST items
@@ -25,15 +26,14 @@ class Batches(Generic[T]):
     """Belongs to the thread of its event loop."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, take: Callable[[list[T]], None], *, most: int = MOST
+        self, take: Callable[[list[T]], None], *, hands: int = 1, most: int = MOST
     ) -> None:
-        self._loop = loop
         self._take = take
+        self._free = hands
         self._most = most
         self._waiting: list[T] = []
         self._seen = 0  # of those that wait, a turn ago
         self._is_due = False  # the end of this turn will tell
-        self._is_busy = False
 
     def add(self, item: T) -> None:
         """Have it done with the next list."""
@@ -41,8 +41,8 @@ class Batches(Generic[T]):
         self._look()
 
     def ready(self) -> None:
-        """The list before has ended."""
-        self._is_busy = False
+        """A list has ended."""
+        self._free += 1
         self._look()
 
     def rest(self) -> list[T]:
@@ -51,19 +51,20 @@ class Batches(Generic[T]):
         return rest
 
     def _look(self) -> None:
-        if self._waiting and not self._is_due and not self._is_busy:
+        if self._waiting and self._free and not self._is_due:
             self._is_due, self._seen = True, 0
-            self._loop.call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
         """Hand the list over when this turn brought nothing more."""
         count = len(self._waiting)
         if self._seen < count < ENOUGH:
             self._seen = count
-            self._loop.call_soon(self._turn)
+            asyncio.get_running_loop().call_soon(self._turn)
             return
         self._is_due = False
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         if batch:
-            self._is_busy = True
+            self._free -= 1
             self._take(batch)
+            self._look()

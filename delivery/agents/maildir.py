@@ -4,8 +4,9 @@ SUMMARY      await MaildirWriter.deliver(Letter) -> file name; threads do the wo
              loop
 DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into new/, new/ fsynced
              (and the directories above it, when they were made for this message)
-RULES        while all threads are busy the next letters collect into a batch: all are written and
-             made durable together (disk.py), then all renamed, then every new/ once
+RULES        letters of one moment, and while all threads are busy the next ones, are a batch
+             (batches.py): all are written and made durable together (disk.py), then all renamed,
+             then every new/ once. A directory is opened once for a batch
              the path stays below the base: no "..", and nothing on the way may be a symbolic link
              line ends become LF; files are 0600, directories 0700
              names are time.MmicrosecondsPpidQcount.host,S=size: unique on this host, the size is
@@ -23,13 +24,15 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from delivery.agents.base import PIECE_BYTES, pieces
 from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
+from delivery.batches import Batches
 from delivery.values import Content
 
 BATCH_LIMIT = 64
@@ -65,7 +68,9 @@ class _Task:
     file: int = -1
     name: str = ""
     size: int = 0
-    made: list[int] = field(default_factory=list)  # directories to fsync: parents of new ones
+
+
+_Batch = list[_Task]
 
 
 class MaildirWriter:
@@ -75,13 +80,14 @@ class MaildirWriter:
         # maildir.html: "/" and ":" cannot be in the name
         self.host = hostname.replace("/", "\\057").replace(":", "\\072")
         self._count = itertools.count()
-        self._inbox: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()  # None: the end
+        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
+        self._batches = Batches[_Task](self._inbox.put, hands=threads, most=BATCH_LIMIT)
         self._threads = [
             threading.Thread(target=self._run, name=f"maildir-{number}", daemon=True)
             for number in range(threads)
         ]
         self._lock = threading.Lock()
-        self._running: dict[int, list[_Task]] = {}  # the batch of each thread at work
+        self._running: dict[int, _Directories] = {}  # of the batch of each thread at work
         self._usage = UsageCache()
         self._disk = disk or Disk()
         for thread in self._threads:
@@ -90,11 +96,13 @@ class MaildirWriter:
     async def deliver(self, letter: Letter) -> str:
         """Deliver; the name of the file in new/. See DURABLE and ERRORS."""
         task = _Task(letter, asyncio.get_running_loop().create_future())
-        self._inbox.put(task)
+        self._batches.add(task)
         return await task.future
 
     def close(self) -> None:
         """Wait for what was begun; nothing may be delivered afterwards."""
+        if rest := self._batches.rest():
+            self._inbox.put(rest)
         for _ in self._threads:
             self._inbox.put(None)
         for thread in self._threads:
@@ -103,36 +111,35 @@ class MaildirWriter:
     # in the threads
 
     def _run(self) -> None:
-        while batch := self._collect():
+        while batch := self._inbox.get():
             failure: Exception | None = None
             try:
                 self._write_batch(batch)
             except Exception as error:  # noqa: BLE001 - goes to whoever waits for the letters
                 failure = error
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                batch[0].future.get_loop().call_soon_threadsafe(_tell, batch, failure)
+                batch[0].future.get_loop().call_soon_threadsafe(self._tell, batch, failure)
 
-    def _collect(self) -> list[_Task]:
-        """All that waits, blocking while there is nothing; [] at the end."""
-        batch: list[_Task] = []
-        item = self._inbox.get()
-        with suppress(queue.Empty):
-            while item is not None:
-                batch.append(item)
-                if len(batch) == BATCH_LIMIT:
-                    return batch
-                item = self._inbox.get_nowait()
-            if batch:
-                self._inbox.put(None)  # to be found again behind this batch
-        return batch
+    def _tell(self, batch: _Batch, failure: Exception | None) -> None:
+        """In the event loop: each letter is delivered, or has failed."""
+        for task in batch:
+            error = task.error or failure
+            if task.future.done():  # cancelled meanwhile
+                continue
+            if error is not None:
+                task.future.set_exception(error)
+            else:
+                task.future.set_result(task.name)
+        self._batches.ready()
 
-    def _write_batch(self, batch: list[_Task]) -> None:
+    def _write_batch(self, batch: _Batch) -> None:
         """Deliver a batch; each task gets its name or its error."""
+        directories = _Directories()
         with self._lock:
-            self._running[threading.get_ident()] = batch
+            self._running[threading.get_ident()] = directories
         try:
             for task in batch:
-                self._attempt(task, self._write)
+                self._attempt(task, partial(self._write, directories))
             self._sync(_alive(batch), [task.file for task in _alive(batch)])
             for task in _alive(batch):
                 self._attempt(task, self._publish)
@@ -142,10 +149,10 @@ class MaildirWriter:
         finally:
             with self._lock:
                 del self._running[threading.get_ident()]
+            directories.close()
             for task in batch:
-                for descriptor in (task.file, task.new, task.tmp, task.box, *task.made):
-                    if descriptor >= 0:
-                        os.close(descriptor)
+                if task.file >= 0:
+                    os.close(task.file)
 
     def _attempt(self, task: _Task, step: Callable[[_Task], None]) -> None:
         try:
@@ -154,10 +161,11 @@ class MaildirWriter:
             task.error = error
             self._discard(task)
 
-    def _write(self, task: _Task) -> None:
+    def _write(self, directories: _Directories, task: _Task) -> None:
         """Open the Maildir and write the file in tmp/."""
         letter = task.letter
-        task.box = _open_path(letter, task.made)
+        names = split_path(letter.maildir)
+        task.box = directories.open(letter.base, names)
         if letter.quota_bytes:
             size = letter.content.size + len(letter.headers) + len(letter.content.headers)
             self._usage.check(task.box, letter.quota_bytes, size)
@@ -165,11 +173,10 @@ class MaildirWriter:
         task.name = (
             f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self.host}"
         )
-        task.tmp, task.new = _open_parts(task.box, task.made)
+        task.tmp, task.new = directories.open_parts(letter.base, names)
         task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.tmp)
-        for piece in gathered(
-            with_newlines(itertools.chain((letter.headers,), pieces(letter.content)))
-        ):
+        text = itertools.chain((letter.headers,), pieces(letter.content))
+        for piece in with_newlines(gathered(text)):
             view = memoryview(piece)
             while view:
                 view = view[os.write(task.file, view) :]
@@ -181,24 +188,21 @@ class MaildirWriter:
         os.rename(task.name, final, src_dir_fd=task.tmp, dst_dir_fd=task.new)
         task.name = final
 
-    def _sync_names(self, tasks: list[_Task]) -> None:
+    def _sync_names(self, tasks: _Batch) -> None:
         """Make the new names durable: every new/ once, and parents of directories just made.
 
         Also of those that another batch has made and not synced yet: a letter may be in them.
         """
-        names = {_identity(task.new): task.new for task in tasks}
+        names = dict.fromkeys(task.new for task in tasks)
         with self._lock:
-            made = [
-                item for batch in self._running.values() for task in batch for item in task.made
-            ]
-            parents = [os.dup(item) for item in made]
+            parents = [os.dup(item) for each in self._running.values() for item in each.made]
         try:
-            self._sync(tasks, [*names.values(), *parents])
+            self._sync(tasks, [*names, *parents])
         finally:
             for parent in parents:
                 os.close(parent)
 
-    def _sync(self, tasks: list[_Task], descriptors: list[int]) -> None:
+    def _sync(self, tasks: _Batch, descriptors: list[int]) -> None:
         """When that fails, none of the tasks is known to be durable: better twice than never."""
         try:
             self._disk.sync(descriptors)
@@ -214,25 +218,8 @@ class MaildirWriter:
                 os.unlink(task.name, dir_fd=task.tmp)
 
 
-def _tell(batch: list[_Task], failure: Exception | None) -> None:
-    """In the event loop: each letter is delivered, or has failed."""
-    for task in batch:
-        error = task.error or failure
-        if task.future.done():  # cancelled meanwhile
-            continue
-        if error is not None:
-            task.future.set_exception(error)
-        else:
-            task.future.set_result(task.name)
-
-
-def _alive(batch: list[_Task]) -> list[_Task]:
+def _alive(batch: _Batch) -> _Batch:
     return [task for task in batch if task.error is None]
-
-
-def _identity(descriptor: int) -> tuple[int, int]:
-    state = os.fstat(descriptor)
-    return state.st_dev, state.st_ino
 
 
 def with_newlines(source: Iterable[bytes]) -> Iterator[bytes]:
@@ -275,19 +262,59 @@ def split_path(text: str) -> list[str]:
     return names
 
 
-def _open_path(letter: Letter, made: list[int]) -> int:
-    """A descriptor of the Maildir, which is made when it is missing."""
-    names = split_path(letter.maildir)
-    current = _open_base(letter.base)
-    try:
+class _Directories:
+    """Those of one batch, opened from the base down, each once; made when they are missing."""
+
+    def __init__(self) -> None:
+        self.made: list[int] = []  # parents of new ones, to be fsynced
+        self._open: dict[tuple[str, ...], int] = {}
+
+    def open(self, base: str, names: Sequence[str]) -> int:
+        """A descriptor of base/name/name ..., none of the names a symbolic link."""
+        found = self._open.get((base, *names))
+        if found is not None:
+            return found
+        if not names:
+            return self._keep((base,), _open_base(base))
+        parent = self.open(base, names[:-1])
+        try:
+            opened = os.open(names[-1], _DIRECTORY, dir_fd=parent)
+        except FileNotFoundError:
+            self._make(parent, names[-1:])
+            opened = os.open(names[-1], _DIRECTORY, dir_fd=parent)
+        return self._keep((base, *names), opened)
+
+    def open_parts(self, base: str, names: Sequence[str]) -> tuple[int, int]:
+        """Descriptors of tmp/ and new/ of a Maildir; cur/ is made together with these."""
+        tmp, new = ((base, *names, part) for part in ("tmp", "new"))
+        if new not in self._open:
+            box = self.open(base, names)
+            try:
+                self._open_pair(box, tmp, new)
+            except FileNotFoundError:
+                self._make(box, ("cur", "new", "tmp"))
+                self._open_pair(box, tmp, new)
+        return self._open[tmp], self._open[new]
+
+    def close(self) -> None:
+        """The batch is done."""
+        for descriptor in (*self._open.values(), *self.made):
+            os.close(descriptor)
+
+    def _open_pair(self, box: int, *paths: tuple[str, ...]) -> None:
+        for path in paths:
+            if path not in self._open:
+                self._keep(path, os.open(path[-1], _DIRECTORY, dir_fd=box))
+
+    def _keep(self, path: tuple[str, ...], descriptor: int) -> int:
+        self._open[path] = descriptor
+        return descriptor
+
+    def _make(self, parent: int, names: Iterable[str]) -> None:
+        self.made.append(os.dup(parent))  # before another thread finds them there
         for name in names:
-            following = _enter(current, name, made)
-            os.close(current)
-            current = following
-    except BaseException:
-        os.close(current)
-        raise
-    return current
+            with suppress(FileExistsError):  # another thread was quicker
+                os.mkdir(name, 0o700, dir_fd=parent)
 
 
 def _open_base(path: str) -> int:
@@ -296,38 +323,3 @@ def _open_base(path: str) -> int:
         return os.open(path, flags)
     os.makedirs(path, 0o700, exist_ok=True)
     return os.open(path, flags)
-
-
-def _enter(parent: int, name: str, made: list[int]) -> int:
-    """Open a directory below `parent`, making it when it is missing."""
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=parent)
-    except FileNotFoundError:
-        _make(parent, name, made)
-        return os.open(name, _DIRECTORY, dir_fd=parent)
-
-
-def _make(parent: int, name: str, made: list[int]) -> None:
-    made.append(os.dup(parent))  # before another thread finds it there
-    with suppress(FileExistsError):  # another thread was quicker
-        os.mkdir(name, 0o700, dir_fd=parent)
-
-
-def _open_parts(box: int, made: list[int]) -> tuple[int, int]:
-    """Descriptors of tmp/ and new/; these and cur/ are made when one is missing."""
-    with suppress(FileNotFoundError):
-        return _open_pair(box)
-    made.append(os.dup(box))
-    for name in ("cur", "new", "tmp"):
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=box)
-    return _open_pair(box)
-
-
-def _open_pair(box: int) -> tuple[int, int]:
-    tmp = os.open("tmp", _DIRECTORY, dir_fd=box)
-    try:
-        return tmp, os.open("new", _DIRECTORY, dir_fd=box)
-    except BaseException:
-        os.close(tmp)
-        raise

@@ -85,7 +85,7 @@ class Committer:
         self._loop = loop
         self._on_trouble = on_trouble  # called in the event loop
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
-        self._batches = Batches[Operation](loop, self._inbox.put)
+        self._batches = Batches[Operation](self._inbox.put)
         self._kept: _Batch = []
         self._thread = threading.Thread(target=self._run, name="spool-committer", daemon=True)
         self._failure: BaseException | None = None

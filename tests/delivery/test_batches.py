@@ -9,13 +9,16 @@ from delivery.batches import ENOUGH, Batches
 
 
 def run(
-    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]], most: int = 1000
+    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]],
+    *,
+    hands: int = 1,
+    most: int = 1000,
 ) -> None:
     """Tell the story of one Batches; what it takes is in the list."""
 
     async def told() -> None:
         taken: list[list[int]] = []
-        await story(Batches(asyncio.get_running_loop(), taken.append, most=most), taken)
+        await story(Batches(taken.append, hands=hands, most=most), taken)
 
     asyncio.run(told())
 
@@ -50,6 +53,19 @@ def test_the_next_list_collects_until_the_one_before_has_ended() -> None:
         assert taken == [[1], [2, 3]]
 
     run(story)
+
+
+def test_a_second_hand_takes_what_comes_while_the_first_is_busy() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(3):
+            batches.add(number)
+            await turns()
+        assert taken == [[0], [1]]
+        batches.ready()
+        await turns()
+        assert taken == [[0], [1], [2]]
+
+    run(story, hands=2)
 
 
 def test_turns_that_bring_more_are_waited_for_until_there_is_enough() -> None:
