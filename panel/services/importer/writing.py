@@ -31,6 +31,16 @@ WELL_KNOWN = {
     "virtual": "virtual_alias_maps",
     "transport": "transport_maps",
 }
+SERVICE_FIELDS = (
+    "private",
+    "unprivileged",
+    "chroot",
+    "wakeup",
+    "maxproc",
+    "command",
+    "overrides",
+    "enabled",
+)
 
 
 def clear_rows() -> None:
@@ -63,32 +73,36 @@ def write_lists(planned: Mapping[str, PlannedList], report: ImportReport) -> Non
     tables = {table.reference: table for table in Table.objects.all()}
     RestrictionList.objects.filter(name__in=planned).delete()
     Parameter.objects.filter(name__in=planned).delete()
-    for name, each in planned.items():
-        row = RestrictionList.objects.create(name=name, is_class=each.is_class)
-        Restriction.objects.bulk_create(
-            Restriction(
-                list=row,
-                position=position,
-                name=call.name,
-                table=tables.get(call.argument),
-                argument="" if call.argument in tables else call.argument,
-                warn_if_reject=call.warn_if_reject,
-            )
-            for position, call in enumerate(each.calls, start=1)
+    lists = RestrictionList.objects.bulk_create(
+        RestrictionList(name=name, is_class=each.is_class) for name, each in planned.items()
+    )
+    Restriction.objects.bulk_create(
+        Restriction(
+            list=row,
+            position=position,
+            name=call.name,
+            table=tables.get(call.argument),
+            argument="" if call.argument in tables else call.argument,
+            warn_if_reject=call.warn_if_reject,
         )
+        for row in lists
+        for position, call in enumerate(planned[row.name].calls, start=1)
+    )
     report.rows["restriction lists"] = len(planned)
 
 
 def write_parameters(settings: Mapping[str, Setting], report: ImportReport) -> None:
     """One row for each setting."""
     RestrictionList.objects.filter(name__in=settings).delete()
-    written = 0
+    rows = []
     for name, setting in settings.items():
         row = Parameter(name=name, value=setting.value)
         if _fits(row, MAIN, setting.line, name, report):
-            Parameter.objects.update_or_create(name=name, defaults={"value": setting.value})
-            written += 1
-    report.rows["parameters"] = written
+            rows.append(row)
+    Parameter.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["name"], update_fields=["value"]
+    )
+    report.rows["parameters"] = len(rows)
     for kind, name in WELL_KNOWN.items():
         table, _made = Table.objects.get_or_create(
             name=kind, defaults={"type": "hash", "kind": kind}
@@ -98,7 +112,8 @@ def write_parameters(settings: Mapping[str, Setting], report: ImportReport) -> N
 
 
 def write_services(planned: list[PlannedService], report: ImportReport) -> None:
-    """One row for each service."""
+    """One row for each service; of two lines for the same one the last counts."""
+    rows = {}
     for each in planned:
         service = each.service
         fields = {
@@ -113,7 +128,13 @@ def write_services(planned: list[PlannedService], report: ImportReport) -> None:
         }
         row = Service(name=service.name, type=service.type, **fields)
         if _fits(row, MASTER, each.line, f"{service.name} {service.type}", report):
-            Service.objects.update_or_create(name=service.name, type=service.type, defaults=fields)
+            rows[service.name, service.type] = row
+    Service.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["name", "type"],
+        update_fields=SERVICE_FIELDS,
+    )
     report.rows["services"] = len(planned)
     if planned:
         _switch_off_others(report)
@@ -121,15 +142,21 @@ def write_services(planned: list[PlannedService], report: ImportReport) -> None:
 
 def _switch_off_others(report: ImportReport) -> None:
     """Standard services run unless a row says that they do not; a master.cf says it by silence."""
-    for service in STANDARD:
-        _row, made = Service.objects.get_or_create(
+    there = set(Service.objects.values_list("name", "type"))
+    missing = [service for service in STANDARD if (service.name, service.type) not in there]
+    Service.objects.bulk_create(
+        Service(
             name=service.name,
             type=service.type,
-            defaults={"command": service.command, "private": service.private, "enabled": False},
+            command=service.command,
+            private=service.private,
+            enabled=False,
         )
-        if made:
-            label = f"{service.name} {service.type}"
-            report.add(Level.UNDERSTOOD, MASTER, 0, f"{label} is not there: it is switched off.")
+        for service in missing
+    )
+    for service in missing:
+        label = f"{service.name} {service.type}"
+        report.add(Level.UNDERSTOOD, MASTER, 0, f"{label} is not there: it is switched off.")
 
 
 def _fits(row: Model, file: str, line: int, label: str, report: ImportReport) -> bool:
