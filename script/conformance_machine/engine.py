@@ -71,7 +71,6 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
         self._read: dict[Path, int] = {}  # journal file -> bytes read
         self._seen = 0  # final events
-        self._can_delete = True
         self._connection: BinaryIO | None = None  # to its control socket
 
     @property
@@ -188,9 +187,8 @@ class Engine:
         )
 
     def delete_all(self) -> None:
-        """Empty the queue; what an engine cannot delete stays, and its traces are passed over."""
-        if self._can_delete:
-            self._can_delete = self.command(["postsuper", "-d", "ALL"]).returncode == 0
+        """Empty the queue, as postsuper(1) has it done."""
+        self.ask({"command": "remove", "ids": None})
 
     def settle(self) -> None:
         """Wait until nothing is being received or delivered. Raises EngineTrouble."""
