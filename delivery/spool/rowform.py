@@ -12,7 +12,9 @@ ERRORS       RowError for rows that cannot be read (the entry is set aside)
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from delivery.errors import DeliveryError, SmtpFailure
@@ -24,6 +26,10 @@ _MEMBERS = [
     for item in fields(Envelope)
     if item.name not in ("sender", "recipients", "client")
 ]
+_KINDS: dict[str, Callable[[Any], Any]] = {name: type(usual) for name, usual in _MEMBERS}
+_members_of = attrgetter(*_KINDS)
+_client_of = attrgetter("address", "port", "name", "reverse_name", "forward_error")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class RowError(DeliveryError):
@@ -58,19 +64,14 @@ def read_address(text: str) -> Address:
 
 def envelope_column(envelope: Envelope) -> str:
     """What is unusual about an Envelope, but for sender and recipients; ASCII."""
-    client = envelope.client
-    value: dict[str, object] = {
-        name: member for name, usual in _MEMBERS if (member := getattr(envelope, name)) != usual
+    value = {
+        name: member
+        for (name, usual), member in zip(_MEMBERS, _members_of(envelope), strict=True)
+        if member != usual
     }
-    if client is not None:
-        value["client"] = [
-            client.address,
-            client.port,
-            client.name,
-            client.reverse_name,
-            client.forward_error,
-        ]
-    return json.dumps(value, separators=(",", ":"))
+    if envelope.client is not None:
+        value["client"] = _client_of(envelope.client)
+    return _encode(value)
 
 
 def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -> Envelope:
@@ -78,33 +79,29 @@ def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -
     value = _object(column)
     try:
         client = value.get("client")
+        members = {
+            name: kind(member) for name, member in value.items() if (kind := _KINDS.get(name))
+        }
         return Envelope(
             sender=read_address(sender),
             recipients=recipients,
-            client=None
-            if client is None
-            else Client(
-                address=str(client[0]),
-                port=int(client[1]),
-                name=str(client[2]),
-                reverse_name=str(client[3]),
-                forward_error=bool(client[4]),
-            ),
-            helo=str(value.get("helo", "")),
-            protocol=str(value.get("protocol", "ESMTP")),
-            smtputf8=bool(value.get("smtputf8", False)),
-            eightbit=bool(value.get("eightbit", False)),
-            envid=str(value.get("envid", "")),
-            ret=str(value.get("ret", "")),
-            filter=str(value.get("filter", "")),
-            is_local=bool(value.get("is_local", True)),
-            is_traced=bool(value.get("is_traced", False)),
-            utf8_headers=bool(value.get("utf8_headers", False)),
-            is_probe=bool(value.get("is_probe", False)),
-            generation=int(value.get("generation", 0)),
+            client=None if client is None else _read_client(*client),
+            **members,
         )
     except (TypeError, ValueError, LookupError) as error:
         raise RowError(f"envelope: {error}") from error
+
+
+def _read_client(
+    address: str, port: int, name: str, reverse_name: str, forward_error: bool
+) -> Client:
+    return Client(
+        address=str(address),
+        port=int(port),
+        name=str(name),
+        reverse_name=str(reverse_name),
+        forward_error=bool(forward_error),
+    )
 
 
 def recipient_row(message: int, number: int, recipient: Recipient) -> RecipientRow:
@@ -147,7 +144,7 @@ def sender_column(sender: Address) -> str:
 
 def outcome_column(outcome: Outcome) -> str:
     """An Outcome without its recipient; ASCII."""
-    return json.dumps(
+    return _encode(
         {
             "status": outcome.status.value,
             "dsn": outcome.dsn,
@@ -157,8 +154,7 @@ def outcome_column(outcome: Outcome) -> str:
             "delivered_to": outcome.delivered_to,
             "is_expanded": outcome.is_expanded,
             "noted": outcome.noted,
-        },
-        separators=(",", ":"),
+        }
     )
 
 
