@@ -68,6 +68,8 @@ NULL = Address("", "")
 
 def quote_local(local: str) -> str:
     """The local part as it must be written: a dot-string as it is, anything else quoted."""
+    if local.isalnum() and local.isascii():  # the usual case, found out at once
+        return local
     if (
         local
         and (not local.strip(DOTTED_ATEXT) or not _plain(local).strip(DOTTED_ATEXT))

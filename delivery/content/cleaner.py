@@ -1,6 +1,7 @@
 """cleaner - a message passes by, and what must be changed in it is changed.
 
 SUMMARY      Cleaner.feed(bytes) -> bytes for every piece; .finish() -> Cleaned, with the last bytes
+             .given() before the first piece: the prologue as it is kept
 FORM         CRLF line ends in and out; a last line without one gets one
 RULES        headers are looked at whole, folded lines joined; "Name :" becomes "Name:"; what is
              beyond header_size_limit is cut off; at a NUL a header line ends
@@ -155,7 +156,13 @@ class Cleaner:
         if self._characters:
             data = self._filter(data)
         self._read(self._rest + data if self._rest else data)
-        return self._given()
+        return self.given()
+
+    def given(self) -> bytes:
+        """What has come out since it was asked for last."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return b"" if self._is_silent else data
 
     def finish(self) -> Cleaned:
         """After the last piece."""
@@ -171,7 +178,7 @@ class Cleaner:
             self._problem = _NESTING
         if self._problem and checker.refusal is None:
             checker.refuse("mime-error", b"", self._problem)
-        data += self._given()
+        data += self.given()
         return Cleaned(
             data=data,
             effects=checker.effects,
@@ -187,11 +194,6 @@ class Cleaner:
     def _is_silent(self) -> bool:
         checker = self._checker
         return checker.effects.discard or (checker.refusal is not None and not self._keeps_refused)
-
-    def _given(self) -> bytes:
-        data = b"".join(self._out)
-        self._out.clear()
-        return b"" if self._is_silent else data
 
     def _filter(self, data: bytes) -> bytes:
         refused = self._characters.refused
@@ -309,7 +311,7 @@ class Cleaner:
             following = _end_of_header(lines, number + 1)
             if weight == NOTE:
                 assert header is not None
-                self._note_header(header, lines[number:following])
+                self._note_header(header, lines, number, following)
                 continue
             at = gone + _size(lines[done:number])
             if gone < at:
@@ -330,13 +332,12 @@ class Cleaner:
             self._has_utf8_headers = not read.isascii() and _is_utf8(read)
         return place + at
 
-    def _note_header(self, header: Header, lines: list[bytes]) -> None:
+    def _note_header(self, header: Header, lines: list[bytes], number: int, following: int) -> None:
         """Remember what must be remembered of a header that goes through as it is."""
-        if header.name == "received":
+        if header.name == _ENCODED:
+            self._note_encoding(_value(header, b"\n".join(lines[number:following])))
+        else:
             self._count_hop()
-        elif header.name == _ENCODED:
-            self._note_encoding(_value(header, b"\n".join(lines)))
-        if not header.mime:
             self._seen.add(header.name)
 
     def _count_hop(self) -> None:

@@ -15,7 +15,7 @@ from delivery.content.headers import Header, HeaderNames, name_length
 _KEPT_NAMES = 2000  # header names whose weight is remembered,
 _LONG_NAME = 80  # unless they are longer than this
 
-_NOTED = ("content-transfer-encoding", "received")  # of these something is kept
+_NOTED = ("content-transfer-encoding", "received")  # what they say is kept, or how many there are
 
 # how much there is to do about a header: NAME, that it is there counts; NOTE, what it says too
 NOTHING, NAME, NOTE, WORK = 0, 1, 2, 3

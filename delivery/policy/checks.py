@@ -199,7 +199,9 @@ class Checks:
     # stages
 
     async def _client(self, case: Case) -> None:
-        case.maybe_permit = None
+        self._client_maybe = case.maybe_permit = None
+        if not self.policy.lists["client"]:
+            return
         name = case.facts.client_text
         try:
             await self._list(case, "client", name, CLIENT, "check_client_access")

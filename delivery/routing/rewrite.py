@@ -36,6 +36,8 @@ class Rewriter:
     def complete(self, address: Address) -> Address:
         """The address with a full domain, as far as the settings allow. Pure."""
         local, domain = address.local, address.domain
+        if "." in domain and domain[-1] != ".":
+            return address  # as it nearly always is
         if not domain:
             if not local:
                 return address

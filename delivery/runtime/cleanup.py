@@ -202,7 +202,8 @@ class Cleanup:
         if draft.failure is not None and not draft.handling.is_ours:
             raise draft.failure
         cleaned = draft.finish()
-        self._tell(draft, cleaned.notes)
+        if cleaned.notes:
+            self._tell(draft, cleaned.notes)
         effects = effects.joined(cleaned.effects)
         if effects.discard:
             draft.abandon()
@@ -359,7 +360,13 @@ def _expanded(recipient: Recipient) -> Outcome:
 
 def _is_international(sender: Address, recipients: tuple[Recipient, ...]) -> bool:
     """True when an address of the envelope is not ASCII."""
-    return not all(item.text.isascii() for item in (sender, *(each.address for each in recipients)))
+    if not (sender.local.isascii() and sender.domain.isascii()):
+        return True
+    for recipient in recipients:
+        address = recipient.address
+        if not (address.local.isascii() and address.domain.isascii()):
+            return True
+    return False
 
 
 def _address(text: str) -> Address:

@@ -163,12 +163,11 @@ class Dialogue:
         )
         self._protocol.offer(*offer)
 
-    async def _know_mechanisms(self) -> None:
+    async def _know_mechanisms(self, auth: AuthService) -> None:
         """The first clients of an engine wait a little, so that they hear of AUTH."""
-        if self._auth is not None and self._auth.is_awaited:
-            with contextlib.suppress(AuthUnavailable):
-                await self._auth.mechanisms()
-            self._offer()
+        with contextlib.suppress(AuthUnavailable):
+            await auth.mechanisms()
+        self._offer()
 
     # the session's calls
 
@@ -179,7 +178,8 @@ class Dialogue:
             self._blame(Blame.POLICY)
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
-        await self._know_mechanisms()
+        if self._auth is not None and self._auth.is_awaited:
+            await self._know_mechanisms(self._auth)
         if (refusal := await self._refusal(self._checks.client, Stage.CONNECT)) is not None:
             return self.shown(refusal)
         return replies.greeting(self._settings.smtpd_banner)
@@ -192,7 +192,8 @@ class Dialogue:
         if self.rules.tls.settings.smtpd_tls_loglevel > 0:
             log.event("smtpd", tls=tls.protocol, cipher=tls.cipher, client=self._client)
         self._offer()
-        await self._know_mechanisms()
+        if self._auth is not None and self._auth.is_awaited:
+            await self._know_mechanisms(self._auth)
         hostname = self._settings.myhostname
         if not secured.session_reused and self._throttle.is_over(Rate.HANDSHAKE):
             self._too_many("new TLS sessions")

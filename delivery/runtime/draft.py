@@ -103,7 +103,7 @@ class Draft:
         self.writer = writer
         self.failure: TableUnavailable | None = None  # to be told at its end
         self._cleaner = cleaner
-        self.headers = cleaner.feed(b"")
+        self.headers = cleaner.given()
 
     @property
     def queue_id(self) -> str:

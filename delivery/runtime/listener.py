@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -79,7 +78,7 @@ class Listeners:
         self._sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._by_client: Counter[str] = Counter()
+        self._by_client: dict[str, int] = {}
         self._rates = Rates()
         spare = min(SPARE_DESCRIPTORS, descriptors // 2)
         self._limit = max(min(SESSIONS_LIMIT, descriptors - spare), 10)
@@ -206,7 +205,7 @@ class Listeners:
         address, settings = session.peer, session.rules.settings
         self._sessions.add(session)
         self._empty.clear()
-        self._by_client[address] += 1
+        self._by_client[address] = self._by_client.get(address, 0) + 1
         self._counters.add("connections")
         if len(self._sessions) > self._limit or self._is_crowding(session):
             self._counters.add("refused_connections")
@@ -228,10 +227,9 @@ class Listeners:
         self._sessions.discard(session)
         if not self._sessions:
             self._empty.set()
-        address = session.peer
-        self._by_client[address] -= 1
-        if self._by_client[address] <= 0:
-            del self._by_client[address]
+        left = self._by_client.pop(session.peer) - 1
+        if left:
+            self._by_client[session.peer] = left
 
 
 class _NotReady(asyncio.Protocol):

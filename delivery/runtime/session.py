@@ -35,7 +35,7 @@ from delivery.runtime.patience import Patience
 from delivery.runtime.rates import Rates
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
-from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk, StartTls
+from delivery.smtp.events import ContentChunk, Signal, StartTls
 from delivery.smtp.proxyheader import ProxyHeaderError
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
@@ -254,11 +254,11 @@ class Session(asyncio.Protocol):
         smtp, dialogue = self._smtp, self._dialogue
         assert dialogue is not None
         self._unread = False
-        while not (self._choked or smtp.closed or self._transport is None):
+        while self._transport is not None and not self._choked:
             event = smtp.next_event()
-            if event is NEED_DATA or event is PAUSED:
+            if isinstance(event, Signal):
                 break
-            if type(event) is ContentChunk:
+            if isinstance(event, ContentChunk):
                 dialogue.take(event.data)
                 self._patience.took(len(event.data), self._loop.time())
                 continue
@@ -400,16 +400,16 @@ class Session(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write the replies gathered; the last one may end the connection."""
-        transport, said = self._transport, self._out
-        if transport is None or self._hung_up:
-            said.clear()
-            return
+        said, transport = self._out, self._transport
         if said:
-            if data := b"".join(said):
-                transport.write(data)
+            data = b"".join(said)
             said.clear()
+            if transport is None or self._hung_up:
+                return
+            if data:
+                transport.write(data)
             self._patience.answered(self._loop.time())
-        if self._smtp.closed:
+        if self._smtp.closed and not self._hung_up:
             self._hang_up()
 
     def _hang_up(self) -> None:
