@@ -84,22 +84,27 @@ def addressees(
     """Who is to be told about mail of that sender; () for nobody."""
     if _is_double_bounce(sender, settings):
         return ()
-    classes = settings.notify_classes
-    match kind:
-        case ReportKind.FAILURE if not sender:
-            wanted, postmaster = {"bounce", "2bounce"}, settings.double_bounce_recipient
-        case ReportKind.FAILURE:
-            wanted, postmaster = {"bounce"}, settings.bounce_notice_recipient
-        case ReportKind.DELAY:
-            wanted, postmaster = {"delay"}, settings.delay_notice_recipient
-        case ReportKind.SUCCESS | ReportKind.TRACE | ReportKind.CLEARED:
-            wanted, postmaster = set(), ""
     told = []
     if sender:
         told.append(Addressee(address=sender, gets_message=kind is ReportKind.FAILURE))
-    if not wanted.isdisjoint(classes) and (address := _parsed(postmaster)):
+    if address := _parsed(_postmaster(kind, sender, settings)):
         told.append(Addressee(address=address, is_postmaster=True, gets_message=not sender))
     return tuple(told)
+
+
+def _postmaster(kind: ReportKind, sender: Address, settings: BounceSettings) -> str:
+    """The postmaster who wants to hear of it, too; '' for none. postconf(5) notify_classes."""
+    classes = settings.notify_classes
+    match kind:
+        case ReportKind.FAILURE if not sender:
+            wanted = "bounce" in classes or "2bounce" in classes
+            return settings.double_bounce_recipient if wanted else ""
+        case ReportKind.FAILURE:
+            return settings.bounce_notice_recipient if "bounce" in classes else ""
+        case ReportKind.DELAY:
+            return settings.delay_notice_recipient if "delay" in classes else ""
+        case ReportKind.SUCCESS | ReportKind.TRACE | ReportKind.CLEARED:
+            return ""
 
 
 def reportable(
@@ -128,12 +133,15 @@ def is_told(
     kinds: Iterable[ReportKind], outcome: Outcome, sender: Address, settings: BounceSettings
 ) -> bool:
     """True when a report of one of these kinds would be about this outcome."""
-    return any(
-        _is_asked_for(kind, outcome.recipient.notify)
-        or any(addressee.is_postmaster for addressee in addressees(kind, sender, settings))
-        for kind in kinds
-        if outcome.status in _ABOUT[kind]
-    )
+    for kind in kinds:
+        if outcome.status not in _ABOUT[kind]:
+            continue
+        if _is_asked_for(kind, outcome.recipient.notify):
+            return True
+        postmaster = _postmaster(kind, sender, settings)
+        if postmaster and _parsed(postmaster) and not _is_double_bounce(sender, settings):
+            return True
+    return False
 
 
 def report_envelope(original: Envelope, addressee: Addressee, settings: BounceSettings) -> Envelope:

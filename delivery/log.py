@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sys
 from collections.abc import Iterator
 from select import PIPE_BUF
@@ -23,6 +24,8 @@ from typing import Any, TextIO
 from delivery.linequeue import LineQueue
 
 VALUE_LIMIT = 512  # characters of one value
+
+_is_plain = re.compile(rf"[!#-<>-~]{{1,{VALUE_LIMIT}}}").fullmatch  # printable() changes nothing
 
 _background: list[LineQueue[str]] = []  # the queue in use, if any
 
@@ -33,7 +36,8 @@ def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
     for key, value in values.items():
         if value is None or value == "":
             continue
-        parts.append(f"{key}={value if type(value) is int else printable(str(value))}")
+        text = str(value)
+        parts.append(f"{key}={text if _is_plain(text) else printable(text)}")
     line = " ".join(parts)
     if stream is None and _background:
         _background[-1].put(line)
