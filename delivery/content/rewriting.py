@@ -44,7 +44,7 @@ def rewrite_list(text: str, start: int, limit: int, change: Change) -> str | Non
     """The header `text`, whose value begins at `start`, with its addresses changed."""
     value = text[start:]
     plain = addresslist.plain_addresses(value)
-    if plain is not None and all(change.keeps(address) for address in plain):
+    if plain is not None and all(map(change.keeps, plain)):
         return None
     items = addresslist.parse(value, limit)
     changed = False
@@ -69,8 +69,10 @@ class Change:
 
     def keeps(self, address: Address) -> bool:
         """True when a plain user@domain stays as it is."""
-        if self._rewriter is not None and self._rewriter.complete(address) != address:
-            return False
+        if self._rewriter is not None:
+            complete = self._rewriter.complete(address)
+            if complete is not address and complete != address:
+                return False
         return self._final is None or self._final(address) is None
 
     def text(self, tokens: Sequence[Token]) -> tuple[str, bool]:

@@ -75,13 +75,15 @@ class Walker:
             else:
                 try:
                     answer = step.function(case, step.given)
-                    if answer is not DUNNO and not isinstance(answer, _ANSWERS):
+                    if answer is DUNNO and not softened and case.trace is None:
+                        continue  # as most do
+                    if not isinstance(answer, _ANSWERS):
                         answer = await answer
                 except (Abort, TableUnavailable) as error:
                     answer = _failure(case, error)
                 if isinstance(answer, Follow):
                     permitted = await self._follow(case, step, answer)
-                elif answer is not DUNNO or case.trace is not None:
+                else:
                     permitted = self.settle(case, step, answer)
             if softened:
                 case.warning = False

@@ -109,9 +109,10 @@ class Resolver:
         if address_class is not AddressClass.VIRTUAL_ALIAS:
             route = self._table_route(recipient, route, trace)
         route = self._moved(recipient, trace) or route
-        is_routed = any(operator in recipient.local for operator in "@!%")
+        local = recipient.local
+        is_routed = "@" in local or "!" in local or "%" in local
         # postconf(5) allow_min_user: commands could take "-x" for an option
-        is_bad = recipient.local.startswith("-") and not self._settings.allow_min_user
+        is_bad = local.startswith("-") and not self._settings.allow_min_user
         if is_bad:
             route = BAD_ADDRESS
         return Resolution(recipient, address_class, route, is_routed, is_bad)

@@ -66,12 +66,12 @@ class Intake:
         if end < 0:
             self._drain()
             return None
-        text = buffer[at:end]
         if end + 1 == len(buffer):
             self.waits, self._at = b"", 0
         else:
             self._at = end + 1
         self.bare = self.cut = False
+        text = buffer[at:end]
         if self._beginning is not None:
             text, self._beginning, self.cut = self._beginning, None, True
         elif len(text) > self.line_limit + 1:  # one more for the CR
