@@ -218,4 +218,5 @@ def _start_of_last_header(text: bytes) -> int:
 
 
 def _encode(lines: Iterable[str]) -> bytes:
-    return "".join([f"{line}\r\n" for line in lines]).encode("utf-8", "replace")
+    text = "\r\n".join(lines) + "\r\n"
+    return text.encode("utf-8", "replace")

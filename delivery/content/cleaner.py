@@ -138,7 +138,11 @@ class Cleaner:
         self._says_8bit = False
         self._has_utf8_headers = False
         self._problem = ""  # the first of the strict kind
-        if prologue:
+        if self._is_received_alone(prologue):
+            self._count_hop()
+            self._seen.add("received")
+            self._out.append(prologue)
+        elif prologue:
             walked = self._walk(prologue, 0, len(prologue) - 2)
             if walked < len(prologue):
                 self._read(prologue[walked:])
@@ -189,6 +193,17 @@ class Cleaner:
         )
 
     # inside
+
+    def _is_received_alone(self, prologue: bytes) -> bool:
+        """True when it is our Received header, as it mostly is, which is only counted."""
+        return (
+            prologue.startswith(b"Received:")
+            and prologue.count(b"\n") == prologue.count(b"\n\t") + 1
+            and len(prologue) <= self._limits.line
+            and prologue.isascii()
+            and (weighed := self._weights.weigh(b"Received")) is not None
+            and weighed.weight == NOTE
+        )
 
     @property
     def _is_silent(self) -> bool:
