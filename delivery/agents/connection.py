@@ -19,7 +19,7 @@ import ssl
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from delivery import log
 from delivery.agents.hosts import Host
@@ -61,7 +61,8 @@ class Connection(asyncio.Protocol):
         self.tls: ssl.SSLObject | None = None  # once the connection is encrypted
         self._patience = Patience(timeouts)
         self._transport: asyncio.Transport | None = None
-        self._arrived: asyncio.Future[None] | None = None  # someone waits for the peer
+        self._awaited: asyncio.Future[ClientEvent] | None = None  # someone waits for the peer
+        self._timer: asyncio.TimerHandle | None = None  # as long as there is patience for it
         self._writable: asyncio.Future[None] | None = None  # writing is paused
 
     # asyncio.Protocol
@@ -74,18 +75,18 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         self.client.receive_data(data)
-        _wake(self._arrived)
+        self._look()
 
     def eof_received(self) -> None:
         """Called by the loop; we close as well."""
         self.client.receive_eof()
-        _wake(self._arrived)
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop, also after close()."""
         self.is_lost = True
         self.client.receive_eof()
-        _wake(self._arrived)
+        self._look()
         _wake(self._writable)
 
     def pause_writing(self) -> None:
@@ -106,13 +107,17 @@ class Connection(asyncio.Protocol):
 
     async def next_event(self) -> ClientEvent:
         """The next event; to wait for it, send what is due. Raises PeerError, TimedOut."""
-        while True:
-            event = self.client.next_event()
-            if not isinstance(event, Signal):
-                return event
-            assert event is NEED_DATA, f"the protocol waits for us: {self.client.doing}"
-            self._send()
-            await self._wait_for_peer()
+        event = self.client.next_event()
+        if not isinstance(event, Signal):
+            return event
+        self._awaited = asyncio.get_running_loop().create_future()
+        try:
+            self._wait(event, self._awaited)
+            return await self._awaited
+        finally:
+            self._awaited = None
+            if self._timer is not None:
+                self._timer.cancel()
 
     async def flush(self) -> None:
         """Send what is due, and wait while the other side takes nothing. Raises TimedOut."""
@@ -182,24 +187,41 @@ class Connection(asyncio.Protocol):
             self.has_spoken = True
             self._transport.write(data)
 
-    async def _wait_for_peer(self) -> None:
-        if self.is_lost:
-            return  # next_event() says what that means
-        self._arrived = asyncio.get_running_loop().create_future()
+    def _look(self) -> None:
+        """Something came: who waits is to hear of events, not of each reply on the way there."""
+        awaited = self._awaited
+        if awaited is None or awaited.done():
+            return
         try:
-            await self._within(self._arrived)
-        finally:
-            self._arrived = None
+            event = self.client.next_event()
+            if isinstance(event, Signal):
+                self._wait(event, awaited)
+                return
+        except Exception as error:  # noqa: BLE001 - it belongs to who waits
+            awaited.set_exception(error)
+        else:
+            awaited.set_result(event)
+
+    def _wait(self, signal: Signal, awaited: asyncio.Future[ClientEvent]) -> None:
+        """Send what is due; what comes next is in `awaited`, or the end of our patience is."""
+        assert signal is NEED_DATA, f"the protocol waits for us: {self.client.doing}"
+        self._send()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._expire_later(awaited)
 
     async def _within(self, future: asyncio.Future[None]) -> None:
         """Wait for `future` as long as there is patience. Raises TimedOut."""
-        loop, client = asyncio.get_running_loop(), self.client
-        seconds = self._patience.left(client.doing, client.answers, loop.time())
-        timer = loop.call_later(seconds, _expire, future)
+        timer = self._expire_later(future)
         try:
             await future
         finally:
             timer.cancel()
+
+    def _expire_later(self, future: asyncio.Future[Any]) -> asyncio.TimerHandle:
+        loop, client = asyncio.get_running_loop(), self.client
+        seconds = self._patience.left(client.doing, client.answers, loop.time())
+        return loop.call_later(seconds, _expire, future)
 
 
 async def connect(
@@ -280,7 +302,7 @@ async def _connect(
         raise
 
 
-def _expire(future: asyncio.Future[None]) -> None:
+def _expire(future: asyncio.Future[Any]) -> None:
     if not future.done():
         future.set_exception(TimedOut())
 

@@ -210,6 +210,8 @@ def _unknown(name: str, kind: str, what: str, dsn: str) -> NoHost:
 
 def _order(hosts: list[Host], choices: Choices) -> list[Host]:
     """By preference; equal ones at random, or the preferred family first. RFC 5321 5.1."""
+    if len(hosts) < 2:
+        return hosts
     if choices.smtp_randomize_addresses:
         hosts = random.sample(hosts, len(hosts))
     family = choices.smtp_address_preference
