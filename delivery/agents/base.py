@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
 from tables.addresses import Address
+from tables.frozen import dataclass
 
 PIECE_BYTES = 64 * 1024
 

@@ -22,7 +22,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from delivery.agents.base import Delivery, Result
@@ -35,6 +35,7 @@ from delivery.courier.wire import Append, Store
 from delivery.trace import local_headers
 from delivery.values import Outcome, Recipient, Status
 from tables.errors import TableUnavailable
+from tables.frozen import replace
 from tables.keys import Key, address_keys
 
 # mbox_dsn(3): errors that more room or another day does not cure

@@ -26,7 +26,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from delivery.agents.base import PIECE_BYTES, pieces
@@ -34,6 +33,7 @@ from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
 from delivery.batches import Batches
 from delivery.values import Content
+from tables.frozen import dataclass
 
 BATCH_LIMIT = 64
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -13,7 +13,6 @@ SOURCE       RFC 5321, 3207, 4954; Postfix smtp_proto.c: smtp_helo(), smtp_loop(
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from delivery import log
 from delivery.agents.attempt import Attempt
@@ -40,6 +39,7 @@ from delivery.smtp.exchange import FINAL_COMMAND
 from delivery.smtp.login import Login, LoginFailed, choose
 from delivery.smtp.proxies import xforward
 from delivery.values import Outcome, Recipient, Status
+from tables.frozen import dataclass
 from tables.reading.matchlist import MatchList
 
 BAD_TLS = "client TLS configuration problem"

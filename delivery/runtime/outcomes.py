@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 from delivery import log
 from delivery.addressees import ReportKind, is_told
@@ -28,6 +27,7 @@ from delivery.spool.records import Lease
 from delivery.trace import masked
 from delivery.values import Outcome, Recipient, Route, Status
 from tables.addresses import Address
+from tables.frozen import dataclass, replace
 
 PROBES = {  # of address verification
     Status.SENT: "deliverable",

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from delivery.errors import PeerError
+from tables.frozen import dataclass
 
 ANSWER_LIMIT = 64 * 1024  # octets of one answer, line ends included
 LINES_LIMIT = 500  # an EHLO answer has about 15

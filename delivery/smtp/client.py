@@ -483,9 +483,11 @@ class ClientProtocol:
 
     def _all_refused(self) -> bool:
         """Every RCPT was answered, none of them well."""
+        if self._accepted:
+            return False
         waiting = any(stage in (Stage.RSET, Stage.MAIL, Stage.RCPT) for stage, _ in self._owed)
         unsent = any(stage is not Stage.DATA for stage, _, _ in self._unsent)
-        return not self._accepted and not waiting and not unsent
+        return not waiting and not unsent
 
     def _take_final(self, place: int, answer: Answer) -> None:
         if place == NOBODY:

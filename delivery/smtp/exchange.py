@@ -10,11 +10,12 @@ SOURCE       RFC 5321 3.3, 4.5.3; RFC 2033 4.2; RFC 1870, 6152, 6531, 3461
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from delivery.smtp.answers import Answer
 from delivery.values import Recipient
 from tables.addresses import Address
+from tables.frozen import dataclass
 
 FINAL_COMMAND = "end of DATA"  # Postfix's words for the final dot, and for BDAT LAST
 

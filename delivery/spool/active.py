@@ -28,10 +28,11 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from delivery.spool.feedback import BY_ONE, Feedback
 from delivery.values import Recipient, Route
+from tables.frozen import dataclass
 
 DEAD_LIMIT = 20_000  # dead destinations remembered; outsiders choose their names
 ROUNDING = 1e-6  # a third of 1 added three times must count as 1
