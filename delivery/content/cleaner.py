@@ -300,28 +300,27 @@ class Cleaner:
             or (len(section) > self._limits.line and max(map(len, lines)) > self._limits.line)
         ):
             return place
-        idle = self._weights.idle
+        idle, known = self._weights.idle, self._weights.known
         done = gone = 0  # lines and octets that have gone out
         number = 0
         for number, line in enumerate(lines):
             name, colon, _ = line.partition(b":")
             if name in idle and colon:
                 continue
-            if line[0] in b" \t":
-                if number:
-                    continue
-                break
-            if not colon:
-                break
-            weighed = self._weights.weigh(name)
+            weighed = known.get(name) if colon else None
             if weighed is None:
-                break
+                if line[0] in b" \t":
+                    if number:
+                        continue
+                    break
+                if not colon or (weighed := self._weights.weigh(name)) is None:
+                    break
             weight, header = weighed
-            if weight == NOTHING:
-                continue
             if weight == NAME:
                 assert header is not None
                 self._seen.add(header.name)
+                continue
+            if weight == NOTHING:
                 continue
             following = _end_of_header(lines, number + 1)
             if weight == NOTE:

@@ -1,7 +1,8 @@
 """weights - how much there is to do about a header, by its name.
 
 SUMMARY      Weights(...).weigh(name) -> Weighed: NOTHING, NAME, NOTE or WORK, and what is known of
-             the name; .idle: names that weigh nothing; .everything: all of them are work
+             the name; .known: what it said before; .idle: names that weigh nothing;
+             .everything: all of them are work
 RULES        a name that is not written as it should be ("Name :") is work
              what was found out is remembered for the messages to come, up to a bound
 """
@@ -42,7 +43,7 @@ class Weights:
     ) -> None:
         self.names = names
         self.idle: set[bytes] = set()  # names that weigh nothing
-        self._known: dict[bytes, Weighed] = {}
+        self.known: dict[bytes, Weighed] = {}
         self._rewrites = rewrites
         self._completes = completes
         self.everything = everything
@@ -50,7 +51,7 @@ class Weights:
 
     def weigh(self, name: bytes) -> Weighed | None:
         """The weight of a name as written; None when it cannot begin a header."""
-        weighed = self._known.get(name)
+        weighed = self.known.get(name)
         if weighed is not None:
             return weighed
         length = name_length(name + b":")
@@ -59,10 +60,10 @@ class Weights:
         header = self.names.find(name[:length])
         weighed = Weighed(self._weight(header) if length == len(name) else WORK, header)
         if len(name) <= _LONG_NAME:
-            if len(self._known) >= _KEPT_NAMES:
-                self._known.clear()
+            if len(self.known) >= _KEPT_NAMES:
+                self.known.clear()
                 self.idle.clear()
-            self._known[name] = weighed
+            self.known[name] = weighed
             if weighed.weight == NOTHING:
                 self.idle.add(name)
         return weighed

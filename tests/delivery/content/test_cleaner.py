@@ -104,7 +104,7 @@ def test_header_names_are_not_remembered_for_ever() -> None:
         header = "".join(f"X-{number}: 1\n" for number in range(start, start + 500))
         assert run(begin(rules), lines(f"{header}\n"))[0] == lines(f"{header}\n")
     (weights,) = rules._weights.values()
-    assert len(weights._known) <= 2000
+    assert len(weights.known) <= 2000
     assert len(weights.idle) <= 2000
 
 
