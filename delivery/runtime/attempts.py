@@ -12,7 +12,9 @@ RULES        a message is tried by the rules in force when it is leased
              in between sends it twice, never not at all
              reports that the disk does not take are tried again; until then the message stays, and
              what was found out about its recipients is kept
-             the disk is looked at when the next message is due, and every LOOK_S: clocks jump
+             the disk is looked at when the next message is due, and every LOOK_S: clocks jump. Only
+             what is on disk goes by the clock of the wall, and nothing there waits for longer than
+             any wait can be; dead destinations and rate delays go by one that is never set
              what is not to be tried now (defer_transports, a dead destination) goes by retry; a
              flush overrules both
 ERRORS       an agent that breaks its contract, and any error of ours, defers recipients and is
@@ -62,6 +64,7 @@ class Attempts:
         reporter: Reporter,
         *,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rules()` are those in force; `agent(rules, transport)` is None for an unknown one."""
         self._spool = spool
@@ -70,6 +73,7 @@ class Attempts:
         self._outcomes = outcomes
         self._reporter = reporter
         self._clock = clock
+        self._ticks = ticks
         self._active = ActiveQueue(self._limits)
         self._work: dict[str, Work] = {}
         self._taking = 0  # leases on their way
@@ -110,7 +114,7 @@ class Attempts:
 
         The result is done when it is being tried.
         """
-        self._active.revive(self._clock())
+        self._active.revive(self._ticks())
         if self._flush is None:
             self._flush = self._loop.create_future()
         self.look()
@@ -167,7 +171,8 @@ class Attempts:
             self._again, flush = True, None
         elif self._look or self._spool.has_passed_by or now >= self._deferred_due:
             self._look = False
-            ids = await self._spool.due(now, limit)
+            longest = schedule.longest_wait(rules.queue_times)
+            ids = await self._spool.due(now, limit, longest=longest)
             if len(ids) >= limit:
                 self._again = self._look = True
             else:
@@ -287,7 +292,7 @@ class Attempts:
     def _start_jobs(self) -> None:
         """Start what may be started; jobs of a dead destination end at once, and may be many."""
         count = 0
-        while not self._stopping and (job := self._active.next_job(self._clock())) is not None:
+        while not self._stopping and (job := self._active.next_job(self._ticks())) is not None:
             self._keep(eager.run(self._attempt(job), self._attempted))
             count += len(job.recipients)
             if count >= IN_A_ROW:
@@ -304,7 +309,7 @@ class Attempts:
         if result.forwards:
             result = await self._hand_on(work, result, now=work.left > len(job.recipients))
         work.left -= len(job.recipients)
-        is_last = self._active.done(job, self._clock(), unreachable=result.unreachable)
+        is_last = self._active.done(job, self._ticks(), unreachable=result.unreachable)
         if work.is_gone:
             if is_last:
                 self._work.pop(work.queue_id, None)
@@ -455,8 +460,9 @@ class Attempts:
         if self._timer is not None:
             self._timer.cancel()
         if not self._stopping:
-            due = min(self._deferred_due, self._active.next_time() or float("inf"))
-            wait = min(max(due - self._clock(), 0.05), LOOK_S)
+            after_delay = (self._active.next_time() or float("inf")) - self._ticks()
+            wait = min(self._deferred_due - self._clock(), after_delay)
+            wait = min(max(wait, 0.05), LOOK_S)
             self._timer = self._loop.call_later(wait, self._ring)
 
     def _ring(self) -> None:

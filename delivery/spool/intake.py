@@ -26,7 +26,7 @@ from delivery.values import Content
 
 CONTENT_DIRECTORY = "content"
 FSYNC_THREADS = 4
-ROOM_S = 0.1  # so long the disk is taken to have the room that it had
+ROOM_S = 0.01  # so long the disk is taken to have the room that it had: much fits into a second
 
 
 class Door(Protocol):

@@ -1,7 +1,7 @@
 """reading - queue rows become leases, content and listings; nothing is written here.
 
 SUMMARY      Readers runs a function with a read-only connection, off the event loop
-             read_lease, next_window, read_content, listing: what such functions do
+             due, read_lease, next_window, read_content, listing: what such functions do
 RULES        content from the database is checked against its CRC-32, a content file against its
              size
 ERRORS       RowError: the entry is damaged and is to be set aside
@@ -61,6 +61,27 @@ class Readers:
             connection = self._local.connection = open_reader(self._path)
             self._connections.append(connection)
         return function(connection)
+
+
+def due(
+    connection: sqlite3.Connection, now: float, limit: int, longest: float = math.inf
+) -> list[int]:
+    """Numbers of deferred messages whose time has come, those that wait longest first.
+
+    One whose time is further off than `longest` has no time that counts: the clock was set back.
+    """
+    found: list[int] = []
+    for condition, order, moment in (
+        ("due <= ?", "due", now),
+        ("due > ?", "id", now + longest),
+    ):
+        rows = connection.execute(
+            f"SELECT id FROM message WHERE state = 1 AND {condition}"  # noqa: S608 - all ours
+            f" ORDER BY {order} LIMIT ?",
+            (moment, limit - len(found)),
+        )
+        found += [number for (number,) in rows]
+    return found
 
 
 def read_lease(connection: sqlite3.Connection, number: int, limit: int) -> Lease:

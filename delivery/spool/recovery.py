@@ -22,9 +22,9 @@ from pathlib import Path
 from delivery.spool import database, queueid, salvage
 from delivery.spool.content import ContentFiles
 from delivery.spool.records import Corrupt, QueueState, Recovery
+from delivery.spool.schedule import LONGEST_AFTER_CRASHES_S
 
 FIRST_WAIT_S = 300.0  # postconf(5) minimal_backoff_time
-LONGEST_WAIT_S = 4000.0  # postconf(5) maximal_backoff_time
 
 
 def open_shard(
@@ -114,7 +114,7 @@ def _release_active(connection: sqlite3.Connection, now: float, *, clean: bool) 
             "active": QueueState.ACTIVE,
             "now": now,
             "first": FIRST_WAIT_S,
-            "longest": LONGEST_WAIT_S,
+            "longest": LONGEST_AFTER_CRASHES_S,
         },
     )
     return changed.rowcount

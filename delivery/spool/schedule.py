@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONGEST_AFTER_CRASHES_S = 4000.0  # recovery.py; postconf(5) maximal_backoff_time
+
 
 @dataclass(frozen=True, slots=True)
 class QueueTimes:
@@ -35,6 +37,16 @@ def next_attempt(times: QueueTimes, arrived: float, now: float) -> float:
     longest = max(times.maximal_backoff_time, times.minimal_backoff_time)
     wait = min(max(now - arrived, times.minimal_backoff_time), longest)
     return now + max(wait, times.queue_run_delay)
+
+
+def longest_wait(times: QueueTimes) -> float:
+    """No message is told to wait longer than that."""
+    return max(
+        times.maximal_backoff_time,
+        times.minimal_backoff_time,
+        times.queue_run_delay,
+        LONGEST_AFTER_CRASHES_S,
+    )
 
 
 def lifetime(times: QueueTimes, *, null_sender: bool) -> float:

@@ -215,16 +215,21 @@ class Spool:
         """True when new messages went to the disk alone since due() last looked there."""
         return self._has_passed_by
 
-    async def due(self, now: float, limit: int = 1000) -> list[str]:
-        """Queue ids to lease next: fresh messages, then deferred ones whose time has come."""
+    async def due(
+        self, now: float, limit: int = 1000, *, longest: float = float("inf")
+    ) -> list[str]:
+        """Queue ids to lease next: fresh messages, then deferred ones whose time has come.
+
+        No message waits for longer than `longest`, whatever was done to the clock.
+        """
         ids = self.fresh(limit)
         if len(ids) < limit:
             self._has_passed_by = False
-            rows = await self._readers.rows(
-                "SELECT id FROM message WHERE state = 1 AND due <= ? ORDER BY due LIMIT ?",
-                (now, limit - len(ids) + self._leasing),  # these may be there still
+            wanted = limit - len(ids) + self._leasing  # these may be there still
+            numbers = await self._readers.call(
+                lambda connection: reading.due(connection, now, wanted, longest)
             )
-            ids += [queueid.to_text(number) for (number,) in rows if number not in self._leased]
+            ids += _texts(number for number in numbers if number not in self._leased)
         return ids[:limit]
 
     async def next_due(self) -> float | None:

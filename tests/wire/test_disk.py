@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from privilege import files_of
 from tests.wire import load
 from tests.wire.engine import Home, Running
 from tests.wire.polling import eventually
@@ -23,14 +25,33 @@ ROOM = 8 * 1024 * 1024
 LIMIT = {"message_size_limit": "1000000"}  # one and a half times that must be free
 
 
-def on_small_disk(home: Home) -> Running:
-    """An engine whose queue has a file system of its own."""
-    spool = home.path / "spool"
-    spool.mkdir(exist_ok=True)
+def with_mounted(place: Path, mount: str, home: Home) -> Running:
+    """An engine that sees a file system of its own at that place, `$0` of the commands."""
+    with files_of(home.path):
+        place.mkdir(exist_ok=True)
     users = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-    mount = f'mount -t tmpfs -o size={ROOM},mode=0777 tmpfs "$0" && exec "$@"'
-    command = ("unshare", *users, "--mount", "sh", "-c", mount, str(spool), *SERVE)
-    return Running(home, command=command)
+    command = ("unshare", *users, "--mount", "sh", "-c", f'{mount} && exec "$@"', str(place))
+    return Running(home, command=(*command, *SERVE))
+
+
+def on_small_disk(home: Home) -> Running:
+    """An engine whose queue has a small disk for itself."""
+    mount = f'mount -t tmpfs -o size={ROOM},mode=0777 tmpfs "$0"'
+    return with_mounted(home.path / "spool", mount, home)
+
+
+def read_only(place: Path, home: Home) -> Running:
+    """An engine that can read what is there, and nothing else."""
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
+    return with_mounted(place, mount, home)
+
+
+def make_writable(place: Path, engine: Running) -> None:
+    """End that while it runs."""
+    assert engine.process is not None
+    users = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
+    inside = ("nsenter", "--target", str(engine.process.pid), *users, "--mount")
+    subprocess.run((*inside, "mount", "-o", "remount,bind,rw", str(place)), check=True)
 
 
 @contextlib.contextmanager
@@ -101,3 +122,37 @@ def test_a_disk_that_takes_nothing(home: Home, error: str) -> None:
         assert len(home.letters("joe@example.com")) == 1
     with Running(home) as engine:  # and the next start finds nothing wrong
         assert engine.ask("status")["queue"] == dict.fromkeys(engine.ask("status")["queue"], 0)
+
+
+def test_a_read_only_queue_is_told_at_the_start(home: Home) -> None:
+    home.publish(values={"defer_transports": "virtual"})
+    with Running(home) as engine:
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        eventually(lambda: engine.ask("status")["queue"]["deferred"] == 1)
+        engine.terminate()
+        assert engine.wait() == 0
+    refused = read_only(home.path / "spool", home)
+    refused.spawn()
+    assert refused.wait() != 0
+    assert "waypost: Read-only file system: " in refused.tail(1)
+    home.publish()
+    with Running(home) as engine:
+        engine.ask("flush")
+        home.letter("joe@example.com")
+
+
+def test_mail_waits_for_mailboxes_that_are_read_only(home: Home) -> None:
+    home.publish()
+    with Running(home):
+        pass  # WAYPOST_HOME is its own now
+    place = home.path / "mail"
+    with read_only(place, home) as engine:
+        mail(engine.port, "a@sender.example", "joe@example.com")
+        eventually(lambda: engine.ask("status")["queue"]["deferred"] == 1)
+        [waiting] = engine.ask("queue")["messages"]
+        assert waiting["recipients"][0]["dsn"].startswith("4.")
+        assert "Read-only file system" in waiting["recipients"][0]["reason"]
+        make_writable(place, engine)
+        engine.ask("flush")
+        home.letter("joe@example.com")
+        eventually(engine.is_idle)

@@ -116,6 +116,7 @@ class Queue:
         self, spool: Spool, journal: Journal, given: Rules, clock: Clock, trouble: list[str]
     ) -> None:
         self.spool = spool
+        self.ticks = clock  # one that is not set is another one
         self.rules: Rules | None = given
         self.clock = clock
         self.trouble = trouble
@@ -134,6 +135,7 @@ class Queue:
             self.outcomes,
             self.reporter,
             clock=clock,
+            ticks=lambda: self.ticks(),
         )
 
     async def enter(self, given: Envelope, data: bytes = b"Subject: x\r\n\r\ny\r\n") -> str:
