@@ -1,13 +1,22 @@
 """intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
 
 SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); waits: octets do
-             take_line() -> octets without line end; .bare: LF alone ended it; .cut: it was too long
+             take_line() -> octets without line end; .flaw: what was wrong with them
 RULES        how the octets were cut on their way does not matter: the lines are the same
 LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
 SOURCE       RFC 5321 2.3.8, 4.5.3.1.4
 """
 
 from __future__ import annotations
+
+from enum import Enum
+
+
+class Flaw(Enum):
+    """What is wrong with a line."""
+
+    BARE = "LF alone ended it"
+    CUT = "too long, this is the beginning"
 
 
 class Intake:
@@ -16,12 +25,11 @@ class Intake:
     Nothing waits when the buffer is empty: what was read to its end is dropped at once.
     """
 
-    __slots__ = ("_at", "_beginning", "bare", "cut", "line_limit", "waits")
+    __slots__ = ("_at", "_beginning", "flaw", "line_limit", "waits")
 
     def __init__(self, line_limit: int) -> None:
         self.line_limit = line_limit
-        self.bare = False  # the last line was ended by LF alone
-        self.cut = False  # it was too long: this was its beginning
+        self.flaw: Flaw | None = None  # of the line that was taken last
         self.waits = b""  # what is left of it begins at _at
         self._at = 0
         self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
@@ -58,28 +66,29 @@ class Intake:
 
     def take_line(self) -> bytes | None:
         """The next line, or None while its end is not here. CR LF or LF ends it."""
-        buffer = self.waits
-        if not buffer:
-            return None
-        at = self._at
+        buffer, at = self.waits, self._at
         end = buffer.find(b"\n", at)
         if end < 0:
             self._drain()
             return None
+        text = buffer[at:end]
         if end + 1 == len(buffer):
             self.waits, self._at = b"", 0
         else:
             self._at = end + 1
-        self.bare = self.cut = False
-        text = buffer[at:end]
+        if text[-1:] == b"\r" and len(text) <= self.line_limit + 1 and self._beginning is None:
+            self.flaw = None
+            return text[:-1]
+        return self._flawed(text)
+
+    def _flawed(self, text: bytes) -> bytes:
+        self.flaw = Flaw.CUT
         if self._beginning is not None:
-            text, self._beginning, self.cut = self._beginning, None, True
+            text, self._beginning = self._beginning, None
         elif len(text) > self.line_limit + 1:  # one more for the CR
-            text, self.cut = text[: self.line_limit], True
-        elif text[-1:] == b"\r":
-            text = text[:-1]
+            text = text[: self.line_limit]
         else:
-            self.bare = True
+            self.flaw = Flaw.BARE
         return text
 
     def _drain(self) -> None:

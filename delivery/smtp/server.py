@@ -53,7 +53,7 @@ from delivery.smtp.events import (
     Vrfy,
     Xclient,
 )
-from delivery.smtp.intake import Intake
+from delivery.smtp.intake import Flaw, Intake
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import IN_TRANSACTION, TRANSITIONS, State, out_of_order
@@ -290,7 +290,7 @@ class ServerProtocol:
         if line is None:
             return NEED_DATA
         if self.state is State.AUTH:
-            is_readable = line.isascii() and not self._intake.cut
+            is_readable = line.isascii() and self._intake.flaw is not Flaw.CUT
             return AuthResponse(line.decode("ascii") if is_readable else None)
         parsed = self._parse_line(line)
         if self._swallow:
@@ -304,25 +304,26 @@ class ServerProtocol:
         return parsed
 
     def _parse_line(self, line: bytes) -> Event | None:
-        intake = self._intake
-        if intake.bare and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
+        flaw = self._intake.flaw
+        if flaw is Flaw.BARE and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
             self._after = State.CLOSED
             return SyntaxProblem("", self._bare_newline_reply())
+        is_cut = flaw is Flaw.CUT
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
-            if not intake.cut:
+            if not is_cut:
                 return SyntaxProblem("", replies.BAD_UTF8)
             text = line.decode("latin-1")  # cut inside a character, perhaps
         self.command = text
-        if self._command_filter is not None and not intake.cut:
+        if self._command_filter is not None and not is_cut:
             other = self._command_filter(text.lstrip())
             text = text if other is None else other
         words = text.split(None, 1)
         if not words:
             return SyntaxProblem("", replies.BAD_SYNTAX)
         verb = words[0].upper()
-        if intake.cut and verb not in _FREE_TEXT:
+        if is_cut and verb not in _FREE_TEXT:
             return SyntaxProblem(verb, replies.LINE_TOO_LONG)
         if self._words.has_noop and self._words.is_noop(verb):
             return Noop()
