@@ -4,7 +4,9 @@ SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready(
 RULES        as many lists are under way as there are `hands`. Meanwhile the next one collects, and
              when its time has come it grows as long as each turn of the event loop brings more, up
              to ENOUGH: a busy engine makes its lists longer by itself, an idle one waits for
-             nothing. No timer
+             nothing
+             an item that nobody is waiting for goes with the next one that somebody is waiting for,
+             and after COMPANY_S without one
              a thread is woken once for a list, not for each item: every time it runs, the event
              loop has to give the interpreter away
 LIMITS       a list has at most MOST items
@@ -20,6 +22,7 @@ T = TypeVar("T")
 
 ENOUGH = 64  # a longer list costs each of its items hardly less
 MOST = 1000
+COMPANY_S = 0.02
 
 
 class Batches(Generic[T]):
@@ -33,12 +36,18 @@ class Batches(Generic[T]):
         self._most = most
         self._waiting: list[T] = []
         self._seen = 0  # of those that wait, a turn ago
+        self._is_urgent = False  # somebody is waiting for one of them
         self._is_due = False  # the end of this turn will tell
+        self._timer: asyncio.TimerHandle | None = None  # for those nobody is waiting for
 
-    def add(self, item: T) -> None:
-        """Have it done with the next list."""
+    def add(self, item: T, *, can_wait: bool = False) -> None:
+        """Have it done with the next list. `can_wait`: it is no reason to begin one."""
         self._waiting.append(item)
-        self._look()
+        if not can_wait:
+            self._is_urgent = True
+            self._look()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COMPANY_S, self._end_of_waiting)
 
     def ready(self) -> None:
         """A list has ended."""
@@ -51,7 +60,7 @@ class Batches(Generic[T]):
         return rest
 
     def _look(self) -> None:
-        if self._waiting and self._free and not self._is_due:
+        if self._is_urgent and self._free and not self._is_due:
             self._is_due, self._seen = True, 0
             asyncio.get_running_loop().call_soon(self._turn)
 
@@ -64,7 +73,13 @@ class Batches(Generic[T]):
             return
         self._is_due = False
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        self._is_urgent = bool(self._waiting)
         if batch:
             self._free -= 1
             self._take(batch)
             self._look()
+
+    def _end_of_waiting(self) -> None:
+        self._timer = None
+        self._is_urgent = bool(self._waiting)
+        self._look()

@@ -2,8 +2,9 @@
 
 SUMMARY      submit(Operation) from the event loop; its future is done after the commit it is part
              of
-RULES        while one batch is being synced the next one collects; no timer: an idle shard commits
-             a message at once, a busy one makes its batches larger by itself (batches.py)
+RULES        while one batch is being synced the next one collects: an idle shard commits a message
+             at once, a busy one makes its batches larger by itself (batches.py). The end of a
+             delivery, which nobody is waiting for, goes with the next message that comes in
              order in a batch: content directory fsynced, rows inserted, finished messages deleted,
              other actions in the order given, COMMIT (the write-ahead log is fsynced), futures
              done, content files of deleted messages removed
@@ -63,6 +64,7 @@ class Operation:
     unlink: list[str] = field(default_factory=list)
     action: Callable[[Work], Any] | None = None
     must: bool = False
+    can_wait: bool = False  # for others to share its transaction with, for a moment
 
 
 _Batch = list[Operation]
@@ -99,7 +101,7 @@ class Committer:
         """Hand over an operation; its future tells the rest."""
         if self._stopped or self._failure is not None:
             raise OurError("the spool is closed") from self._failure
-        self._batches.add(operation)
+        self._batches.add(operation, can_wait=operation.can_wait)
 
     async def stop(self) -> None:
         """Commit what was submitted, then end the thread."""

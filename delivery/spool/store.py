@@ -326,7 +326,9 @@ class Spool:
         entries = [self._entry(submission, moment) for submission in enter]
         if _all_final(lease, outcomes):
             unlink = [lease.queue_id] if self._is_in_file(lease) else []
-            await self._enter(entries, remove=number, unlink=unlink, must=True)
+            await self._enter(
+                entries, remove=number, unlink=unlink, must=True, can_wait=not entries
+            )
         else:
             rows = operations.outcome_rows(lease, outcomes)
             await self._enter(
@@ -335,6 +337,7 @@ class Spool:
                     work, number, rows, next_attempt, lease.attempts, warned=warned or lease.warned
                 ),
                 must=True,
+                can_wait=not entries,
             )
         self._release(number)
         return [queueid.to_text(entry.message[0]) for entry in entries]
@@ -490,6 +493,7 @@ class Spool:
         unlink: list[str] | None = None,
         action: Callable[[Work], Any] | None = None,
         must: bool = False,
+        can_wait: bool = False,
     ) -> asyncio.Future[Any]:
         assert self._committer is not None, "the spool was not started"
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -501,6 +505,7 @@ class Spool:
                 unlink=unlink or [],
                 action=action,
                 must=must,
+                can_wait=can_wait,
             )
         )
         return future

@@ -68,6 +68,36 @@ def test_a_second_hand_takes_what_comes_while_the_first_is_busy() -> None:
     run(story, hands=2)
 
 
+def test_what_can_wait_goes_with_what_cannot() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait=True)
+        batches.add(2, can_wait=True)
+        await turns()
+        assert taken == []
+        batches.add(3)
+        await turns()
+        assert taken == [[1, 2, 3]]
+        batches.add(4, can_wait=True)
+        batches.ready()
+        await turns()
+        assert len(taken) == 1
+
+    run(story)
+
+
+def test_what_can_wait_goes_alone_when_nothing_else_comes() -> None:
+    async def told() -> None:
+        taken: asyncio.Queue[list[int]] = asyncio.Queue()
+        batches: Batches[int] = Batches(taken.put_nowait)
+        for number in (1, 2):
+            batches.add(number, can_wait=True)
+            async with asyncio.timeout(30):
+                assert await taken.get() == [number]
+            batches.ready()
+
+    asyncio.run(told())
+
+
 def test_turns_that_bring_more_are_waited_for_until_there_is_enough() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in range(ENOUGH + 5):
