@@ -6,7 +6,7 @@ WHEN         started by root: before the engine gives up root (then `switches` i
 RULES        the message travels as open files: the helper opens nothing of ours
              an order that is given up (cancelled) is given up by the helper too
              a helper that ended is started again, unless it had root's rights: those are gone, and
-             only a new start of the engine can give them back
+             only a new start of the engine can give them back. watch() tells of that
 ERRORS       CourierFailed: no answer; what was to be done is done, or not, or half: try again
 SOURCE       docs/decisions/0020-a-courier-for-local-delivery.md
 """
@@ -19,7 +19,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from delivery.courier.wire import (
@@ -86,6 +86,12 @@ class Courier:
             )
         self._channel = ours
 
+    def watch(self, lost: Callable[[], None]) -> None:
+        """Have `lost` called when a helper with root's rights has ended."""
+        if self.switches and self._channel is not None:
+            # it never writes to the channel: what can be read there is its end
+            asyncio.get_running_loop().add_reader(self._channel, self._ended, lost)
+
     def disown(self) -> None:
         """In a child of this process, which is not to give orders."""
         if self._channel is not None:
@@ -95,6 +101,7 @@ class Courier:
     async def close(self) -> None:
         """End the helper; what runs is stopped."""
         if self._channel is not None:
+            asyncio.get_running_loop().remove_reader(self._channel)
             self._channel.close()
             self._channel = None
         if self._process is not None:
@@ -150,6 +157,11 @@ class Courier:
                 raise CourierFailed(f"cannot start the local delivery helper: {error}") from error
         assert self._channel is not None
         return self._channel
+
+    def _ended(self, lost: Callable[[], None]) -> None:
+        assert self._channel is not None
+        asyncio.get_running_loop().remove_reader(self._channel)
+        lost()
 
     def _forget(self) -> None:
         """The helper has ended."""

@@ -9,7 +9,8 @@ STOP         control socket, clients (sessions finish their message), drop direc
 RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
              each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
              began with
-ERRORS       DeliveryError when it cannot begin, and when the other process has ended
+ERRORS       DeliveryError when it cannot begin, and when the other process or a courier with
+             root's rights has ended
 SOURCE       docs/OVERVIEW.md, "The way of a message"
 """
 
@@ -61,7 +62,7 @@ class Engine:
         """`courier`: started before root was given up (rootless.py)."""
         self._config = config
         self._reception = reception
-        self._is_alone = False  # the other process has ended
+        self._missing = ""  # a process without which there is no engine, and that has ended
         self._courier = courier
         self._stopping = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
@@ -88,8 +89,8 @@ class Engine:
             await self._follow()
             log.event("engine", state="stopping")
         log.event("engine", state="stopped")
-        if self._is_alone:
-            raise DeliveryError("the process that clients speak to has ended")
+        if self._missing:
+            raise DeliveryError(f"{self._missing} has ended")
 
     def stop(self) -> None:
         """Stop as by SIGTERM."""
@@ -138,6 +139,8 @@ class Engine:
         await verifier.start()
         stack.push_async_callback(verifier.stop)
         machine.raise_descriptor_limit()
+        if self._courier is not None:
+            self._courier.watch(lambda: self._miss("the local delivery helper"))
         reception = self._reception
         stack.push_async_callback(reception.close, SESSION_GRACE_S)
         await reception.start(
@@ -146,7 +149,7 @@ class Engine:
             queued=attempts.wake,
             flush=cleanup.flush_site,
             verify=verifier.verify,
-            lost=self._left_alone,
+            lost=lambda: self._miss("the process that clients speak to"),
         )
         if generations.rules is not None:
             pickup.publish(generations.rules)
@@ -221,9 +224,10 @@ class Engine:
         self._pickup.publish(rules)
         self._attempts.wake()
 
-    def _left_alone(self) -> None:
-        log.event("engine", problem="the process that clients speak to has ended")
-        self._is_alone = True
+    def _miss(self, name: str) -> None:
+        """It cannot go on as if nothing were missing: whoever started the engine starts it anew."""
+        log.event("engine", problem=f"{name} has ended")
+        self._missing = name
         self.stop()
 
     def _listen_to_signals(self) -> None:

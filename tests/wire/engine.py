@@ -138,9 +138,15 @@ class Running:
         if self.process.poll() is not None:
             raise AssertionError(f"the engine ended with {self.process.returncode}:\n{self.tail()}")
         try:
-            return bool(self.ask("status").get("ok"))
+            status = self.ask("status")
         except ControlError:
             return False
+        # one of a start before may still be about to end
+        ours = psutil.Process(self.process.pid)
+        return bool(status["ok"]) and status["pid"] in {
+            ours.pid,
+            *(each.pid for each in ours.children(recursive=True)),
+        }
 
     def __enter__(self) -> Self:
         return self.start()

@@ -40,9 +40,11 @@ class Bare(Running):
     """The engine by itself: two processes, and its courier."""
 
     def start(self) -> Self:
-        """Start it, and learn which process is which."""
+        """Start it, and learn without which processes it ends."""
         super().start()
-        self._both = self.pids()
+        self._needed = set(self.pids())
+        if os.geteuid() == 0:  # its courier has rights that only a new start gives
+            self._needed |= {each.pid for each in psutil.Process(self.process.pid).children()}  # type: ignore[union-attr]
         return self
 
     def processes(self) -> list[psutil.Process]:
@@ -54,7 +56,7 @@ class Bare(Running):
     def recover(self, victim: psutil.Process) -> None:
         """Start again what nobody else starts."""
         assert self.process is not None
-        if victim.pid in self._both:  # neither lives without the other
+        if victim.pid in self._needed:
             self.process.wait(60)
             self.start()
 

@@ -8,6 +8,7 @@ import socket
 from dataclasses import replace
 
 import psutil
+import pytest
 
 from privilege import files_of
 from tables.manifest import read_manifest
@@ -155,6 +156,17 @@ def test_neither_process_lives_without_the_other(home: Home) -> None:
     with engine:
         mail(engine.port, "a@sender.example", "joe@example.com")
         home.letter("joe@example.com")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
+def test_a_courier_that_had_root_s_rights_is_not_done_without(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine:
+        queue, smtpd = engine.pids()
+        [courier] = [each for each in psutil.Process(queue).children() if each.pid != smtpd]
+        courier.kill()
+        assert engine.wait() == os.EX_SOFTWARE
+        assert "the local delivery helper has ended" in engine.tail()
 
 
 def test_a_port_that_becomes_free_is_taken(home: Home) -> None:
