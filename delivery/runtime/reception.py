@@ -36,6 +36,9 @@ from tables.addresses import Address
 
 NUMBER = 1024  # behind the "z" of its queue ids; numbers of shards are lower
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# of columns, as spool/entries.py makes them
+MESSAGE_TYPES = (int, int, float, float, *(int,) * 7, str, str, str)
+RECIPIENT_TYPES = (int, int, str, str, str, str, int)  # without the outcome
 END_S = 5.0  # for the process to end, once it was told
 
 
@@ -164,8 +167,9 @@ def _rows(value: Any, data: bytes) -> EntryRows:
     """A message as the other process made it. Raises RowError."""
     try:
         message, recipients, headers, in_file = value
+        if tuple(map(type, message)) != MESSAGE_TYPES:
+            raise RowError("columns of a message")
         number, state = message[:2]
-        queue_id = queueid.to_text(number)
         if number < 0 or queueid.shard_of(number) < NUMBER:
             raise RowError("the queue id is none of its own")
         if state not in (QueueState.ACTIVE, QueueState.HOLD):
@@ -173,11 +177,20 @@ def _rows(value: Any, data: bytes) -> EntryRows:
         return EntryRows(
             message=tuple(message),
             content=(number, data[:headers], None if in_file else data[headers:]),
-            recipients=[RecipientRow(*row) for row in recipients],
-            file_name=queue_id if in_file else "",
+            recipients=[_recipient(number, place, row) for place, row in enumerate(recipients)],
+            file_name=queueid.to_text(number) if in_file else "",
         )
     except (TypeError, ValueError, LookupError) as error:
         raise RowError(f"rows of a message: {error}") from error
+
+
+def _recipient(number: int, place: int, row: Any) -> RecipientRow:
+    *columns, outcome = row
+    if tuple(map(type, columns)) != RECIPIENT_TYPES or columns[:2] != [number, place]:
+        raise RowError("columns of a recipient")
+    if outcome is not None and type(outcome) is not str:
+        raise RowError("an outcome is a text")
+    return RecipientRow(*row)
 
 
 def _wait(pid: int) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -135,7 +136,7 @@ class Smtpd:
         return ("ipv4", "ipv6") if rules is None else machine.families(rules.parameters)
 
 
-def _post(loop: asyncio.AbstractEventLoop, call: Any) -> None:
+def _post(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
     """From the journal's thread."""
     if not loop.is_closed():
         loop.call_soon_threadsafe(call)

@@ -150,6 +150,11 @@ OURS = queueid.IdMaker(NUMBER).next()
         [_message(OURS, envelope="[]"), [], 0, False],
         [_message(OURS, sender="nobody"), [], 0, False],
         [_message(OURS), [[OURS, 0, "x", "x", "", "", 0]], 0, False],
+        [_message(OURS, arrived="soon"), [], 0, False],
+        [_message(OURS, in_file=True), [], 0, True],
+        [_message(OURS), [[7, 0, "a@b", "a@b", "", "", 0, None]], 0, False],  # another message's
+        [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, 5]], 0, False],
+        [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, "{}"]], 0, False],
     ],
 )
 @asynchronous
