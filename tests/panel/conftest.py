@@ -3,6 +3,7 @@
 RULES        every test has a WAYPOST_HOME of its own. What publishes needs `committed`: other
              sessions see only committed rows. Publishing rings no real bell unless a test starts a
              broker: the settings point at a socket that is not there.
+             static files are looked for when asked for: every client would make a list of all
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ def home(tmp_path: Path, settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to its settings
     settings.WAYPOST_HOME = tmp_path / "home"
     settings.WAYPOST_HOME.mkdir()
+    settings.WHITENOISE_AUTOREFRESH = True
     broker = f"redis+socket://{tmp_path}/no-broker.sock"
     settings.CELERY_BROKER_URL = broker
     before = app.conf.broker_url
