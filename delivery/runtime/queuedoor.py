@@ -4,6 +4,7 @@ SUMMARY      QueueDoor(link, intake): a delivery.spool.intake.Door; reception.py
              QueueVerifier(link).verify(address): what probes found out
 RULES        content is written here, large one to a file of its own, and synced; the rows go to the
              queue, which says when they are on disk
+             where it says nothing any more, a file of content stays: the message may be there
 ERRORS       those of the queue: SmtpFailure 452 4.3.1, ProbeUnavailable; OurError when it is gone
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import time
 
-from delivery.errors import DeliveryError
+from delivery.errors import SmtpFailure
 from delivery.policy.facts import Probe, ProbeStatus
 from delivery.runtime.link import Link
 from delivery.spool import queueid
@@ -51,12 +52,12 @@ class QueueDoor:
         words = (rows.message, rows.recipients, len(headers), data is None)
         try:
             await self._link.ask("enter", words, headers + (data or b""))
-        except DeliveryError:
+        except SmtpFailure:
             self.forget(submission.content)
             raise
-        queue_id = queueid.to_text(number)
-        self._intake.entered(queue_id)
-        return queue_id
+        finally:  # without an answer it may be in the queue: recovery.py knows
+            self._intake.entered(queueid.to_text(number))
+        return queueid.to_text(number)
 
     async def flush(self, now: float, *, site: str) -> int:
         """Make deferred messages with a recipient in `site` due, and try them; how many."""

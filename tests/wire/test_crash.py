@@ -232,6 +232,7 @@ def run(
         eventually(lambda: load.is_over, within_s=1800)
         engine.renew()
         while not engine.is_idle():  # whoever met two kills waits for five minutes (recovery.py)
+            assert not engine.ask("status")["queue"]["corrupt"]
             engine.ask("flush")
             eventually(lambda: not engine.ask("status")["queue"]["active"], within_s=1200)
         arrived = places.arrived()

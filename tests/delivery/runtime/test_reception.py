@@ -125,6 +125,27 @@ async def test_what_the_disk_does_not_take_leaves_nothing(tmp_path: Path) -> Non
         assert both.intake.loose_files == 0
 
 
+@pytest.mark.parametrize("end", [OurError("the queue is gone"), asyncio.CancelledError()])
+@asynchronous
+async def test_content_stays_where_nobody_knows_whether_it_was_entered(
+    tmp_path: Path, end: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pair(tmp_path) as both:
+        ask = both.link.ask
+
+        async def asked_without_an_answer(*words: Any) -> Any:
+            await ask(*words)
+            raise end
+
+        monkeypatch.setattr(both.link, "ask", asked_without_an_answer)
+        with pytest.raises(type(end)):
+            await _enter(both.door, b"x" * 200_000)
+        both.intake.close()
+        [queue_id] = both.spool.fresh()
+        lease = await leased(both.spool, queue_id)
+        assert await whole(await both.spool.content(lease)) == b"x" * 200_000
+
+
 def _message(number: int, **other: Any) -> list[Any]:
     columns = {
         "id": number, "state": 0, "due": 1.0, "arrived": 1.0, "attempts": 0, "interrupted": 0,
