@@ -266,5 +266,5 @@ def test_mail_survives_a_killed_engine_and_courier(
 def test_mail_survives_whatever_is_killed_below_script_serve(
     home: Home, places: Places, record_property: Callable[[str, object], None]
 ) -> None:
-    messages, kills = (1000, 10) if IS_LONG else (60, 3)
+    messages, kills = (3000, 25) if IS_LONG else (60, 3)
     run(Served(home), places, messages, kills, record_property)
