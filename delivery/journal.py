@@ -71,7 +71,8 @@ class Journal:
 
     def pass_on(self, lines: bytes) -> None:
         """Add whole lines that another journal made."""
-        self._queue.put(lines)
+        for line in lines.splitlines(keepends=True):
+            self._queue.put(line)
 
     def close(self) -> None:
         """Write what waits and stop; blocks for as long as that takes, within reason."""
@@ -89,9 +90,7 @@ class Journal:
         try:
             self._write(b"".join(lines))
         except OSError as error:
-            self._lost += sum(
-                event.count(b"\n") if isinstance(event, bytes) else 1 for event in events
-            )
+            self._lost += len(events)
             if str(error) != self._trouble:
                 self._trouble = str(error)
                 self._on_trouble(f"journal: {error}")

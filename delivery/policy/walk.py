@@ -75,7 +75,12 @@ class Walker:
             else:
                 try:
                     answer = step.function(case, step.given)
-                    if answer is DUNNO and not softened and case.trace is None:
+                    if (
+                        answer is DUNNO
+                        and not softened
+                        and case.trace is None
+                        and case.maybe_permit is None
+                    ):
                         continue  # as most do
                     if not isinstance(answer, _ANSWERS):
                         answer = await answer

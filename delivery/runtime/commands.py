@@ -66,6 +66,7 @@ class Commands:
     def __init__(self) -> None:
         self._started = time.time()
         self._parts: Parts | None = None
+        self._in_force: int | None = None
 
     def attach(self, parts: Parts) -> None:
         """The engine is ready."""
@@ -112,13 +113,14 @@ class Commands:
         parts = self._ready
         counts, clients = await parts.spool.counts(), await parts.reception.status()
         rules, number = parts.generations.rules, parts.generations.number
-        other = clients["generation"]  # in force is what both processes go by
+        if number == clients["generation"]:  # in force is what both processes go by
+            self._in_force = number
         return {
             "pid": os.getpid(),
             "smtpd_pid": clients["pid"],
             "version": __version__,
             "started": self._started,
-            "generation": None if number is None or other is None else min(number, other),
+            "generation": self._in_force,
             "generation_digest": None if rules is None else rules.snapshot.digest,
             "generation_error": parts.generations.error or clients["error"],
             "listeners": clients["listeners"],

@@ -12,7 +12,7 @@ RULES        what one side says it hears in that order; frames of one turn of th
 ERRORS       what a handler raises on purpose (SmtpFailure, ProbeUnavailable) is raised where it was
              asked; anything else is OurError there, and a log line here
              once the other side is gone all questions fail with OurError, and `lost` is called
-LIMITS       FRAME_BYTES; a longer one ends the link
+LIMITS       FRAME_BYTES. A longer question fails with FrameTooLong; one that comes ends the link
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ FRAME_BYTES = 256 * 1024 * 1024
 _LENGTHS = struct.Struct("!II")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().decode
+
+
+class FrameTooLong(OurError):
+    """It was not asked."""
+
 
 Handler = Callable[[Any, bytes], Any]
 
@@ -67,8 +72,12 @@ class Link(asyncio.Protocol):
             future.set_exception(OurError("the other process of the engine is gone"))
             return future
         self._number = number = self._number + 1
-        self._asked[number] = future
-        self._send([number, name, value], data)
+        try:
+            self._send([number, name, value], data)
+        except FrameTooLong as error:
+            future.set_exception(error)
+        else:
+            self._asked[number] = future
         return future
 
     def tell(self, name: str, value: object = None, data: bytes = b"") -> None:
@@ -122,6 +131,8 @@ class Link(asyncio.Protocol):
 
     def _send(self, words: list[object], data: bytes = b"") -> None:
         text = _encode(words).encode("ascii")
+        if len(text) + len(data) > FRAME_BYTES:
+            raise FrameTooLong(f"{len(text) + len(data)} bytes do not pass between processes")
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out += (_LENGTHS.pack(len(text), len(data)), text, data)

@@ -6,6 +6,7 @@ RULES        content is written here, large one to a file of its own, and synced
              queue, which says when they are on disk
              where it says nothing any more, a file of content stays: the message may be there
 ERRORS       those of the queue: SmtpFailure 452 4.3.1, ProbeUnavailable; OurError when it is gone
+             SmtpFailure 552 5.3.4 for what is too large to cross
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 
 from delivery.errors import SmtpFailure
 from delivery.policy.facts import Probe, ProbeStatus
-from delivery.runtime.link import Link
+from delivery.runtime.link import FrameTooLong, Link
 from delivery.spool import queueid
 from delivery.spool.content import ContentWriter
 from delivery.spool.entries import make_rows
@@ -52,6 +53,11 @@ class QueueDoor:
         words = (rows.message, rows.recipients, len(headers), data is None)
         try:
             await self._link.ask("enter", words, headers + (data or b""))
+        except FrameTooLong as error:
+            self.forget(submission.content)
+            raise SmtpFailure(
+                552, "5.3.4", "Error: message file too big", cause=str(error)
+            ) from error
         except SmtpFailure:
             self.forget(submission.content)
             raise

@@ -19,6 +19,8 @@ import contextlib
 import os
 import signal
 import socket
+import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -39,6 +41,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # of columns, as spool/entries.py makes them
 MESSAGE_TYPES = (int, int, float, float, *(int,) * 7, str, str, str)
 RECIPIENT_TYPES = (int, int, str, str, str, str, int)  # without the outcome
+AHEAD_S = 86_400.0  # a queue id may be so far ahead of the clock, which may have been set back
+ANSWER_S = 60.0  # rules with thousands of patterns take seconds to be compiled
 END_S = 5.0  # for the process to end, once it was told
 
 
@@ -70,6 +74,8 @@ class Reception:
             status = 0
         except DeliveryError as error:
             log.event("smtpd", problem=str(error))
+        except Exception:  # noqa: BLE001 - this process has nobody else who would say it
+            traceback.print_exc()
         finally:
             os._exit(status)
 
@@ -119,7 +125,10 @@ class Reception:
     async def _ask(self, name: str, value: object = None) -> dict[str, Any]:
         if self._link is None:
             raise OurError("there are no clients yet")
-        answer: dict[str, Any] = await self._link.ask(name, value)
+        try:
+            answer: dict[str, Any] = await asyncio.wait_for(self._link.ask(name, value), ANSWER_S)
+        except TimeoutError:
+            raise OurError("the process that clients speak to does not answer") from None
         return answer
 
     def _take(self, status: dict[str, Any]) -> None:
@@ -150,9 +159,18 @@ class Reception:
         }
 
     def _enter(self, value: Any, data: bytes) -> asyncio.Future[None]:
-        future = self._spool.enter_rows(_rows(value, data))
+        rows = _rows(value, data)
+        self._check_id(rows.message[0])
+        future = self._spool.enter_rows(rows)
         future.add_done_callback(lambda done: self._queued())
         return future
+
+    def _check_id(self, number: int) -> None:
+        """Ids grow: one from far beyond now would leave none for later."""
+        shard = int(self._spool.directory.name)
+        latest = max(queueid.moment_of(self._spool.last), time.time()) + AHEAD_S
+        if queueid.shard_of(number) != NUMBER + shard or not 0 < queueid.moment_of(number) < latest:
+            raise RowError("the queue id is none of its own")
 
     async def _flush_site(self, value: Any, data: bytes) -> int:
         return await self._flush(str(value))
@@ -169,11 +187,14 @@ def _rows(value: Any, data: bytes) -> EntryRows:
         message, recipients, headers, in_file = value
         if tuple(map(type, message)) != MESSAGE_TYPES:
             raise RowError("columns of a message")
-        number, state = message[:2]
-        if number < 0 or queueid.shard_of(number) < NUMBER:
-            raise RowError("the queue id is none of its own")
+        number, state, _, _, *counts = message[:11]
         if state not in (QueueState.ACTIVE, QueueState.HOLD):
             raise RowError("a new message is active or held")
+        size, is_in_file = counts[2:4]
+        if min(counts) < 0 or is_in_file != in_file or not 0 <= headers <= len(data):
+            raise RowError("columns of a message")
+        if size != len(data) - headers and not in_file:
+            raise RowError("the size is not that of the content")
         return EntryRows(
             message=tuple(message),
             content=(number, data[:headers], None if in_file else data[headers:]),

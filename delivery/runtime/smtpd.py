@@ -46,6 +46,8 @@ class Smtpd:
         self._counters = Counters()
         self._generations = Generations(config.maps, config, is_told=False)
         self._gone = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._is_due = False  # other rules are there, and the sockets do not go by them yet
         self._intake: Intake | None = None
         self._journal: Journal | None = None
         self._asker: Asker | None = None
@@ -100,14 +102,16 @@ class Smtpd:
 
     async def _look(self, value: Any, data: bytes) -> dict[str, Any]:
         """`value`: also at a generation that could not be used before."""
-        is_new = await self._generations.poll(again=bool(value))
-        rules, listeners, intake = self._generations.rules, self._listeners, self._intake
-        if listeners is not None and intake is not None:
-            if rules is not None and is_new:
-                free = rules.spool_limits.free_bytes
-                intake.limits = replace(intake.limits, free_bytes=free)
-            if is_new or listeners.problems:
-                await listeners.apply(rules)
+        async with self._looking:
+            self._is_due |= await self._generations.poll(again=bool(value))
+            rules, listeners, intake = self._generations.rules, self._listeners, self._intake
+            if listeners is not None and intake is not None:
+                if rules is not None:
+                    free = rules.spool_limits.free_bytes
+                    intake.limits = replace(intake.limits, free_bytes=free)
+                if self._is_due or listeners.problems:
+                    await listeners.apply(rules)
+                    self._is_due = False
         return self._status()
 
     def _status(self) -> dict[str, Any]:

@@ -197,26 +197,34 @@ class Engine:
 
     async def _follow(self) -> None:
         """Look for a new generation each POLL_S until it is time to stop."""
-        while not self._stopping.is_set():
-            try:
-                await asyncio.wait_for(self._stopping.wait(), POLL_S)
-            except TimeoutError:
-                await self._look(again=False)
+        looking = asyncio.create_task(self._keep_looking())
+        await self._stopping.wait()
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self._look(again=False)
 
     async def _reload(self) -> None:
         await self._look(again=True)
 
     async def _look(self, *, again: bool) -> None:
         """Put a newer generation in force, if there is one."""
+        found = await asyncio.gather(
+            self._generations.poll(again=again),
+            self._reception.look(again=again),
+            return_exceptions=True,  # mail goes on by the rules there are
+        )
+        problems = [each for each in found if isinstance(each, BaseException)]
         try:
-            is_new, _ = await asyncio.gather(
-                self._generations.poll(again=again), self._reception.look(again=again)
-            )
-            if is_new:
-                assert self._generations.rules is not None
+            if found[0] is True and self._generations.rules is not None:
                 self._put_in_force(self._generations.rules)
-        except Exception as error:  # noqa: BLE001 - mail goes on by the rules there are
-            log.event("generation", problem=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - the same
+            problems.append(error)
+        for problem in problems:
+            log.event("generation", problem=f"{type(problem).__name__}: {problem}")
 
     def _put_in_force(self, rules: Rules) -> None:
         kept = self._spool.limits

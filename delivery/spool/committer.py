@@ -89,6 +89,7 @@ class Committer:
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
         self._batches = Batches[Operation](self._inbox.put)
         self._kept: _Batch = []
+        self._working: _Batch = []  # on the way to the disk
         self._thread = threading.Thread(target=self._run, name="spool-committer", daemon=True)
         self._failure: BaseException | None = None
         self._stopped = False
@@ -115,24 +116,27 @@ class Committer:
         try:
             running = True
             while running:
-                batch, running = self._collect()
-                if batch:
-                    self._commit(batch)
-                self._post(self._batches.ready)
+                kept, self._kept = self._kept, []
+                batch, running = self._next(within_s=RETRY_S if kept else None)
+                self._working = [*kept, *(batch or ())]
+                if self._working:
+                    self._commit(self._working)
+                self._working = []
+                if batch is not None:
+                    self._post(self._batches.ready)
         except BaseException as error:
             self._failure = error
             raise
         finally:
             self._post(self._abort_rest)
 
-    def _collect(self) -> tuple[_Batch, bool]:
-        """What is kept and the next batch, blocking while there is nothing."""
-        kept, self._kept = self._kept, []
+    def _next(self, *, within_s: float | None) -> tuple[_Batch | None, bool]:
+        """The next batch, None when there is none in time; and whether more are to come."""
         try:
-            batch = self._inbox.get(timeout=RETRY_S if kept else None)
+            batch = self._inbox.get(timeout=within_s)
         except queue.Empty:
-            return kept, True
-        return (kept, False) if batch is None else (kept + batch, True)
+            return None, True
+        return batch, batch is not None
 
     def _commit(self, batch: _Batch) -> None:
         try:
@@ -216,7 +220,7 @@ class Committer:
 
     def _abort_rest(self) -> None:
         """Nobody may wait for ever: fail what is left when the thread has ended."""
-        left = [*self._kept, *self._batches.rest()]
+        left = [*self._working, *self._kept, *self._batches.rest()]
         while not self._inbox.empty():
             left += self._inbox.get_nowait() or []
         for operation in left:

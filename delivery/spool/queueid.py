@@ -54,6 +54,11 @@ def shard_of(number: int) -> int:
     return number % SHARDS
 
 
+def moment_of(number: int) -> float:
+    """When the id was given, in seconds since the epoch."""
+    return number / (SHARDS * 1_000_000)
+
+
 class IdMaker:
     """Gives the ids of one shard; `last` is the highest number already used there."""
 

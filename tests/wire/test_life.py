@@ -158,6 +158,15 @@ def test_neither_process_lives_without_the_other(home: Home) -> None:
         home.letter("joe@example.com")
 
 
+def test_it_stops_though_the_other_process_hangs(home: Home) -> None:
+    home.publish()
+    with Running(home) as engine:
+        os.kill(engine.pids()[1], signal.SIGSTOP)
+        engine.terminate()
+        assert engine.wait(60) == 0
+        assert "it does not end" in engine.tail()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
 def test_a_courier_that_had_root_s_rights_is_not_done_without(home: Home) -> None:
     home.publish()

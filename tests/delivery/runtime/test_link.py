@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from delivery.errors import OurError, SmtpFailure
 from delivery.policy.facts import ProbeUnavailable
-from delivery.runtime.link import Handler, Link
+from delivery.runtime import link
+from delivery.runtime.link import FrameTooLong, Handler, Link
 from tests.delivery.runtime.asynchronous import asynchronous, until
 
 
@@ -154,6 +155,15 @@ class Sink:
 
     def write(self, data: bytes) -> None:
         self._wire += data
+
+
+@asynchronous
+async def test_what_is_too_long_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with linked({"size": lambda value, data: len(data)}) as both:
+        monkeypatch.setattr(link, "FRAME_BYTES", 1000)
+        with pytest.raises(FrameTooLong):
+            await both.near.ask("size", None, b"x" * 1000)
+        assert await both.near.ask("size", None, b"x" * 900) == 900
 
 
 @asynchronous

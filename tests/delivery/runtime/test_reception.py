@@ -172,7 +172,13 @@ OURS = queueid.IdMaker(NUMBER).next()
         [_message(OURS, sender="nobody"), [], 0, False],
         [_message(OURS), [[OURS, 0, "x", "x", "", "", 0]], 0, False],
         [_message(OURS, arrived="soon"), [], 0, False],
-        [_message(OURS, in_file=True), [], 0, True],
+        [_message(OURS, in_file=1), [], 0, False],
+        [_message(OURS, size=1), [], 0, False],
+        [_message(OURS, attempts=-1), [], 0, False],
+        [_message(OURS), [], -1, False],
+        [_message(OURS), [], 1, False],
+        [_message(OURS + 1), [], 0, False],  # of another shard
+        [_message((1 << 63) - 1 - queueid.SHARDS + 1 + NUMBER), [], 0, False],  # the last of all
         [_message(OURS), [[7, 0, "a@b", "a@b", "", "", 0, None]], 0, False],  # another message's
         [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, 5]], 0, False],
         [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, "{}"]], 0, False],

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from delivery.errors import SmtpFailure
-from delivery.spool import QueueState, Spool, SpoolLimits, Submission
+from delivery.spool import QueueState, Spool, SpoolLimits, Submission, committer
 from delivery.spool.content import ContentFiles
 from delivery.spool.database import FILE_NAME, ShardTooNew, open_database
 from delivery.spool.queueid import to_number
@@ -198,11 +198,15 @@ async def fill(opened: Spool, content: Content) -> list[str]:
 
 
 @asynchronous
-async def test_the_end_of_a_delivery_waits_for_the_disk_instead_of_failing(tmp_path: Path) -> None:
-    refused = asyncio.Event()
+async def test_the_end_of_a_delivery_waits_for_the_disk_instead_of_failing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "RETRY_S", 0.001)
+    refused, lines = asyncio.Event(), []
 
     def listen(line: str) -> None:
-        if "will try again" in line:
+        lines.append(line)
+        if lines.count(line) == 20 and "will try again" in line:
             refused.set()
 
     limits = SpoolLimits(database_bytes=1024 * 1024)
@@ -216,6 +220,8 @@ async def test_the_end_of_a_delivery_waits_for_the_disk_instead_of_failing(tmp_p
         )
         await asyncio.wait_for(refused.wait(), 10)
         assert not ending.done()
+        assert opened._committer is not None
+        assert opened._committer._batches._free <= 1, "one transaction at a time, as before"
         assert await opened.remove(ids[1:]) == ids[1:]
         assert len(await asyncio.wait_for(ending, 10)) == 10
         assert (await opened.counts())[QueueState.ACTIVE] == 10
