@@ -472,20 +472,7 @@ class Spool:
 
     # inside
 
-    async def _submit(
-        self,
-        *,
-        entries: list[EntryRows] | None = None,
-        remove: int = 0,
-        unlink: list[str] | None = None,
-        action: Callable[[Work], Any] | None = None,
-        must: bool = False,
-    ) -> Any:
-        return await self._operation(
-            entries=entries, remove=remove, unlink=unlink, action=action, must=must
-        )
-
-    def _operation(
+    def _submit(
         self,
         *,
         entries: list[EntryRows] | None = None,
@@ -525,7 +512,7 @@ class Spool:
         """Commit new messages, and what else is to be in that transaction."""
         made = [self._place(entry, lease_of(entry)) for entry in entries]
         try:
-            future = self._operation(entries=[entry for entry, _ in made], **operation)
+            future = self._submit(entries=[entry for entry, _ in made], **operation)
         except BaseException:
             self._turned_away(made)
             raise

@@ -49,7 +49,7 @@ def content_name() -> None:
 
 def early_answer() -> None:
     """The client hears 250 before the commit."""
-    submit = Spool._operation
+    submit = Spool._submit
 
     def hurry(self: Spool, *, must: bool = False, **given: Any) -> asyncio.Future[Any]:
         waiting = submit(self, must=must, **given)
@@ -59,7 +59,7 @@ def early_answer() -> None:
         at_once.set_result(None)
         return at_once
 
-    Spool._operation = hurry  # type: ignore[method-assign]
+    Spool._submit = hurry  # type: ignore[method-assign]
 
 
 def early_success() -> None:
