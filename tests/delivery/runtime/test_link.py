@@ -110,9 +110,15 @@ async def test_a_bug_is_an_error_of_ours_and_the_link_goes_on(
 @asynchronous
 async def test_who_is_gone_answers_nothing() -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    async with linked({"wait": lambda value, data: future}) as both:
+    heard: list[object] = []
+
+    def wait(value: Any, data: bytes) -> asyncio.Future[None]:
+        heard.append(value)
+        return future
+
+    async with linked({"wait": wait}) as both:
         asked = both.near.ask("wait")
-        await until(lambda: both.far._loop.time() > 0)
+        await until(lambda: heard)
         both.far.close()
         with pytest.raises(OurError, match="is gone"):
             await asked
