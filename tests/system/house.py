@@ -15,7 +15,6 @@ import json
 import os
 import signal
 import smtplib
-import socket
 import subprocess
 import time
 import urllib.error
@@ -24,17 +23,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery staple"
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def eventually(question: Callable[[], T], *, within_s: float = 30, what: str = "") -> T:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.system.house import House, eventually, free_port
+from tests.ports import free_port
+from tests.system.house import House, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("production")]
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's wrapper changes the user

@@ -8,7 +8,6 @@ exists; others are NXDOMAIN. behaviour: name -> "servfail", "refused", "hang", "
 
 from __future__ import annotations
 
-import socket
 import socketserver
 import struct
 import threading
@@ -21,6 +20,8 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+
+from tests.ports import free_port
 
 TTL = 300
 WAIT_S = 60.0
@@ -50,9 +51,9 @@ class DnsServer:
                 if data and (answer := outer.answer(data, over_udp=False)) is not None:
                     self.wfile.write(struct.pack("!H", len(answer)) + answer)
 
-        self._udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp)
+        self.port = free_port()
+        self._udp = socketserver.ThreadingUDPServer(("127.0.0.1", self.port), Udp)
         self._udp.daemon_threads = True
-        self.port: int = self._udp.server_address[1]
         socketserver.ThreadingTCPServer.allow_reuse_address = True
         self._tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Tcp)
         self._tcp.daemon_threads = True
@@ -131,11 +132,3 @@ class DnsServer:
     ) -> None:
         owner = dns.name.from_text(name)
         response.answer.append(dns.rrset.from_text(owner, self.ttl, "IN", kind, *texts))
-
-
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

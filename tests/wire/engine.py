@@ -22,8 +22,8 @@ from privilege import files_of
 from tables.writing.compiler import compile_rows
 from tables.writing.rows import DomainRecord, MailboxRecord, TableRecord
 from tables.writing.store import Store
+from tests.ports import free_port
 from tests.tables.writing.records import domain, mailbox, rows, service, table
-from tests.wire.dnsserver import free_port
 from tests.wire.polling import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
