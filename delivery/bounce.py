@@ -1,6 +1,6 @@
 """bounce - outcomes become a delivery report: failed, late, or delivered as asked.
 
-SUMMARY      await write_report(report, settings, pieces, write): the message, CRLF, in pieces
+SUMMARY      await write_report(report, settings, read, write): the message, CRLF, in pieces
 RULES        multipart/report (RFC 6522) of a text, message/delivery-status (RFC 3464), and the
              message: whole for a failure when it is no larger than bounce_size_limit and RET is not
              HDRS, else its headers, those too bounded by bounce_size_limit
@@ -9,7 +9,7 @@ RULES        multipart/report (RFC 6522) of a text, message/delivery-status (RFC
              with enable_threaded_bounces it refers to the Message-Id of the message
              with smtputf8_enable text is UTF-8; for mail with SMTPUTF8 the parts are
              message/global-... (RFC 6533)
-ERRORS       those of `pieces` (OSError) and of `write`
+ERRORS       those of `read` and of `write`
 NOT DONE     bounce templates, VERP
 SOURCE       RFC 3461, 3462 (6522), 3464, 6533, 5322 3.6.4; Postfix bounce(8), bounce_notify_util.c
 """
@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from delivery.addressees import Addressee, BounceSettings, ReportKind, is_eightbit
 from delivery.trace import header_address, mail_date, masked, scrub
 from delivery.values import Envelope, Outcome, Status
 from tables.addresses import Address
+
+Read = Callable[[], Awaitable[bytes]]  # the next piece of a message; b"" at the end
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _LINE_LIMIT = 998  # octets of a line; RFC 5322 2.1.1
@@ -53,25 +55,25 @@ class Report:
 async def write_report(
     report: Report,
     settings: BounceSettings,
-    pieces: AsyncIterable[bytes],
+    read: Read,
     write: Callable[[bytes], None],
 ) -> None:
     """Write the whole message but for its Received header.
 
-    `pieces` is the message reported on (agents.base.read_content); only as much as is returned
-    is read. The size of the result is bounded by bounce_size_limit and the number of outcomes.
+    `read` gives the message reported on; only as much as is returned is read. The size of the
+    result is bounded by bounce_size_limit and the number of outcomes.
     """
     boundary = f"{report.queue_id}.{int(report.now)}/{settings.myhostname}"
     thread: list[str] = []
+    start = b""
     if settings.enable_threaded_bounces:
-        start = await _headers(pieces, settings.bounce_size_limit)
-        pieces = _joined(start, pieces)
+        start = await _headers(read, settings.bounce_size_limit)
         if found := _MESSAGE_ID.search(_up_to_body(start)):
             name = found[1].decode("ascii")
             thread = [f"References: {name}", f"In-Reply-To: {name}"]
     for line in _head(report, settings, boundary, thread):
         write(line)
-    await _return_message(report, settings, pieces, write, boundary)
+    await _return_message(report, settings, start, read, write, boundary)
     write(f"\r\n--{boundary}--\r\n".encode())
 
 
@@ -247,11 +249,12 @@ def _action(envelope: Envelope, outcome: Outcome) -> str:
 async def _return_message(
     report: Report,
     settings: BounceSettings,
-    pieces: AsyncIterable[bytes],
+    start: bytes,
+    read: Read,
     write: Callable[[bytes], None],
     boundary: str,
 ) -> None:
-    """The last part: the message, or its headers."""
+    """The last part: the message, or its headers; `start` of it was read before."""
     is_whole = (
         report.addressee.gets_message
         and report.envelope.ret != "HDRS"  # RFC 3461 4.3
@@ -276,27 +279,22 @@ async def _return_message(
         )
     )
     if is_whole:
-        async for piece in pieces:
+        write(start)
+        while piece := await read():
             write(piece)
     else:
-        await _return_headers(pieces, write, settings.bounce_size_limit)
+        limit = settings.bounce_size_limit
+        text = _up_to_body(await _headers(read, limit, start))[:limit]
+        write(text[: text.rfind(b"\n") + 1])  # whole lines only
 
 
-async def _return_headers(
-    pieces: AsyncIterable[bytes], write: Callable[[bytes], None], limit: int
-) -> None:
-    """Headers up to the empty line, whole lines only, at most `limit` bytes."""
-    text = _up_to_body(await _headers(pieces, limit))[:limit]
-    write(text[: text.rfind(b"\n") + 1])
-
-
-async def _headers(pieces: AsyncIterable[bytes], limit: int) -> bytes:
-    """The first pieces: up to the empty line, or more than `limit` bytes."""
-    text = b""
-    async for piece in pieces:
-        text += piece
-        if text.startswith(b"\r\n") or b"\r\n\r\n" in text or len(text) > limit:
+async def _headers(read: Read, limit: int, text: bytes = b"") -> bytes:
+    """`text` and the pieces behind it: up to the empty line, or more than `limit` bytes."""
+    while not (text.startswith(b"\r\n") or b"\r\n\r\n" in text or len(text) > limit):
+        piece = await read()
+        if not piece:
             break
+        text += piece
     return text
 
 
@@ -305,12 +303,6 @@ def _up_to_body(text: bytes) -> bytes:
         return b""
     head, blank, _ = text.partition(b"\r\n\r\n")
     return head + blank[:2]
-
-
-async def _joined(start: bytes, rest: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    yield start
-    async for piece in rest:
-        yield piece
 
 
 def _encoding(report: Report, settings: BounceSettings) -> list[str]:

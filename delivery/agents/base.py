@@ -11,16 +11,17 @@ CONTRACT     two phases. (1) deliver() returns SENT for a recipient only after t
              the recipients. Their Outcome says SENT
 ERRORS       what goes wrong is an Outcome: unknown means DEFERRED. Cancellation passes through;
              recipients without an Outcome are then tried again
-MEMORY       content is read through read_content(), a file in pieces, never whole
+MEMORY       content is read through ContentReader, a file in pieces, never whole
 SOURCE       Postfix deliver_request(3), bounce(8), defer(8); RFC 3463
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+import contextlib
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import field
-from typing import Protocol
+from typing import Protocol, Self
 
 from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
 from tables.addresses import Address
@@ -134,15 +135,31 @@ def pieces(content: Content) -> Generator[bytes, None, None]:
             yield piece
 
 
-async def read_content(content: Content) -> AsyncGenerator[bytes, None]:
-    """The same, for the event loop: a file is read in a thread. Raises OSError."""
-    source = pieces(content)
-    if not content.path:
-        for piece in source:
-            yield piece
-        return
-    try:
-        while piece := await asyncio.to_thread(next, source, b""):
-            yield piece
-    finally:
-        source.close()
+class ContentReader:
+    """The same, for the event loop: a file is read in a thread.
+
+    with ContentReader(content) as reader: while piece := await reader.next(): ...
+    """
+
+    __slots__ = ("_is_in_file", "_pieces")
+
+    def __init__(self, content: Content) -> None:
+        self._is_in_file = bool(content.path)
+        self._pieces = pieces(content)
+
+    async def next(self) -> bytes:
+        """The next piece; b"" at the end. Raises OSError."""
+        if self._is_in_file:
+            return await asyncio.to_thread(next, self._pieces, b"")
+        return next(self._pieces, b"")
+
+    def close(self) -> None:
+        """Read no more."""
+        with contextlib.suppress(ValueError):  # a thread still reads: the file ends with that
+            self._pieces.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,53 +1,74 @@
 """leaving - a message as it goes out to another server.
 
-SUMMARY      leaving(delivery, outgoing, to_7bit=...): pieces of the message, changed as the tables
-             say and as the server needs it
+SUMMARY      with Leaving(delivery, outgoing, to_7bit=...) as leaving: await leaving.next() -> the
+             next piece of the message, changed as the tables say and as the server needs it
 ERRORS       OSError: the content cannot be read; SmtpFailure: a table cannot be asked
 SOURCE       Postfix smtp_proto.c
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from typing import Self
 
 from delivery import log
-from delivery.agents.base import Delivery, read_content
+from delivery.agents.base import ContentReader, Delivery
 from delivery.content.outgoing import Outgoing
 
 
-async def leaving(
-    delivery: Delivery, outgoing: Outgoing | None, *, to_7bit: bool
-) -> AsyncGenerator[bytes, None]:
+class Leaving:
     """The message as it goes out."""
-    converters = [] if outgoing is None else outgoing.converters(to_7bit=to_7bit)
-    async with aclosing(_cleaned(delivery, outgoing)) as pieces:
-        async for piece in pieces:
-            text = piece
-            for converter in converters:
-                text = converter.feed(text)
-            if text:
-                yield text
-    rest = b""
-    for converter in converters:
-        rest = (converter.feed(rest) if rest else b"") + converter.finish()
-    if rest:
-        yield rest
 
+    __slots__ = ("_cleaner", "_converters", "_is_over", "_queue_id", "_reader")
 
-async def _cleaned(delivery: Delivery, outgoing: Outgoing | None) -> AsyncGenerator[bytes, None]:
-    """The message after generic maps and the checks of the SMTP client."""
-    cleaner = None if outgoing is None else outgoing.begin()
-    async with aclosing(read_content(delivery.content)) as pieces:
-        async for piece in pieces:
-            if text := piece if cleaner is None else cleaner.feed(piece):
-                yield text
-    if cleaner is None:
-        return
-    cleaned = cleaner.finish()
-    for note in cleaned.notes:
-        log.event("smtp", queue_id=delivery.queue_id, kind=note.kind, text=note.text)
-    if cleaned.refusal is not None:
-        raise cleaned.refusal
-    if cleaned.data:
-        yield cleaned.data
+    def __init__(self, delivery: Delivery, outgoing: Outgoing | None, *, to_7bit: bool) -> None:
+        self._queue_id = delivery.queue_id
+        self._reader = ContentReader(delivery.content)
+        self._cleaner = None if outgoing is None else outgoing.begin()
+        self._converters = [] if outgoing is None else outgoing.converters(to_7bit=to_7bit)
+        self._is_over = False
+
+    async def next(self) -> bytes:
+        """The next piece; b"" at the end."""
+        while piece := await self._reader.next():
+            if text := self._converted(self._cleaned(piece)):
+                return text
+        if self._is_over:
+            return b""
+        self._is_over = True
+        return self._converted(self._end()) + self._rest()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    def _cleaned(self, piece: bytes) -> bytes:
+        """After generic maps and the checks of the SMTP client."""
+        return piece if self._cleaner is None else self._cleaner.feed(piece)
+
+    def _end(self) -> bytes:
+        """The last of it."""
+        if self._cleaner is None:
+            return b""
+        cleaned = self._cleaner.finish()
+        for note in cleaned.notes:
+            log.event("smtp", queue_id=self._queue_id, kind=note.kind, text=note.text)
+        if cleaned.refusal is not None:
+            raise cleaned.refusal
+        return cleaned.data
+
+    def _converted(self, text: bytes) -> bytes:
+        """As the server needs it."""
+        for converter in self._converters:
+            if not text:
+                break
+            text = converter.feed(text)
+        return text
+
+    def _rest(self) -> bytes:
+        """What converters kept."""
+        rest = b""
+        for converter in self._converters:
+            rest = (converter.feed(rest) if rest else b"") + converter.finish()
+        return rest

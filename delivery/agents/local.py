@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import replace
 
-from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_content
+from delivery.agents.base import Agent, ContentReader, Delivery, Forward, Part, Result
 from delivery.agents.local_case import DESTINATION_LIMIT, Ledger, Rights, first_case
 from delivery.agents.local_drops import Drops, Helper, worst
 from delivery.agents.local_settings import LocalSettings
@@ -229,10 +228,8 @@ def _folded(address: Address) -> Address:
 async def _headers(delivery: Delivery) -> HeaderScan:
     """The header section of the message. Raises OSError."""
     found = HeaderScan()
-    async with aclosing(read_content(delivery.content)) as pieces:
-        async for piece in pieces:
+    with ContentReader(delivery.content) as reader:
+        while not found.is_over and (piece := await reader.next()):
             found.feed(piece)
-            if found.is_over:
-                break
     found.finish()
     return found

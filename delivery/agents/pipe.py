@@ -14,11 +14,10 @@ SOURCE       pipe(8); Postfix pipe.c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from delivery import log
-from delivery.agents.base import Delivery, Result, read_content, settle
+from delivery.agents.base import ContentReader, Delivery, Result, settle
 from delivery.agents.command_environment import EXPORTED, IMPORTED, client_facts, exported
 from delivery.agents.courier import CourierFailed
 from delivery.agents.envelope_text import envelope_text
@@ -176,10 +175,8 @@ def _by_domain(recipient: Recipient) -> tuple[str, str]:
 async def _was_here(delivery: Delivery) -> bool:
     """True when the message says that it was delivered to this address. Raises OSError."""
     found = HeaderScan()
-    async with aclosing(read_content(delivery.content)) as pieces:
-        async for piece in pieces:
+    with ContentReader(delivery.content) as reader:
+        while not found.is_over and (piece := await reader.next()):
             found.feed(piece)
-            if found.is_over:
-                break
     found.finish()
     return found.was_delivered_to(delivery.recipients[0].address)

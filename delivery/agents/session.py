@@ -12,14 +12,12 @@ SOURCE       RFC 5321, 3207, 4954; Postfix smtp_proto.c: smtp_helo(), smtp_loop(
 
 from __future__ import annotations
 
-from contextlib import aclosing
-
 from delivery import log
 from delivery.agents.attempt import Attempt
 from delivery.agents.connection import Connection, TimedOut
 from delivery.agents.credentials import Account, LoginSettings
 from delivery.agents.hosts import Host
-from delivery.agents.leaving import leaving
+from delivery.agents.leaving import Leaving
 from delivery.agents.tls import TlsContexts, TlsProblem, is_trusted, server_name
 from delivery.agents.tlspolicy import Level, TlsPolicy, TlsSettings
 from delivery.content.outgoing import Outgoing
@@ -248,13 +246,12 @@ class Session:
                 envid=envelope.envid,
             )
         )
-        content = leaving(delivery, outgoing, to_7bit=to_7bit)
-        async with aclosing(content) as pieces:
+        with Leaving(delivery, outgoing, to_7bit=to_7bit) as leaving:
             while not isinstance(event := await self.connection.next_event(), Finished):
                 if isinstance(event, Fate):
                     self._judge(event, told[id(event.recipient)])
                 elif isinstance(event, WantContent):
-                    piece = await anext(pieces, b"")
+                    piece = await leaving.next()
                     if piece:
                         client.send_content(piece)
                     else:

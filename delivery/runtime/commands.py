@@ -197,7 +197,7 @@ class Commands:
         rules = parts.generations.rules
         if rules is None:
             raise ControlError("there is no generation yet")
-        found = [each async for each in requeue(parts.spool, parts.reporter, rules, ids, states)]
+        found = await requeue(parts.spool, parts.reporter, rules, ids, states)
         parts.attempts.flush()
         return {"ids": found}
 

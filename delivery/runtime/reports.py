@@ -16,13 +16,13 @@ SOURCE       RFC 3461, 3464; Postfix bounce(8), local(8) forward.c
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from delivery import bounce, log, trace
 from delivery.addressees import Addressee, ReportKind, addressees, report_envelope, reportable
-from delivery.agents.base import Forward, Part, Result, read_content, settle
+from delivery.agents.base import ContentReader, Forward, Part, Result, settle
 from delivery.bounce import Report
 from delivery.errors import SmtpFailure
 from delivery.journal import Journal
@@ -154,8 +154,8 @@ class Reporter:
             raise SmtpFailure(451, "4.3.0", "the message cannot be read")
         draft = self._begin(subject, FORWARDED, forward.envelope, forward.headers)
         try:
-            async with aclosing(read_content(subject.content)) as pieces:
-                async for piece in pieces:
+            with ContentReader(subject.content) as reader:
+                while piece := await reader.next():
                     draft.take(piece)
             submission, refusal = await self._cleanup.complete(draft)
         except BaseException:
@@ -211,8 +211,8 @@ class Reporter:
             now=self._clock(),
         )
         try:
-            async with aclosing(_readable(subject)) as pieces:
-                await bounce.write_report(facts, subject.rules.bounce, pieces, draft.take)
+            with _Readable(subject) as original:
+                await bounce.write_report(facts, subject.rules.bounce, original.next, draft.take)
             report, refusal = await self._cleanup.complete(draft)
         except BaseException:
             draft.abandon()
@@ -265,13 +265,23 @@ def _owned(subject: Subject, owner: Address | None) -> Subject:
     return replace(subject, lease=replace(lease, envelope=replace(lease.envelope, sender=owner)))
 
 
-async def _readable(subject: Subject) -> AsyncGenerator[bytes, None]:
+class _Readable:
     """The message, as far as it can be read."""
-    if subject.content is None:
-        return
-    try:
-        async with aclosing(read_content(subject.content)) as pieces:
-            async for piece in pieces:
-                yield piece
-    except OSError as error:
-        log.event("bounce", queue_id=subject.lease.queue_id, problem=str(error))
+
+    def __init__(self, subject: Subject) -> None:
+        self._queue_id = subject.lease.queue_id
+        self._reader = ContentReader(subject.content or Content(size=0))
+
+    async def next(self) -> bytes:
+        """The next piece; b"" at the end."""
+        try:
+            return await self._reader.next()
+        except OSError as error:
+            log.event("bounce", queue_id=self._queue_id, problem=str(error))
+            return b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()

@@ -1,6 +1,6 @@
 """requeue - let messages begin their way through the queue again. postsuper -r
 
-SUMMARY      async for queue_id in requeue(spool, reporter, rules, ids, states): ...
+SUMMARY      await requeue(spool, reporter, rules, ids, states) -> queue ids
 RULES        a message is addressed anew by the rules in force, as if it had just been handed in,
              and gets a new queue id; old and new one change places in one transaction
              one that is being tried at the moment is left alone, and so is what cannot be read
@@ -11,7 +11,7 @@ SOURCE       Postfix postsuper(1), pickup(8)
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 
 from delivery import log
 from delivery.agents.base import Forward, settle
@@ -31,27 +31,25 @@ async def requeue(
     rules: Rules,
     ids: list[str] | None,
     states: Collection[QueueState] | None,
-) -> AsyncIterator[str]:
+) -> list[str]:
     """The queue ids of those that began anew. `ids` None: all."""
+    chosen = None if ids is None else set(ids)
     wanted = [state for state in MOVABLE if states is None or state in states]
-    if ids is not None:
-        here = set(ids)
-        async for queue_id in _all(spool, wanted):
-            if queue_id in here and await _again(spool, reporter, rules, queue_id):
-                yield queue_id
-        return
-    async for queue_id in _all(spool, wanted):
+    began = []
+    for queue_id in await _all(spool, wanted):
+        if chosen is not None and queue_id not in chosen:
+            continue
         if await _again(spool, reporter, rules, queue_id):
-            yield queue_id
+            began.append(queue_id)
+    return began
 
 
-async def _all(spool: Spool, states: Collection[QueueState]) -> AsyncIterator[str]:
+async def _all(spool: Spool, states: Collection[QueueState]) -> list[str]:
     """Those there are now, without what is entered meanwhile."""
     found: list[str] = []
     while page := await spool.ids(states=states, after=found[-1] if found else "", limit=PAGE):
         found += page
-    for queue_id in found:
-        yield queue_id
+    return found
 
 
 async def _again(spool: Spool, reporter: Reporter, rules: Rules, queue_id: str) -> bool:

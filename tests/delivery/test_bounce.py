@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from email.message import Message
 
@@ -55,9 +54,10 @@ def write(
 ) -> bytes:
     written: list[bytes] = []
 
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(original), 7):
-            yield original[start : start + 7]
+    pieces = iter([original[start : start + 7] for start in range(0, len(original), 7)])
+
+    async def read() -> bytes:
+        return next(pieces, b"")
 
     report = Report(
         kind=kind,
@@ -71,7 +71,7 @@ def write(
         arrived=NOW - 3600,
         now=NOW,
     )
-    asyncio.run(write_report(report, settings, pieces(), written.append))
+    asyncio.run(write_report(report, settings, read, written.append))
     return b"".join(written)
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from delivery.agents.base import Agent, Delivery, Forward, Part, Result, read_content
+from delivery.agents.base import Agent, Delivery, Forward, Part, Result
 from delivery.agents.error import ErrorAgent
 from delivery.config import Config
 from delivery.journal import Journal
@@ -23,7 +23,7 @@ from delivery.spool.content import ContentFiles
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.reading.snapshot import Snapshot
 from tests.delivery.runtime.asynchronous import until
-from tests.delivery.spool.messages import NOW, envelope
+from tests.delivery.spool.messages import NOW, envelope, whole
 from tests.wire.engine import Home
 
 _KEPT: list[Rules] = []  # their tables are open files, which complain when the collector ends them
@@ -72,7 +72,7 @@ class ScriptedAgent:
         self.deliveries.append(delivery)
         if self.gate is not None:
             await self.gate.wait()
-        self.contents.append(b"".join([piece async for piece in read_content(delivery.content)]))
+        self.contents.append(await whole(delivery.content))
         outcomes, forwards = [], []
         for recipient in delivery.recipients:
             answer = self.script.get(recipient.address.local, Status.SENT)

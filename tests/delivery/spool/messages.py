@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from delivery.agents.base import read_content
+from delivery.agents.base import ContentReader
 from delivery.spool import Lease, Spool, SpoolLimits
 from delivery.spool.content import ContentFiles
 from delivery.values import Client, Content, Envelope, Outcome, Recipient, Status
@@ -92,4 +92,8 @@ async def written(opened: Spool, data: bytes, headers: bytes = b"") -> tuple[str
 async def whole(content: Content | None) -> bytes:
     """All bytes of content as an agent reads them."""
     assert content is not None
-    return b"".join([piece async for piece in read_content(content)])
+    found = b""
+    with ContentReader(content) as reader:
+        while piece := await reader.next():
+            found += piece
+    return found
