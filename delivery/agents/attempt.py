@@ -10,41 +10,55 @@ SOURCE       Postfix smtp_trouble.c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
 
 from delivery.agents.base import Delivery, Part, Result, settle
 from delivery.content.outgoing import Outgoing
 from delivery.values import Outcome, Recipient, Status
-from tables.addresses import Address
+from tables.frozen import replace
 
 UNTRIED = "server unavailable or unable to receive mail"
 
 
-@dataclass(slots=True)
 class Attempt:
     """What hosts said about the recipients of one Delivery."""
 
-    delivery: Delivery
-    sender: Address = field(init=False)  # as it is told to the other server
-    shown: dict[Recipient, Recipient] = field(init=False)  # recipients as they are told to it
-    waiting: dict[Recipient, Outcome] = field(default_factory=dict)  # with what was said last
-    outcomes: list[Outcome] = field(default_factory=list)
-    parts: dict[Recipient, tuple[Part, ...]] = field(default_factory=dict)
-    passed_on: set[Recipient] = field(default_factory=set)
-    unreachable: str = ""  # why the last host was of no use at all
+    __slots__ = (
+        "delivery",
+        "outcomes",
+        "parts",
+        "passed_on",
+        "renamed",
+        "sender",
+        "unreachable",
+        "waiting",
+    )
 
-    def __post_init__(self) -> None:
-        self.sender = self.delivery.envelope.sender
-        self.shown = {item: item for item in self.delivery.recipients}
-        self.fail(settle(self.delivery.recipients, Status.DEFERRED, "4.3.0", UNTRIED))
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        self.sender = delivery.envelope.sender  # as it is told to the other server
+        self.renamed: dict[Recipient, Recipient] = {}  # those that are told to it by another name
+        # with what was said last
+        self.waiting: dict[Recipient, Outcome | None] = dict.fromkeys(delivery.recipients)
+        self.outcomes: list[Outcome] = []
+        self.parts: dict[Recipient, tuple[Part, ...]] = {}
+        self.passed_on: set[Recipient] = set()
+        self.unreachable = ""  # why the last host was of no use at all
 
     def tell(self, outgoing: Outgoing) -> None:
         """Change addresses as they are to be changed on the way out. Raises TableUnavailable."""
+        if not outgoing.renames:
+            return
         self.sender = outgoing.address(self.sender)
-        for recipient in self.shown:
+        for recipient in self.waiting:
             address = outgoing.address(recipient.address)
             if address is not recipient.address:
-                self.shown[recipient] = replace(recipient, address=address)
+                self.renamed[recipient] = replace(recipient, address=address)
+
+    def shown(self, recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+        """The same, as the other server is told of them."""
+        if not self.renamed:
+            return recipients
+        return tuple([self.renamed.get(recipient, recipient) for recipient in recipients])
 
     @property
     def needs_smtputf8(self) -> bool:
@@ -52,7 +66,8 @@ class Attempt:
         envelope = self.delivery.envelope
         if not envelope.smtputf8 or envelope.utf8_headers:
             return envelope.smtputf8
-        addresses = (self.sender, *(item.address for item in self.shown.values()))
+        shown = self.shown(self.delivery.recipients)
+        addresses = [self.sender, *[item.address for item in shown]]
         return not all(item.local.isascii() and item.domain.isascii() for item in addresses)
 
     def fail(self, outcomes: Iterable[Outcome]) -> None:
@@ -87,8 +102,10 @@ class Attempt:
 
     def result(self) -> Result:
         """What became of it."""
+        silent = [recipient for recipient, outcome in self.waiting.items() if outcome is None]
+        self.fail(settle(silent, Status.DEFERRED, "4.3.0", UNTRIED))
         return Result(
-            outcomes=(*self.outcomes, *self.waiting.values()),
+            outcomes=(*self.outcomes, *filter(None, self.waiting.values())),
             parts=self.parts,
             passed_on=frozenset(self.passed_on),
             unreachable=self.unreachable,

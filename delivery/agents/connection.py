@@ -2,7 +2,8 @@
 
 SUMMARY      await connect(host, ...) -> Connection; await connection.next_event(); write in between
              await connection.start_tls(context, name): what follows is encrypted
-RULES        every wait has its limit, by what is being waited for (patience.py)
+RULES        every wait has its limit, by what is being waited for (patience.py). One timer watches
+             all of a connection: it rings when an earlier limit may have passed, and looks again
              what is written waits when the other side does not take it: memory stays bounded
 ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut;
              HandshakeFailed, after which the connection is of no use
@@ -26,7 +27,7 @@ from delivery.agents.hosts import Host
 from delivery.agents.patience import Patience, Timeouts
 from delivery.errors import DeliveryError
 from delivery.smtp.client import ClientEvent, ClientProtocol
-from delivery.smtp.events import NEED_DATA, PAUSED, Signal
+from delivery.smtp.events import NEED_DATA, Signal
 from delivery.smtp.settings import ClientSettings
 
 WRITE_BUFFER = 256 * 1024
@@ -60,10 +61,14 @@ class Connection(asyncio.Protocol):
         self.opened = time.monotonic()
         self.tls: ssl.SSLObject | None = None  # once the connection is encrypted
         self._patience = Patience(timeouts)
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._awaited: asyncio.Future[ClientEvent] | None = None  # someone waits for the peer
-        self._timer: asyncio.TimerHandle | None = None  # as long as there is patience for it
         self._writable: asyncio.Future[None] | None = None  # writing is paused
+        self._watched: asyncio.Future[Any] | None = None  # one of these
+        self._deadline = 0.0  # the end of our patience for it, in the loop's time
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
 
     # asyncio.Protocol
 
@@ -88,10 +93,12 @@ class Connection(asyncio.Protocol):
         self.client.receive_eof()
         self._look()
         _wake(self._writable)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def pause_writing(self) -> None:
         """Called by the loop."""
-        self._writable = asyncio.get_running_loop().create_future()
+        self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
         """Called by the loop."""
@@ -110,14 +117,13 @@ class Connection(asyncio.Protocol):
         event = self.client.next_event()
         if not isinstance(event, Signal):
             return event
-        self._awaited = asyncio.get_running_loop().create_future()
+        awaited: asyncio.Future[ClientEvent] = self._loop.create_future()
+        self._awaited = awaited
         try:
-            self._wait(event, self._awaited)
-            return await self._awaited
+            self._wait(event, awaited)
+            return await awaited
         finally:
             self._awaited = None
-            if self._timer is not None:
-                self._timer.cancel()
 
     async def flush(self) -> None:
         """Send what is due, and wait while the other side takes nothing. Raises TimedOut."""
@@ -126,14 +132,15 @@ class Connection(asyncio.Protocol):
             assert self._transport is not None, "writing was paused by it"
             before = self._transport.get_write_buffer_size()
             try:
-                await self._within(self._writable)
+                self._watch(self._writable)
+                await self._writable
             except TimedOut:
                 if self._transport.get_write_buffer_size() >= before:
                     raise
                 if self._writable is not None:  # still paused
-                    self._writable = asyncio.get_running_loop().create_future()
+                    self._writable = self._loop.create_future()
             took = before - self._transport.get_write_buffer_size()
-            self._patience.took(took, asyncio.get_running_loop().time())
+            self._patience.took(took, self._loop.time())
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Encrypt what follows; `name` is the server name to ask for. Raises HandshakeFailed."""
@@ -174,12 +181,7 @@ class Connection(asyncio.Protocol):
 
     def is_idle(self) -> bool:
         """True when nothing is wrong and nothing came in unasked: it may be used again."""
-        if self.is_lost or self.client.closing:
-            return False
-        try:
-            return self.client.next_event() is PAUSED
-        except DeliveryError:
-            return False
+        return self.client.is_idle and not self.is_lost
 
     def _send(self) -> None:
         data = self.client.data_to_send()
@@ -206,22 +208,32 @@ class Connection(asyncio.Protocol):
         """Send what is due; what comes next is in `awaited`, or the end of our patience is."""
         assert signal is NEED_DATA, f"the protocol waits for us: {self.client.doing}"
         self._send()
+        self._watch(awaited)
+
+    def _watch(self, future: asyncio.Future[Any]) -> None:
+        """Let `future` end with TimedOut when our patience does."""
+        client, now = self.client, self._loop.time()
+        self._watched = future
+        self._deadline = now + self._patience.left(client.doing, client.answers, now)
+        if self._timer is None or self._deadline < self._rings_at:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._expire_later(awaited)
+        self._rings_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._ring)
 
-    async def _within(self, future: asyncio.Future[None]) -> None:
-        """Wait for `future` as long as there is patience. Raises TimedOut."""
-        timer = self._expire_later(future)
-        try:
-            await future
-        finally:
-            timer.cancel()
-
-    def _expire_later(self, future: asyncio.Future[Any]) -> asyncio.TimerHandle:
-        loop, client = asyncio.get_running_loop(), self.client
-        seconds = self._patience.left(client.doing, client.answers, loop.time())
-        return loop.call_later(seconds, _expire, future)
+    def _ring(self) -> None:
+        """The deadline has come, or the one that the timer was set for."""
+        self._timer = None
+        watched = self._watched
+        if watched is None or watched.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            watched.set_exception(TimedOut())
 
 
 async def connect(
@@ -300,11 +312,6 @@ async def _connect(
     except BaseException:
         made.close()
         raise
-
-
-def _expire(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(TimedOut())
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from delivery.agents.nexthop import NextHop, is_ip_address
 from delivery.errors import DeliveryError
+from tables.frozen import dataclass
 
 
 class Exchanger(Protocol):

@@ -4,6 +4,7 @@ SUMMARY      IdleConnections.take(host) -> Connection | None; keep(connection, .
 RULES        a connection waits at most smtp_connection_cache_time_limit, lives at most
              smtp_connection_reuse_time_limit, and is dropped when the server says anything or
              leaves
+             one timer for all of them, at the earliest end of a wait
 LIMITS       TOTAL connections; the longest idle one goes first
 SOURCE       postconf(5) smtp_connection_...; Postfix CONNECTION_CACHE_README
 """
@@ -25,7 +26,7 @@ TOTAL = 200
 class _Kept:
     connection: Connection
     purpose: object
-    timer: asyncio.TimerHandle
+    until: float  # in the loop's time
 
 
 class IdleConnections:
@@ -34,17 +35,19 @@ class IdleConnections:
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._by_host: dict[tuple[str, str, int], list[int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
 
     def take(self, host: Host, purpose: object) -> Connection | None:
         """A usable connection to this address for the same purpose (settings), or None."""
         for number in tuple(reversed(self._by_host.get(_key(host), ()))):
             if self._kept[number].purpose != purpose:
                 continue
-            kept = self._remove(number)
-            if kept.connection.is_idle():
-                kept.connection.is_reused = True
-                return kept.connection
-            kept.connection.quit()
+            connection = self._remove(number)
+            if connection.is_idle():
+                connection.is_reused = True
+                return connection
+            connection.quit()
         return None
 
     def keep(
@@ -57,31 +60,49 @@ class IdleConnections:
             return
         number = id(connection)
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(min(idle_s, lifetime_s - age), self._expire, number)
-        self._kept[number] = _Kept(connection, purpose, timer)
+        until = loop.time() + min(idle_s, lifetime_s - age)
+        self._kept[number] = _Kept(connection, purpose, until)
         self._by_host.setdefault(_key(connection.host), []).append(number)
         while len(self._kept) > TOTAL:
             self._expire(next(iter(self._kept)))
+        if self._timer is None or until < self._rings_at:
+            self._set_timer(loop, until)
 
     def close(self) -> None:
         """Say goodbye to all of them."""
         for number in list(self._kept):
             self._expire(number)
+        if self._timer is not None:
+            self._timer.cancel()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _expire(self, number: int) -> None:
-        self._remove(number).connection.quit()
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = moment
+        self._timer = loop.call_at(moment, self._ring, loop)
 
-    def _remove(self, number: int) -> _Kept:
-        kept = self._kept.pop(number)
-        kept.timer.cancel()
-        key = _key(kept.connection.host)
-        self._by_host[key].remove(number)
-        if not self._by_host[key]:
+    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Some may have waited long enough."""
+        self._timer, now = None, loop.time()
+        for number in [number for number, kept in self._kept.items() if kept.until <= now]:
+            self._expire(number)
+        if self._kept:
+            self._set_timer(loop, min(kept.until for kept in self._kept.values()))
+
+    def _expire(self, number: int) -> None:
+        self._remove(number).quit()
+
+    def _remove(self, number: int) -> Connection:
+        connection = self._kept.pop(number).connection
+        key = _key(connection.host)
+        numbers = self._by_host[key]
+        numbers.remove(number)
+        if not numbers:
             del self._by_host[key]
-        return kept
+        return connection
 
 
 def _key(host: Host) -> tuple[str, str, int]:

@@ -361,7 +361,7 @@ class RemoteAgent:
                 dsn, reason = "4.4.2", trouble(host, doing, error)
                 if isinstance(error, TimedOut) and doing in _AT_THE_END:
                     reason += hint(self._stalls.note(host))
-            attempt.fail_all(dsn, reason, relay=host.relay, but=session.judged)
+            attempt.fail_all(dsn, reason, relay=host.relay, but=set(session.judged))
             attempt.unreachable = reason
         finally:
             self._leave(connection, attempt, terms, is_good=is_good)

@@ -92,7 +92,7 @@ class Session:
         self._attempt = attempt
         self._terms = terms
         self._habits = habits
-        self.judged: set[Recipient] = set()  # the server has said what it thinks of these
+        self.judged: list[Recipient] = []  # the server has said what it thinks of these
 
     async def open(self) -> None:
         """Up to where a transaction may begin. Raises SiteFailed and what a connection raises."""
@@ -233,11 +233,13 @@ class Session:
         outgoing = self._habits.outgoing
         may_grow = not client.takes_8bit and outgoing is not None and outgoing.may_convert
         to_7bit = envelope.eightbit and may_grow
-        told = {id(attempt.shown[item]): item for item in attempt.waiting}
+        people = tuple(attempt.waiting)
+        shown = attempt.shown(people)
+        names = {id(told): name for told, name in zip(shown, people, strict=True)}
         client.start(
             Transaction(
                 sender=attempt.sender,
-                recipients=tuple(attempt.shown[item] for item in attempt.waiting),
+                recipients=shown,
                 size=0 if may_grow else size,  # by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
                 smtputf8=envelope.smtputf8 and "SMTPUTF8" in client.keywords,
@@ -249,7 +251,7 @@ class Session:
         with Leaving(delivery, outgoing, to_7bit=to_7bit) as leaving:
             while not isinstance(event := await self.connection.next_event(), Finished):
                 if isinstance(event, Fate):
-                    self._judge(event, told[id(event.recipient)])
+                    self._judge(event, names[id(event.recipient)])
                 elif isinstance(event, WantContent):
                     piece = await leaving.next()
                     if piece:
@@ -283,39 +285,46 @@ class Session:
     def _judge(self, fate: Fate, recipient: Recipient) -> None:
         """What a reply means for a recipient."""
         attempt = self._attempt
-        self.judged.add(recipient)
-        answer, host = fate.answer, self.connection.host
-        said = f"host {host.shown} said: {answer.text} (in reply to {fate.command} command)"
-
-        def outcome(
-            status: Status, reason: str = said, dsn: str = answer.dsn, where: str = ""
-        ) -> Outcome:
-            return Outcome(
-                recipient=recipient,
-                status=status,
-                dsn=dsn,
-                reason=reason,
-                relay=host.relay,
-                reply=answer.text,
-                delivered_to=where,
-            )
-
-        if attempt.delivery.envelope.is_probe and _is_yes(fate):
-            attempt.end(outcome(Status.SENT, answer.text))
-        elif answer.is_success and fate.command == FINAL_COMMAND:
+        self.judged.append(recipient)
+        answer, relay = fate.answer, self.connection.host.relay
+        is_probe = attempt.delivery.envelope.is_probe
+        is_delivered = not is_probe and answer.is_success and fate.command == FINAL_COMMAND
+        if is_delivered or (is_probe and _is_yes(fate)):
             reports = "DSN" in self._client.keywords  # RFC 3461 5.2.1
-            where = host.relay if self._habits.assumes_final and not reports else ""
-            attempt.end(outcome(Status.SENT, answer.text, where=where))
-            if reports:
+            is_final = is_delivered and self._habits.assumes_final and not reports
+            attempt.end(
+                Outcome(
+                    recipient=recipient,
+                    status=Status.SENT,
+                    dsn=answer.dsn,
+                    reason=answer.text,
+                    relay=relay,
+                    reply=answer.text,
+                    delivered_to=relay if is_final else "",
+                )
+            )
+            if is_delivered and reports:
                 attempt.passed_on.add(recipient)
-        elif answer.is_temporary:
-            attempt.fail([outcome(Status.DEFERRED)])
+            return
+        shown = self.connection.host.shown
+        reason = f"host {shown} said: {answer.text} (in reply to {fate.command} command)"
+        status, dsn = Status.BOUNCED, answer.dsn
+        if answer.is_temporary:
+            status = Status.DEFERRED
         elif answer.is_success:  # 2xx to DATA
-            attempt.end(outcome(Status.BOUNCED, f"Protocol error: {said}", "5.5.0"))
-        elif self._habits.soft_bounce:
-            attempt.fail([outcome(Status.BOUNCED)])
+            reason, dsn = f"Protocol error: {reason}", "5.5.0"
+        outcome = Outcome(
+            recipient=recipient,
+            status=status,
+            dsn=dsn,
+            reason=reason,
+            relay=relay,
+            reply=answer.text,
+        )
+        if answer.is_temporary or (self._habits.soft_bounce and not answer.is_success):
+            attempt.fail((outcome,))
         else:
-            attempt.end(outcome(Status.BOUNCED))
+            attempt.end(outcome)
 
 
 def _is_yes(fate: Fate) -> bool:

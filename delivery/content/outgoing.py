@@ -86,6 +86,11 @@ class Outgoing:
         """True when there is anything to do to a message."""
         return self._generic is not None or bool(self._checks)
 
+    @property
+    def renames(self) -> bool:
+        """True when address() may give another one."""
+        return self._generic is not None
+
     def address(self, address: Address) -> Address:
         """An address of the envelope as it is told to the other server."""
         found = None if self._generic is None else self._generic.find(address)

@@ -157,6 +157,12 @@ class ClientProtocol:
         return Stage.BDAT.doing
 
     @property
+    def is_idle(self) -> bool:
+        """True when a transaction may begin: nothing is owed, nothing came unasked."""
+        is_quiet = not (self.closing or self._eof or self._events or self._reader.has_unread)
+        return is_quiet and self._phase is _Phase.IDLE
+
+    @property
     def unresolved(self) -> tuple[Recipient, ...]:
         """Recipients of the transaction that had no Result: after a PeerError, try them again."""
         return tuple(self._unresolved.values())
@@ -374,7 +380,20 @@ class ClientProtocol:
             self._take_unasked(answer)
             return
         stage, place = self._owed.popleft()
-        match stage:
+        match stage:  # what is frequent comes first
+            case Stage.RCPT:
+                self._take_rcpt(place, answer)
+            case Stage.MAIL:
+                if not answer.is_success:
+                    self._resolve_all(answer, stage)
+            case Stage.DATA:
+                self._take_data(answer)
+            case Stage.FINAL:
+                self._take_final(place, answer)
+            case Stage.BDAT:
+                if not answer.is_success:
+                    self._resolve_all(answer, stage)
+                    self._finish(unclean=True)
             case Stage.GREETING | Stage.EHLO | Stage.HELO | Stage.LHLO:
                 self._take_hello(stage, answer)
             case Stage.STARTTLS | Stage.AUTH | Stage.XFORWARD:
@@ -382,19 +401,6 @@ class ClientProtocol:
                 self._events.append(Replied(answer))
             case Stage.RSET:
                 pass  # refused or not: the answer to MAIL tells
-            case Stage.MAIL:
-                if not answer.is_success:
-                    self._resolve_all(answer, stage)
-            case Stage.RCPT:
-                self._take_rcpt(place, answer)
-            case Stage.DATA:
-                self._take_data(answer)
-            case Stage.BDAT:
-                if not answer.is_success:
-                    self._resolve_all(answer, stage)
-                    self._finish(unclean=True)
-            case Stage.FINAL:
-                self._take_final(place, answer)
             case Stage.QUIT:
                 self._phase = _Phase.DEAD
                 self._events.append(Goodbye())
@@ -468,8 +474,10 @@ class ClientProtocol:
 
     def _begin_content(self) -> None:
         self._phase = _Phase.CONTENT
-        self._encoder = ContentEncoder()
-        self._cleaner = ContentDecoder(dots=False)
+        if self._chunked:
+            self._cleaner = ContentDecoder(dots=False)
+        else:
+            self._encoder = ContentEncoder()
 
     def _go_on(self) -> None:
         """Between two answers of the envelope: what is left to do?"""
