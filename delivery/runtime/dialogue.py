@@ -12,7 +12,6 @@ RULES        one set of rules for the whole connection, the one it began with
              XCLIENT begins the session anew, for the client that it names (XCLIENT_README)
              STARTTLS does so for the client itself: what it said in the clear, its login too, is
              forgotten (RFC 3207 4.2)
-             what a client says to log in goes to the authentication service, and nowhere else
 ERRORS       SmtpFailure and TableUnavailable become replies here; whatever else is wrong is the
              session's to answer with 421
 LIMITS       CHECKS_S for the checks of one command, then 451
@@ -22,8 +21,6 @@ SOURCE       Postfix smtpd(8); RFC 5321, 3030, 3461, 1985, 3207, 4954
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
 import itertools
 import os
 import ssl
@@ -38,16 +35,9 @@ from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
 from delivery.runtime import eager, offers
 from delivery.runtime.cleanup import Cleanup
-from delivery.runtime.dovecot import (
-    Answer,
-    AuthService,
-    AuthUnavailable,
-    Circumstances,
-    Exchange,
-    Logins,
-    Verdict,
-)
+from delivery.runtime.dovecot import Circumstances, Logins
 from delivery.runtime.draft import Arrival, ContentRefused, Draft, Origin
+from delivery.runtime.login import Login
 from delivery.runtime.notices import Transcript
 from delivery.runtime.rates import Rate, Rates
 from delivery.runtime.rules import ServiceRules
@@ -131,12 +121,8 @@ class Dialogue:
         self._is_forgiven = False  # this negative reply is no error
         self._transaction: Transaction | None = None
         self._forwarded: dict[str, str | None] = {}  # what XFORWARD says of the mail to come
-        self._auth: AuthService | None = None  # where it is known who may log in
-        if rules.sasl.endpoint:
-            self._auth = logins.at(rules.sasl.endpoint)
-        self._mechanisms: tuple[str, ...] = ()  # by which this client may log in
-        self._method = ""  # by which it does
-        self._exchange: Exchange | None = None  # with the service, from a 334 on
+        endpoint = rules.sasl.endpoint  # of the service that knows who may log in
+        self._auth = logins.at(endpoint) if endpoint else None
         self._begin({"client": client, "server_address": server[0], "server_port": server[1]})
 
     def _begin(self, known: dict[str, Any]) -> None:
@@ -147,27 +133,20 @@ class Dialogue:
         self._checks = Checks(self.rules.policy, self._ask)
         self._throttle = Throttle(self._rates, self.rules, client)
         self._needs_tls = self.rules.tls.settings.is_required and "tls" not in known
+        self._login = Login(self.rules.sasl, self._auth, self._client)
         self._offer()
 
     def _offer(self) -> None:
         """What the client can have as things are."""
         is_encrypted = "tls" in self._known
-        if self._auth is not None:
-            self._auth.wake()
-            self._mechanisms = self.rules.sasl.usable(self._auth.known, is_encrypted=is_encrypted)
+        self._login.look(is_encrypted=is_encrypted)
         offer = offers.of(
             self.rules,
             self._known["client"],
             is_encrypted=is_encrypted,
-            mechanisms=self._mechanisms,
+            mechanisms=self._login.mechanisms,
         )
         self._protocol.offer(*offer)
-
-    async def _know_mechanisms(self, auth: AuthService) -> None:
-        """The first clients of an engine wait a little, so that they hear of AUTH."""
-        with contextlib.suppress(AuthUnavailable):
-            await auth.mechanisms()
-        self._offer()
 
     # the session's calls
 
@@ -178,8 +157,8 @@ class Dialogue:
             self._blame(Blame.POLICY)
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
-        if self._auth is not None and self._auth.is_awaited:
-            await self._know_mechanisms(self._auth)
+        if await self._login.wait():
+            self._offer()
         if (refusal := await self._refusal(self._checks.client, Stage.CONNECT)) is not None:
             return self.shown(refusal)
         return replies.greeting(self._settings.smtpd_banner)
@@ -192,8 +171,8 @@ class Dialogue:
         if self.rules.tls.settings.smtpd_tls_loglevel > 0:
             log.event("smtpd", tls=tls.protocol, cipher=tls.cipher, client=self._client)
         self._offer()
-        if self._auth is not None and self._auth.is_awaited:
-            await self._know_mechanisms(self._auth)
+        if await self._login.wait():
+            self._offer()
         hostname = self._settings.myhostname
         if not secured.session_reused and self._throttle.is_over(Rate.HANDSHAKE):
             self._too_many("new TLS sessions")
@@ -419,72 +398,30 @@ class Dialogue:
         log.event("etrn", client=self._client, domain=domain, messages=count)
         return replies.reply(250, "", "Queuing started")
 
-    async def _login(self, event: events.Auth) -> Reply:
-        assert self._auth is not None
+    async def _auth_command(self, event: events.Auth) -> Reply:
         if self._throttle.is_over(Rate.LOGIN):
             return self._too_many_logins()
         if self._known.get("login"):
             self._blame(Blame.PROTOCOL)
             return replies.ALREADY_LOGGED_IN
-        self._method = event.mechanism
-        initial = "" if event.initial == "=" else event.initial  # RFC 4954 4
-        try:
-            if not self._mechanisms:
-                await self._auth.mechanisms()
-                self._offer()
-            if event.mechanism not in self._mechanisms:
-                return self._login_failed("Invalid authentication mechanism")
-            if initial is not None and not _is_base64(initial):
-                return self._login_failed("Invalid base64 data in initial response")
-            about = Circumstances(
-                service=self.rules.sasl.settings.smtpd_sasl_service,
-                server_address=self._known["server_address"],
-                client_address=self._known["client"].address,
-                is_encrypted="tls" in self._known,
-            )
-            self._exchange, answer = await self._auth.begin(event.mechanism, initial, about)
-        except AuthUnavailable as error:
-            return self._login_failed(str(error), for_now=True)
-        return self._logged_in(answer)
-
-    async def _login_response(self, event: events.AuthResponse) -> Reply:
-        """The client answers a challenge; "*": it gives up (RFC 4954 4)."""
-        assert self._exchange is not None
-        if event.text is None:
-            return replies.RESPONSE_TOO_LONG
-        if event.text == "*":
-            problem = f"SASL {self._method} authentication aborted"
-            log.event("smtpd", problem=problem, client=self._client)
-            return replies.LOGIN_ABORTED
-        if not _is_base64(event.text):
-            return self._login_failed("Invalid base64 data in continued response")
-        try:
-            answer = await self._exchange.go_on(event.text)
-        except AuthUnavailable as error:
-            return self._login_failed(str(error), for_now=True)
-        return self._logged_in(answer)
-
-    def _logged_in(self, answer: Answer) -> Reply:
-        """What the service says of the client."""
-        match answer.verdict:
-            case Verdict.MORE:
-                return replies.challenge(answer.challenge)
-            case Verdict.DONE:
-                login = "".join(c if c.isprintable() else "?" for c in answer.user)
-                self._known |= {"login": login, "sasl_method": self._method}
-                return replies.LOGGED_IN
-            case Verdict.FAILED:
-                reason = answer.reason or "(reason unavailable)"
-                return self._login_failed(reason, user=answer.user, for_now=answer.is_temporary)
-
-    def _login_failed(self, reason: str, *, user: str = "", for_now: bool = False) -> Reply:
-        log.event(
-            "smtpd",
-            problem=f"SASL {self._method} authentication failed: {reason}",
-            sasl_username=user or "(unavailable)",
-            client=self._client,
+        about = Circumstances(
+            service=self.rules.sasl.settings.smtpd_sasl_service,
+            server_address=self._known["server_address"],
+            client_address=self._known["client"].address,
+            is_encrypted="tls" in self._known,
         )
-        return replies.login_unavailable(reason) if for_now else replies.login_failed(reason)
+        reply = await self._login.begin(event, about)
+        self._offer()  # it may have waited for the service to say what can be used
+        return self._logged_in(reply)
+
+    async def _auth_response(self, event: events.AuthResponse) -> Reply:
+        return self._logged_in(await self._login.go_on(event))
+
+    def _logged_in(self, reply: Reply) -> Reply:
+        """Whom the rules know the client as from now on, if it has come so far."""
+        if reply.code == 235:  # RFC 4954 6
+            self._known |= {"login": self._login.user, "sasl_method": self._login.method}
+        return reply
 
     def _too_many_logins(self) -> Reply:
         self._too_many("AUTH commands")
@@ -646,15 +583,6 @@ def _wants_tls(event: events.Event) -> bool:
     return is_known and not event.reply.closes
 
 
-def _is_base64(text: str) -> bool:
-    """RFC 4648 4."""
-    try:
-        base64.b64decode(text, validate=True)
-    except ValueError:
-        return False
-    return True
-
-
 _ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Awaitable[Reply]]] = {
     events.Helo: Dialogue._helo,
     events.Ehlo: Dialogue._ehlo,
@@ -670,8 +598,8 @@ _ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Awaitable[Reply]]] = {
     events.Vrfy: Dialogue._vrfy,
     events.Etrn: Dialogue._etrn,
     events.StartTls: Dialogue._start_tls,
-    events.Auth: Dialogue._login,
-    events.AuthResponse: Dialogue._login_response,
+    events.Auth: Dialogue._auth_command,
+    events.AuthResponse: Dialogue._auth_response,
     events.Xclient: Dialogue._xclient,
     events.Xforward: Dialogue._xforward,
     events.Quit: Dialogue._quit,
