@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -48,7 +48,8 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         awaited = coroutine.send(None)
     except StopIteration as end:
-        return cast(T, end.value)
+        result: T = end.value
+        return result
     task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
     try:
         await asyncio.wait((task,), timeout=seconds)
@@ -83,4 +84,5 @@ def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any
             else:
                 awaited = coroutine.send(value)
     except StopIteration as end:
-        return cast(T, end.value)
+        result: T = end.value
+        return result

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from delivery.errors import PeerError
 from tables.frozen import dataclass
 
 ANSWER_LIMIT = 64 * 1024  # octets of one answer, line ends included
 LINES_LIMIT = 500  # an EHLO answer has about 15
+_REMEMBERED = 128  # "250 2.1.0 Ok" is said again and again
 
-_CODE = re.compile(rb"([0-9]{3})(?:([ -])(.*))?\Z", re.DOTALL)  # RFC 5321 4.2 Reply-line
+_is_reply = re.compile(rb"[0-9]{3}(?:[ -]|\Z)").match  # RFC 5321 4.2 Reply-line
 _ENHANCED = re.compile(r" *([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |\Z)")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 
@@ -59,7 +61,7 @@ class AnswerReader:
         self._line_limit = line_limit
         self._rewrite = rewrite
         self._buffer = b""
-        self._lines: list[bytes] = []
+        self._lines: list[str] = []  # of the answer being read
         self._size = 0  # octets of the answer being read
 
     def feed(self, data: bytes) -> None:
@@ -73,36 +75,47 @@ class AnswerReader:
 
     def next_answer(self) -> Answer | None:
         """The next complete answer, or None; PeerError when there can be none."""
-        while (end := self._buffer.find(b"\n")) >= 0:
+        while self._buffer and (end := self._buffer.find(b"\n")) >= 0:
             line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
             self._size += end + 1
-            if self._take_line(line.removesuffix(b"\r")):
-                answer = _answer(self._lines)
-                self._lines, self._size = [], 0
+            answer = self._take_line(line.removesuffix(b"\r"))
+            if answer is not None:
+                self._size = 0
                 return answer
         if self._size + len(self._buffer) > ANSWER_LIMIT:
             raise PeerError("the reply is too long")
         return None
 
-    def _take_line(self, line: bytes) -> bool:
-        """True when the line ends the answer."""
+    def _take_line(self, line: bytes) -> Answer | None:
+        """The answer, when the line is its last one."""
         line = line[: self._line_limit]
         if self._rewrite is not None:
             line = (self._rewrite(_printable(line)) or _printable(line)).encode()
-        match = _CODE.match(line)
-        if match is None:
-            raise PeerError(f"not an SMTP reply: {_printable(line[:60])}")
-        self._lines.append(line)
-        if match[2] != b"-":
-            return True
+        is_last = line[3:4] != b"-"
+        if is_last and not self._lines:
+            return _answer_of(line)
+        self._lines.append(_text_of(line))
+        if is_last:
+            lines, self._lines = tuple(self._lines), []
+            return _answer(lines)
         if len(self._lines) >= LINES_LIMIT or self._size > ANSWER_LIMIT:
             raise PeerError("the reply has too many lines")
-        return False
+        return None
 
 
-def _answer(lines: list[bytes]) -> Answer:
-    shown = tuple([_printable(line) for line in lines])
-    last = shown[-1]
+@lru_cache(_REMEMBERED)
+def _answer_of(line: bytes) -> Answer:
+    return _answer((_text_of(line),))
+
+
+def _text_of(line: bytes) -> str:
+    if _is_reply(line) is None:
+        raise PeerError(f"not an SMTP reply: {_printable(line[:60])}")
+    return _printable(line)
+
+
+def _answer(lines: tuple[str, ...]) -> Answer:
+    last = lines[-1]
     digit = last[0]
     if digit not in "245":
         dsn = "5.5.0"  # out of protocol: 1yz, 3yz where none is due
@@ -110,7 +123,7 @@ def _answer(lines: list[bytes]) -> Answer:
         dsn = match[1]
     else:
         dsn = f"{digit}.0.0"
-    return Answer(int(last[:3]), dsn, shown)
+    return Answer(int(last[:3]), dsn, lines)
 
 
 def _printable(line: bytes) -> str:

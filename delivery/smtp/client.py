@@ -103,6 +103,9 @@ class Stage(Enum):
     QUIT = ("QUIT", "sending QUIT")
 
 
+_OF_ENVELOPE = (Stage.RCPT, Stage.MAIL, Stage.RSET)
+
+
 class _Phase(Enum):
     """What we are about; the answers owed are in ClientProtocol._owed."""
 
@@ -491,11 +494,9 @@ class ClientProtocol:
 
     def _all_refused(self) -> bool:
         """Every RCPT was answered, none of them well."""
-        if self._accepted:
+        if self._accepted or any(stage in _OF_ENVELOPE for stage, _ in self._owed):
             return False
-        waiting = any(stage in (Stage.RSET, Stage.MAIL, Stage.RCPT) for stage, _ in self._owed)
-        unsent = any(stage is not Stage.DATA for stage, _, _ in self._unsent)
-        return not waiting and not unsent
+        return all(stage is Stage.DATA for stage, _, _ in self._unsent)
 
     def _take_final(self, place: int, answer: Answer) -> None:
         if place == NOBODY:

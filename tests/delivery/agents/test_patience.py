@@ -9,9 +9,11 @@ import pytest
 from delivery.agents.connection import Connection, TimedOut
 from delivery.agents.hosts import Host
 from delivery.agents.patience import Patience, Timeouts
-from delivery.smtp.client import ClientProtocol, Stage
+from delivery.errors import PeerError
+from delivery.smtp.client import ClientProtocol, Stage, Transaction
 from delivery.smtp.settings import ClientSettings
-from tests.delivery.spool.messages import asynchronous
+from tables.addresses import NULL
+from tests.delivery.spool.messages import asynchronous, recipient
 
 MAIL, BODY = Stage.MAIL.value[1], Stage.BDAT.value[1]
 STRICT = Timeouts(smtp_per_request_deadline=True, smtp_min_data_rate=100)
@@ -39,6 +41,55 @@ def test_octets_of_a_message_earn_time_up_to_a_limit() -> None:
     assert patience.left(BODY, 6, 170.0) == 30.0
     patience.took(1_000_000, 175.0)
     assert patience.left(BODY, 6, 175.0) == 180.0
+
+
+class DeafTransport(asyncio.Transport):
+    """Takes everything; nobody ever answers."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Whatever they are."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Gone."""
+
+
+def greeted(timeouts: Timeouts) -> Connection:
+    """Connected, and nothing was said yet."""
+    client = ClientProtocol(ClientSettings())
+    connection = Connection(Host("peer", "192.0.2.1", 25), client, timeouts)
+    connection.connection_made(DeafTransport())
+    return connection
+
+
+@asynchronous
+async def test_a_short_limit_counts_behind_a_long_one() -> None:
+    connection = greeted(Timeouts(smtp_helo_timeout=300.0, smtp_mail_timeout=0.02))
+    ready = asyncio.ensure_future(connection.next_event())
+    await asyncio.sleep(0)
+    connection.data_received(b"220 peer ESMTP\r\n")
+    connection.data_received(b"250 peer\r\n")
+    await ready
+    connection.client.start(Transaction(sender=NULL, recipients=(recipient("a@x.example"),)))
+    with pytest.raises(TimedOut):
+        await connection.next_event()
+
+
+@asynchronous
+async def test_a_long_limit_counts_behind_a_short_one() -> None:
+    """The timer of the short one rings meanwhile; its time is not the long one's."""
+    connection = greeted(Timeouts(smtp_helo_timeout=0.02, smtp_mail_timeout=300.0))
+    ready = asyncio.ensure_future(connection.next_event())
+    await asyncio.sleep(0)
+    connection.data_received(b"220 peer ESMTP\r\n")
+    connection.data_received(b"250 peer\r\n")
+    await ready
+    connection.client.start(Transaction(sender=NULL, recipients=(recipient("a@x.example"),)))
+    waiting = asyncio.ensure_future(connection.next_event())
+    await asyncio.wait((waiting,), timeout=0.1)
+    assert not waiting.done()
+    connection.connection_lost(None)
+    with pytest.raises(PeerError, match="lost connection while sending MAIL FROM"):
+        await waiting
 
 
 class SlowTransport(asyncio.Transport):

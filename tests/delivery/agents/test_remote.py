@@ -20,6 +20,7 @@ from delivery.values import Client, Content, Envelope, Recipient, Route, Status
 from tables.addresses import Address
 from tests.delivery.agents.peer import Dns, Mx, Peer, serving
 from tests.delivery.agents.remotes import remote_agent
+from tests.delivery.runtime.asynchronous import until
 from tests.delivery.spool.messages import asynchronous, recipient
 
 LOCAL = "127.0.0.1"
@@ -467,6 +468,21 @@ async def test_kept_connections_are_given_up_after_a_while() -> None:
         asyncio.get_running_loop().call_later(0.1, gone.set_result, None)
         await gone
         assert len(idle) == 0
+
+
+@asynchronous
+async def test_each_kept_connection_has_its_own_time() -> None:
+    async with serving(Peer()) as peer:
+        idle = IdleConnections()
+        long = make(peer, idle=idle, smtp_connection_cache_time_limit=30.0)
+        short = make(peer, idle=idle, smtp_connection_cache_time_limit=0.05, smtp_helo_name="b")
+        await long.deliver(letter())
+        await short.deliver(letter())
+        assert len(idle) == 2
+        await until(lambda: len(idle) < 2)
+        await long.deliver(letter())
+        assert (len(idle), peer.sessions) == (1, 2)
+        idle.close()
 
 
 @asynchronous
