@@ -36,6 +36,7 @@ class LineQueue(Generic[T]):
         self._dropped = 0
         self._drop_lock = threading.Lock()
         self._some = threading.Event()
+        self._is_told = False  # the thread knows that there are some
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -47,7 +48,8 @@ class LineQueue(Generic[T]):
                 self._dropped += 1
             return
         self._lines.append(line)
-        if not self._some.is_set():
+        if not self._is_told:
+            self._is_told = True
             self._some.set()
 
     def close(self, timeout_s: float = CLOSE_S) -> bool:
@@ -62,6 +64,7 @@ class LineQueue(Generic[T]):
             self._some.wait()
             closing = self._closing.wait(GATHER_S)
             self._some.clear()
+            self._is_told = False  # before it looks: what comes behind its back wakes it again
             while self._lines or self._dropped:
                 count = min(len(self._lines), BATCH)
                 lines = [self._lines.popleft() for _ in range(count)]

@@ -36,7 +36,7 @@ def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
     for key, value in values.items():
         if value is None or value == "":
             continue
-        text = str(value)
+        text = value if type(value) is str else str(value)
         parts.append(f"{key}={text if _is_plain(text) else printable(text)}")
     line = " ".join(parts)
     if stream is None and _background:

@@ -88,6 +88,8 @@ class Attempts:
         self._again = False
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # by the loop's clock
+        self._wanted_at = 0.0  # later, perhaps: it is set again then
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -144,7 +146,7 @@ class Attempts:
             self._again = True
             return
         self._filling = True
-        self._keep(eager.run(self._fill(), self._filled))
+        eager.run(self._fill(), self._filled, self._tasks)
 
     def _filled(self, error: BaseException | None) -> None:
         self._filling = False
@@ -183,9 +185,8 @@ class Attempts:
         for queue_id in ids:
             self._taking += 1
             is_flushed = flush is not None and queue_id not in fresh
-            task = eager.run(self._take(queue_id, rules, is_flushed=is_flushed), self._taken)
-            self._keep(task)
-            taking.append(task)
+            take = self._take(queue_id, rules, is_flushed=is_flushed)
+            taking.append(eager.run(take, self._taken, self._tasks))
         if flush is not None and flush is not self._flush:
             await asyncio.gather(*filter(None, taking), return_exceptions=True)
             if not flush.done():
@@ -225,16 +226,27 @@ class Attempts:
     async def _groups(self, work: Work) -> dict[Route, list[Recipient]]:
         """The recipients by route; those whose route cannot be found out are tried again later."""
         groups: dict[Route, list[Recipient]] = {}
+        recipients = work.lease.envelope.recipients
+        if not self._routing.locked() and self._routed + len(recipients) < IN_A_ROW:
+            self._routed += len(recipients)
+            for recipient in recipients:
+                self._group(groups, work, recipient)
+            return groups
         async with self._routing:
-            for recipient in work.lease.envelope.recipients:
+            for recipient in recipients:
                 self._routed += 1
                 if self._routed >= IN_A_ROW:
                     self._routed = 0
                     await asyncio.sleep(0)
-                route, target = self._route_of(work, recipient)
-                if target is not None:
-                    groups.setdefault(route, []).append(target)
+                self._group(groups, work, recipient)
         return groups
+
+    def _group(
+        self, groups: dict[Route, list[Recipient]], work: Work, recipient: Recipient
+    ) -> None:
+        route, target = self._route_of(work, recipient)
+        if target is not None:
+            groups.setdefault(route, []).append(target)
 
     def _route_of(self, work: Work, recipient: Recipient) -> tuple[Route, Recipient | None]:
         """A route, and the recipient by the address it is tried at; None when that one is there."""
@@ -293,7 +305,7 @@ class Attempts:
         """Start what may be started; jobs of a dead destination end at once, and may be many."""
         count = 0
         while not self._stopping and (job := self._active.next_job(self._ticks())) is not None:
-            self._keep(eager.run(self._attempt(job), self._attempted))
+            eager.run(self._attempt(job), self._attempted, self._tasks)
             count += len(job.recipients)
             if count >= IN_A_ROW:
                 self.wake()
@@ -442,11 +454,6 @@ class Attempts:
             log.event("qmgr", transport=transport, problem=str(error))
             return TransportLimits()
 
-    def _keep(self, task: asyncio.Task[None] | None) -> None:
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
     def _tell(self, error: BaseException | None, queue_id: str = "") -> None:
         """Say what went wrong with us, and look at the disk again before long."""
         if error is None or isinstance(error, asyncio.CancelledError):
@@ -457,15 +464,27 @@ class Attempts:
         self._deferred_due = min(self._deferred_due, self._clock() + RETRY_S)
 
     def _set_timer(self) -> None:
+        if self._stopping:
+            return
+        wait = self._deferred_due - self._clock()
+        delayed_until = self._active.next_time()
+        if delayed_until is not None:
+            wait = min(wait, delayed_until - self._ticks())
+        self._wanted_at = self._loop.time() + min(max(wait, 0.05), LOOK_S)
+        if self._timer is None or self._wanted_at < self._rings_at:
+            self._wind()
+
+    def _wind(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if not self._stopping:
-            after_delay = (self._active.next_time() or float("inf")) - self._ticks()
-            wait = min(self._deferred_due - self._clock(), after_delay)
-            wait = min(max(wait, 0.05), LOOK_S)
-            self._timer = self._loop.call_later(wait, self._ring)
+        self._rings_at = self._wanted_at
+        self._timer = self._loop.call_at(self._wanted_at, self._ring)
 
     def _ring(self) -> None:
+        self._timer = None
+        if self._loop.time() < self._wanted_at:
+            self._wind()
+            return
         self._look = True
         self.wake()
 

@@ -1,6 +1,6 @@
 """eager - a coroutine is run at once, and becomes a task only when it really waits.
 
-SUMMARY      run(coroutine, on_done): starts it in the caller's frame
+SUMMARY      run(coroutine, on_done, tasks): starts it in the caller's frame
              await within(seconds, coroutine): its result
 RULES        most commands of a session are answered without waiting for anybody; a task for each
              would cost more than the answer
@@ -16,15 +16,21 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def run(
-    coroutine: Coroutine[Any, Any, None], on_done: Callable[[BaseException | None], None]
+    coroutine: Coroutine[Any, Any, None],
+    on_done: Callable[[BaseException | None], None],
+    tasks: set[asyncio.Task[None]] | None = None,
 ) -> asyncio.Task[None] | None:
-    """Run as far as it goes; the task that carries on when it had to wait, else None."""
+    """Run as far as it goes; the task that carries on when it had to wait, else None.
+
+    `tasks` has the task until it ends: the loop itself holds tasks only weakly.
+    """
     try:
         awaited = coroutine.send(None)
     except StopIteration:
@@ -35,11 +41,9 @@ def run(
         return None
     task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
 
-    def done(task: asyncio.Task[None]) -> None:
-        coroutine.close()  # a task that was cancelled before its first step never told it
-        on_done(_outcome(task))
-
-    task.add_done_callback(done)
+    if tasks is not None:
+        tasks.add(task)
+    task.add_done_callback(partial(_done, coroutine, on_done, tasks))
     return task
 
 
@@ -62,10 +66,16 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _outcome(task: asyncio.Task[None]) -> BaseException | None:
-    if task.cancelled():
-        return asyncio.CancelledError()
-    return task.exception()
+def _done(
+    coroutine: Coroutine[Any, Any, None],
+    on_done: Callable[[BaseException | None], None],
+    tasks: set[asyncio.Task[None]] | None,
+    task: asyncio.Task[None],
+) -> None:
+    coroutine.close()  # a task that was cancelled before its first step never told it
+    if tasks is not None:
+        tasks.discard(task)
+    on_done(asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
 async def _carry_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:

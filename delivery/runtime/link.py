@@ -31,7 +31,7 @@ from delivery.policy.facts import ProbeUnavailable
 FRAME_BYTES = 256 * 1024 * 1024
 _LENGTHS = struct.Struct("!II")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 class FrameTooLong(OurError):
@@ -102,19 +102,19 @@ class Link(asyncio.Protocol):
         self._in += data
         place, end = 0, len(self._in)
         while end - place >= _LENGTHS.size:
-            words, rest = _LENGTHS.unpack_from(self._in, place)
-            if words + rest > FRAME_BYTES:
-                log.event("link", problem="a frame is too long", bytes=words + rest)
+            length, rest = _LENGTHS.unpack_from(self._in, place)
+            if length + rest > FRAME_BYTES:
+                log.event("link", problem="a frame is too long", bytes=length + rest)
                 assert self._transport is not None
                 self._transport.abort()
                 return
             start = place + _LENGTHS.size
-            middle = start + words
+            middle = start + length
             if middle + rest > end:
                 break
             place = middle + rest
-            text = self._in[start:middle].decode("ascii")
-            self._heard(_decode(text), bytes(self._in[middle:place]) if rest else b"")
+            words, _ = _decode(self._in[start:middle].decode("ascii"))
+            self._heard(words, bytes(self._in[middle:place]) if rest else b"")
         if place:
             del self._in[:place]
 
@@ -133,6 +133,9 @@ class Link(asyncio.Protocol):
         text = _encode(words).encode("ascii")
         if len(text) + len(data) > FRAME_BYTES:
             raise FrameTooLong(f"{len(text) + len(data)} bytes do not pass between processes")
+        self._write(text, data)
+
+    def _write(self, text: bytes, data: bytes = b"") -> None:
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out += (_LENGTHS.pack(len(text), len(data)), text, data)
@@ -171,7 +174,11 @@ class Link(asyncio.Protocol):
             self._answer(number, done.result())
 
     def _answer(self, number: int, value: object) -> None:
-        if number and self._transport is not None:
+        if not number or self._transport is None:
+            return
+        if value is None:  # "done", which is what is said most
+            self._write(b"[-%d,null]" % number)
+        else:
             self._send([-number, value])
 
     def _fail(self, number: int, name: str, error: BaseException) -> None:

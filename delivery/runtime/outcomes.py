@@ -87,17 +87,18 @@ class Outcomes:
             rules.queue_times, lease.arrived, now, null_sender=is_null, warned=lease.warned
         )
         is_soft = rules.bounce.soft_bounce and route is not None
+        kinds = _kinds(lease, rules, late=late)
+        sender = lease.envelope.sender
         outcomes, told = [], []
         for given in _complete(lease, result.outcomes, recipients):
             parts = result.parts.get(given.recipient) if result.parts else None
-            judged = _softened(given, parts or ()) if is_soft else given
-            outcome = _aged(judged, expired=expired)
+            outcome = _softened(given, parts or ()) if is_soft else given
             if outcome.status is Status.DEFERRED:
-                outcome = replace(outcome, noted=now)
+                outcome = _aged(outcome, expired=True) if expired else replace(outcome, noted=now)
             outcomes.append(outcome)
             if parts is None:
                 self._note(lease, rules, route, outcome, now, given.status)
-                if _is_reportable(lease, rules, outcome, late=late):
+                if is_told(kinds, outcome, sender, rules.bounce):
                     told.append(Part(outcome=outcome))
                 continue
             for part in parts:
@@ -105,7 +106,8 @@ class Outcomes:
                 said = _aged(done, expired=expired)
                 if not part.is_news:
                     self._note(lease, rules, part.route or route, said, now, part.outcome.status)
-                if _is_reportable(lease, rules, said, late=late, owner=part.owner):
+                owner = sender if part.owner is None else part.owner
+                if is_told(kinds, said, owner, rules.bounce):
                     told.append(replace(part, outcome=said))
         return Judged(outcomes, told, late)
 
@@ -149,12 +151,12 @@ class Outcomes:
         word = (PROBES if lease.envelope.is_probe else WORDS)[outcome.status]
         self._counters.add(word)
         recipient = outcome.recipient
-        original = recipient.original
+        address, original = recipient.address, recipient.original
         shown = str if rules.bounce.smtputf8_enable else masked
         values = {
             "queue_id": lease.queue_id,
-            "recipient": shown(recipient.address.text),
-            "original_recipient": shown(original.text) if original != recipient.address else "",
+            "recipient": shown(address.text),
+            "original_recipient": shown(original.text) if original != address else "",
             "transport": None if route is None else route.transport,
             "nexthop": None if route is None else route.nexthop,
             "relay": outcome.relay,
@@ -165,13 +167,10 @@ class Outcomes:
             "generation": rules.number,
         }
         log.event(word, **values)
-        self._journal.write(
-            word,
-            **values,
-            sender=shown(lease.envelope.sender.text),
-            reply=outcome.reply,
-            delivered_to=outcome.delivered_to,
-        )
+        values["sender"] = shown(lease.envelope.sender.text)
+        values["reply"] = outcome.reply
+        values["delivered_to"] = outcome.delivered_to
+        self._journal.write(word, **values)
 
 
 def is_traced(lease: Lease) -> bool:
@@ -199,23 +198,23 @@ def _aged(outcome: Outcome, *, expired: bool) -> Outcome:
     return outcome
 
 
-def _is_reportable(
-    lease: Lease, rules: Rules, outcome: Outcome, *, late: bool, owner: Address | None = None
-) -> bool:
-    kinds = [ReportKind.FAILURE, ReportKind.SUCCESS, *([ReportKind.DELAY] if late else ())]
+def _kinds(lease: Lease, rules: Rules, *, late: bool) -> list[ReportKind]:
+    """Those of the reports that may be due."""
+    kinds = [ReportKind.FAILURE, ReportKind.SUCCESS]
+    if late:
+        kinds.append(ReportKind.DELAY)
     if is_traced(lease):
         kinds.append(ReportKind.TRACE)
     if is_confirmed(lease, rules):
         kinds.append(ReportKind.CLEARED)
-    sender = lease.envelope.sender if owner is None else owner
-    return is_told(kinds, outcome, sender, rules.bounce)
+    return kinds
 
 
 def _complete(
     lease: Lease, given: Sequence[Outcome], recipients: Sequence[Recipient]
-) -> list[Outcome]:
+) -> Sequence[Outcome]:
     if [outcome.recipient for outcome in given] == list(recipients):
-        return list(given)
+        return given
     found = {outcome.recipient: outcome for outcome in given}
     strange = found.keys() - set(recipients)
     missing = [item for item in recipients if item not in found]

@@ -98,7 +98,8 @@ class Reception:
         self._verify = verify
         self._link = await Link.over(self._channel, self._handlers(), self._gone)
         shard = int(spool.directory.name)
-        self._take(await self._ask("begin", (shard, NUMBER + shard, spool.last)))
+        self._number = NUMBER + shard  # its own in queue ids
+        self._take(await self._ask("begin", (shard, self._number, spool.last)))
 
     async def look(self, *, again: bool) -> None:
         """Have it put a newer generation in force. `again`: also one that was refused before."""
@@ -167,9 +168,9 @@ class Reception:
 
     def _check_id(self, number: int) -> None:
         """Ids grow: one from far beyond now would leave none for later."""
-        shard = int(self._spool.directory.name)
         latest = max(queueid.moment_of(self._spool.last), time.time()) + AHEAD_S
-        if queueid.shard_of(number) != NUMBER + shard or not 0 < queueid.moment_of(number) < latest:
+        moment = queueid.moment_of(number)
+        if queueid.shard_of(number) != self._number or not 0 < moment < latest:
             raise RowError("the queue id is none of its own")
 
     async def _flush_site(self, value: Any, data: bytes) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from delivery.addressees import BounceSettings
+from delivery.agents.base import Agent
 from delivery.config import Config
 from delivery.policy.checks import Policy
 from delivery.routing.router import Router
@@ -188,6 +189,7 @@ class Rules:
         self.notes_failed_probes = self.parameters.boolean("address_verify_negative_cache")
         self.queue_times = self.parameters.bind(QueueTimes)
         self.bounce = self.parameters.bind(BounceSettings)
+        self.agents: dict[str, Agent | None] = {}  # of transports, as transports.py makes them
         self._limits: dict[str, TransportLimits] = {}
         self._cleanups: dict[tuple[str, ...], CleanupRules] = {}
         self.cleanup = self.cleanup_rules(self.parameters.text("cleanup_service_name"), {})

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import fields
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from delivery import log
 from delivery.agents.base import Agent
@@ -105,7 +105,6 @@ class Transports:
         self._stalls = Stalls()
         # our own starts with its first order
         self._courier = courier or Courier(directory=str(config.home), spools=config.mail_spools)
-        self._agents: WeakKeyDictionary[Rules, dict[str, Agent | None]] = WeakKeyDictionary()
         self._makers: dict[str, Callable[[Rules, Parameters, str], Agent]] = {
             "virtual": self._virtual,
             "local": self._local,
@@ -118,7 +117,7 @@ class Transports:
 
     def agent(self, rules: Rules, transport: str) -> Agent | None:
         """The agent of a transport; None when there is no such service, or nobody to run it."""
-        agents = self._agents.setdefault(rules, {})
+        agents = rules.agents
         if transport not in agents:
             agents[transport] = self._make(rules, transport)
         return agents[transport]

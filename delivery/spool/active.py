@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 
 from delivery.spool.feedback import BY_ONE, Feedback
@@ -137,7 +137,7 @@ class ActiveQueue:
     def __contains__(self, queue_id: str) -> bool:
         return queue_id in self._messages
 
-    def add(self, queue_id: str, route: Route, recipients: Iterable[Recipient]) -> None:
+    def add(self, queue_id: str, route: Route, recipients: Sequence[Recipient]) -> None:
         """Queue recipients of one message that share a route."""
         transport = self._transport(route.transport)
         for name, group in _by_destination(transport.limits, route, recipients).items():
@@ -152,8 +152,10 @@ class ActiveQueue:
 
     def next_job(self, now: float) -> Job | None:
         """The next delivery to start, or None when everything waits for a running one."""
-        self._forget(now)
-        self._end_delays(now)
+        if self._followed or self._dead:
+            self._forget(now)
+        if self._delayed:
+            self._end_delays(now)
         while self._ring:
             key = self._ring.popleft()
             transport = self._transports[key]
@@ -279,7 +281,9 @@ class ActiveQueue:
             if not destination.waiting:
                 self._forget_idle(transport, name, destination, now)
                 continue
-            suspended = _suspension(transport.limits, destination, now)
+            suspended = ""
+            if destination.dead_until:
+                suspended = _suspension(transport.limits, destination, now)
             is_delayed = destination.not_before > now
             if not suspended and (is_delayed or _is_full(transport, destination)):
                 self._let_pass(transport, destination)
@@ -417,9 +421,9 @@ def _initial_window(limits: TransportLimits) -> int:
 
 
 def _by_destination(
-    limits: TransportLimits, route: Route, recipients: Iterable[Recipient]
+    limits: TransportLimits, route: Route, recipients: Sequence[Recipient]
 ) -> dict[str, list[Recipient]]:
-    ordered = sorted(recipients, key=_by_domain)
+    ordered = sorted(recipients, key=_by_domain) if len(recipients) > 1 else list(recipients)
     if limits.destination_recipient_limit != 1:
         return {route.nexthop.lower(): ordered}
     groups: dict[str, list[Recipient]] = {}  # postconf(5) transport_destination_concurrency_limit

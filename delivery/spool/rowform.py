@@ -30,6 +30,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {name: type(usual) for name, usual in 
 _members_of = attrgetter(*_KINDS)
 _client_of = attrgetter("address", "port", "name", "reverse_name", "forward_error")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 class RowError(DeliveryError):
@@ -185,11 +186,13 @@ def read_words(column: str) -> tuple[dict[str, str], float]:
 
 
 def _object(column: object) -> dict[str, Any]:
+    if not isinstance(column, str):
+        raise RowError("damaged column: no text")
     try:
-        value = json.loads(column) if isinstance(column, str) else None
+        value, end = _decode(column)
     except ValueError as error:
         raise RowError(f"damaged column: {error}") from error
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or end < len(column):
         raise RowError("damaged column: no object")
     return value
 
