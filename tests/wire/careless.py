@@ -20,21 +20,40 @@ from delivery.agents.disk import Disk
 from delivery.courier import __main__ as helper
 from delivery.runtime.attempts import Attempts
 from delivery.spool import database
+from delivery.spool.committer import Committer, Operation
 from delivery.spool.content import ContentFiles
 from delivery.spool.store import Spool
 from delivery.values import Status
 
 
 def commit() -> None:
-    """Commits are not synced."""
+    """Commits are not synced, checkpoints are."""
     make = database.open_database
 
     def open_database(path: Path, **limits: Any) -> Any:
         connection = make(path, **limits)
-        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
     database.open_database = open_database  # type: ignore[assignment]
+
+
+def second_try() -> None:
+    """We sync commits ourselves, and again when that fails."""
+    commit()
+    transaction = Committer._transaction
+
+    def sync(self: Committer, batch: list[Operation]) -> Any:
+        found = transaction(self, batch)
+        with (self._files.directory.parent / f"{database.FILE_NAME}-wal").open("rb") as log:
+            while True:
+                try:
+                    os.fdatasync(log.fileno())
+                except OSError:
+                    continue
+                return found
+
+    Committer._transaction = sync  # type: ignore[method-assign]
 
 
 def content() -> None:
@@ -102,7 +121,7 @@ def _sync_only(wanted: Callable[[int], bool]) -> None:
 WAYS = {
     each.__name__: each
     for each in (
-        commit, content, content_name, early_answer, early_success,
+        commit, second_try, content, content_name, early_answer, early_success,
         letter, letter_name, mailbox_file,
     )
 }  # fmt: skip

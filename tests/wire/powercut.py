@@ -4,6 +4,8 @@ SUMMARY      for moment in moments(trace, roots): moment.acknowledged, moment.im
 RULES        a write counts from the end of the fsync(2) or fdatasync(2) that began after it, a name
              in a directory (made, renamed, removed) from such a sync of the directory: POSIX
              promises no more, whatever a file system does
+             what a sync that failed was to write counts as written for the system and is not on the
+             disk: later syncs pass it over, until it is written anew ("fsyncgate")
              what was not synced may be there or not. Four images stand for all that may be: with
              and without the data, with and without the names that nobody waited for
              a call that changes files and that this model does not know is an error
@@ -24,7 +26,8 @@ REMOVALS = ("unlink", "unlinkat")
 SYNCS = ("fsync", "fdatasync", "syncfs")
 UNKNOWN = ("sendfile", "copy_file_range", "splice", "truncate", "fallocate", "pwritev2")
 CALLS = (*WRITES, *NAMES, *REMOVALS, *SYNCS, "ftruncate", *UNKNOWN)
-STRING_LIMIT = 128 * 1024  # of what one call writes
+PAGE = 4096
+STRING_LIMIT = 1024 * 1024  # of what one call writes
 COMMAND = (
     "strace", "-f", "-ttt", "-y", "-xx", "--seccomp-bpf", "-s", str(STRING_LIMIT),
     "-e", f"trace={','.join(CALLS)}", "-e", "signal=none",
@@ -39,12 +42,13 @@ _ANSWER = re.compile(rb"250 2\.0\.0 Ok: queued as (\w+)\r\n")
 
 
 class Call(NamedTuple):
-    """One system call that succeeded, at its beginning or at its end."""
+    """One system call, at its beginning or at its end; of those that fail, syncs alone."""
 
     name: str
     arguments: str
     is_end: bool
     started: float
+    has_failed: bool = False
 
 
 @dataclass
@@ -53,6 +57,34 @@ class File:
 
     data: bytearray = field(default_factory=bytearray)
     durable: bytes = b""
+    lost: set[int] = field(default_factory=set)  # pages that no sync will write
+
+    def write(self, place: int, text: bytes) -> None:
+        """What was lost there will be written after all."""
+        self.data.extend(bytes(max(0, place - len(self.data))))
+        self.data[place : place + len(text)] = text
+        self.lost.difference_update(range(place // PAGE, -(-(place + len(text)) // PAGE)))
+
+    def cut(self, size: int) -> None:
+        """It has that size now."""
+        self.write(size, b"")
+        del self.data[size:]
+
+    def keep(self, state: bytes) -> None:
+        """A sync has ended that began in that state."""
+        durable = bytearray(state)
+        for start in (page * PAGE for page in self.lost):
+            part = slice(start, min(start + PAGE, len(state)))
+            old = self.durable[part]
+            durable[part] = old + bytes(len(state[part]) - len(old))
+        self.durable = bytes(durable)
+
+    def lose(self, state: bytes) -> None:
+        """The same, but it has failed."""
+        for start in range(0, len(state), PAGE):
+            part = slice(start, start + PAGE)
+            if self.durable[part] != state[part] == self.data[part]:
+                self.lost.add(start // PAGE)
 
 
 class Sync(NamedTuple):
@@ -114,6 +146,12 @@ class Disk:
         state = bytes(found.data) if found is not None else self._entries(path)
         return Sync(path, self._begun, found, state)
 
+    def fail_sync(self, sync: Sync) -> None:
+        """It has ended in vain. Names in a directory are written again with the next one."""
+        if isinstance(sync.state, bytes):
+            assert sync.file is not None
+            sync.file.lose(sync.state)
+
     def end_sync(self, sync: Sync) -> None:
         """It has ended; one that began later may have ended before."""
         if sync.number < self._newest.get(sync.path, 0):
@@ -121,7 +159,7 @@ class Disk:
         self._newest[sync.path] = sync.number
         if isinstance(sync.state, bytes):
             assert sync.file is not None
-            sync.file.durable = sync.state
+            sync.file.keep(sync.state)
             return
         for name in [each for each in self._durable if _parent(each) == sync.path]:
             del self._durable[name]
@@ -171,8 +209,9 @@ def moments(trace: Path, roots: Iterable[Path]) -> Iterator[Moment]:
             if not call.is_end:
                 syncing[thread] = _syncs(disk, call)
                 continue
+            end = disk.fail_sync if call.has_failed else disk.end_sync
             for sync in syncing.pop(thread):
-                disk.end_sync(sync)
+                end(sync)
         elif call.name in WRITES and not call.is_end:
             new = _answers(call)
             if not new:
@@ -184,7 +223,7 @@ def moments(trace: Path, roots: Iterable[Path]) -> Iterator[Moment]:
 
 
 def calls(trace: Path) -> Iterator[tuple[int, Call]]:
-    """Beginnings and ends of calls that succeeded, in their order, with the thread's number."""
+    """Beginnings and ends of calls that matter, in their order, with the thread's number."""
     begun: dict[int, tuple[str, float]] = {}
     with trace.open(encoding="ascii") as lines:
         for line in lines:
@@ -201,12 +240,14 @@ def calls(trace: Path) -> Iterator[tuple[int, Call]]:
                 start, moment = begun.pop(thread)
                 text = start + resumed[2]
             whole = _CALL.match(text)
-            if whole is None or int(whole[3]) < 0:
-                continue  # the end of a thread, or a call that failed
-            name, arguments = whole[1], whole[2]
+            if whole is None:
+                continue  # the end of a thread
+            name, arguments, has_failed = whole[1], whole[2], int(whole[3]) < 0
+            if has_failed and name not in SYNCS:
+                continue
             if resumed is None:
                 yield thread, Call(name, arguments, is_end=False, started=moment)
-            yield thread, Call(name, arguments, is_end=True, started=moment)
+            yield thread, Call(name, arguments, is_end=True, started=moment, has_failed=has_failed)
 
 
 def _split(text: str) -> tuple[str, str] | None:
@@ -239,7 +280,7 @@ def _apply(disk: Disk, call: Call) -> bool:
             return False
         disk.make(paths[0])
         if "O_TRUNC" in call.arguments:
-            del disk.file(paths[0]).data[:]
+            disk.file(paths[0]).cut(0)
     elif name in ("mkdir", "mkdirat"):
         disk.make(paths[0], directory=True)
     elif name in REMOVALS:
@@ -256,19 +297,17 @@ def _write(disk: Disk, call: Call) -> bool:
     descriptors = _descriptors(call.arguments)
     if not descriptors or not disk.holds(descriptors[0]):
         return False
-    data = disk.file(descriptors[0]).data
+    assert '"...' not in call.arguments, f"more than {STRING_LIMIT} bytes for {descriptors[0]}"
+    file = disk.file(descriptors[0])
     if call.name == "write":  # everybody here writes on from the end
-        data += b"".join(_strings(call.arguments))
+        file.write(len(file.data), b"".join(_strings(call.arguments)))
         return True
     number = int(call.arguments.rpartition(", ")[2])
     if call.name == "ftruncate":
-        del data[number:]
-        data.extend(bytes(number - len(data)))
+        file.cut(number)
     else:
         assert call.name == "pwrite64", call.name
-        text = b"".join(_strings(call.arguments))
-        data.extend(bytes(max(0, number - len(data))))
-        data[number : number + len(text)] = text
+        file.write(number, b"".join(_strings(call.arguments)))
     return True
 
 

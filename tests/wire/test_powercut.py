@@ -2,7 +2,8 @@
 
 An engine runs below strace(1). Of its system calls the disk is put together as it may be found
 after each of them; every message whose 250 was under way is in the queue then, or where it was to
-go. The same engine, made careless in one point, is found out each time.
+go. The same engine, made careless in one point, is found out each time. The same on a disk that
+fails now and then: what a sync that failed was to write is on the disk when it is written again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,15 +33,18 @@ from tests.wire.talk import Talk
 
 QUEUE_ID = re.compile(rb"\sid (\w+z\w+)\b")
 END = b"The end."
+# SQLite's alone, every other one of each thread once the queue is open
+FAILING = ("-e", "inject=fdatasync:error=EIO:when=14+2")
 LARGE = ("y" * 98,) * (load.LARGE // 100)
 
 
 class Traced(Running):
     """An engine below strace(1)."""
 
-    def __init__(self, home: Home, *program: str) -> None:
+    def __init__(self, home: Home, *program: str, options: Sequence[str] = ()) -> None:
         self.trace = home.path.with_name(f"{home.path.name}.trace")
-        command = (*powercut.COMMAND, "-o", str(self.trace), sys.executable, "-m", *program)
+        command = (*powercut.COMMAND, *options, "-o", str(self.trace))
+        command += (sys.executable, "-m", *program)
         super().__init__(home, command=command)
 
     def __exit__(self, *_: object) -> None:
@@ -76,9 +80,9 @@ class Scene:
             tables=[table("aliases", {"file": str(self._file)}, kind="aliases")],
         )
 
-    def play(self, *program: str) -> Iterator[powercut.Moment]:
-        """Send some mail; the moments of it."""
-        with Traced(self._home, *program) as engine:
+    def play(self, *program: str, options: Sequence[str] = ()) -> Iterator[powercut.Moment]:
+        """Send some mail; the moments of it. `options` are for strace(1)."""
+        with Traced(self._home, *program, options=options) as engine:
             for recipient in ("joe@example.com", "x@far.example", "file@here.example"):
                 for lines in ((), LARGE):
                     _send(engine.port, recipient, *lines)
@@ -150,9 +154,15 @@ def _id(text: bytes) -> str:
 
 
 def _send(port: int, recipient: str, *lines: str) -> None:
+    """Until it is taken."""
     with Talk(port, timeout_s=60) as talk:
-        talk.greet().begin("a@sender.example", recipient)
-        talk.message("Subject: x", "", *lines, END.decode())
+        talk.greet()
+        reply = ""
+        while not reply.startswith("250 2.0.0 Ok: queued as "):
+            assert not reply or reply.startswith("452 4.3.1 "), reply
+            talk.begin("a@sender.example", recipient).say("DATA", "354 *")
+            talk.send("Subject: x", "", *lines, END.decode(), ".")
+            reply = talk.reply()
 
 
 @pytest.fixture
@@ -172,6 +182,15 @@ def test_no_power_cut_loses_what_was_acknowledged(scene: Scene) -> None:
     assert len(scene.acknowledged) == 14
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "second_try"])
 def test_carelessness_is_found_out(scene: Scene, way: str) -> None:
     assert any(scene.losses(scene.play("tests.wire.careless", way)))
+
+
+def test_a_sync_that_failed_is_not_believed_later(scene: Scene) -> None:
+    assert next(scene.losses(scene.play("delivery", "serve", options=FAILING)), None) is None
+    assert len(scene.acknowledged) == 14
+
+
+def test_who_believes_a_second_try_is_found_out(scene: Scene) -> None:
+    assert any(scene.losses(scene.play("tests.wire.careless", "second_try", options=FAILING)))
