@@ -102,10 +102,12 @@ class Attempt:
 
     def result(self) -> Result:
         """What became of it."""
-        silent = [recipient for recipient, outcome in self.waiting.items() if outcome is None]
-        self.fail(settle(silent, Status.DEFERRED, "4.3.0", UNTRIED))
+        outcomes = list(self.outcomes)
+        for recipient, outcome in self.waiting.items():
+            untried = settle((recipient,), Status.DEFERRED, "4.3.0", UNTRIED)
+            outcomes += untried if outcome is None else (outcome,)
         return Result(
-            outcomes=(*self.outcomes, *filter(None, self.waiting.values())),
+            outcomes=tuple(outcomes),
             parts=self.parts,
             passed_on=frozenset(self.passed_on),
             unreachable=self.unreachable,

@@ -14,10 +14,11 @@ SOURCE       asyncio eager tasks of Python 3.12, which 3.11 lacks
 from __future__ import annotations
 
 import asyncio
-import types
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeVar
+
+from delivery.errors import OurError
 
 T = TypeVar("T")
 
@@ -39,11 +40,10 @@ def run(
     except Exception as error:  # noqa: BLE001 - handed on to on_done, which must judge it
         on_done(error)
         return None
-    task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
-
+    task = asyncio.get_running_loop().create_task(_Rest(coroutine, awaited))
     if tasks is not None:
         tasks.add(task)
-    task.add_done_callback(partial(_done, coroutine, on_done, tasks))
+    task.add_done_callback(partial(_done, on_done, tasks))
     return task
 
 
@@ -54,7 +54,7 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
-    task = asyncio.get_running_loop().create_task(_carry_on(coroutine, awaited))
+    task = asyncio.get_running_loop().create_task(_Rest(coroutine, awaited))
     try:
         await asyncio.wait((task,), timeout=seconds)
         if task.done():
@@ -67,32 +67,39 @@ async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _done(
-    coroutine: Coroutine[Any, Any, None],
     on_done: Callable[[BaseException | None], None],
     tasks: set[asyncio.Task[None]] | None,
     task: asyncio.Task[None],
 ) -> None:
-    coroutine.close()  # a task that was cancelled before its first step never told it
     if tasks is not None:
         tasks.discard(task)
     on_done(asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
-async def _carry_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
-    return await _rest(coroutine, awaited)
+class _Rest(Coroutine[Any, Any, T]):
+    """What is left of a coroutine: what it waits for already (None: its next turn) comes first."""
 
+    __slots__ = ("_awaited", "_coroutine")
 
-@types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
-    """Wait for what the coroutine already waits for, then drive it to its end."""
-    try:
-        while True:
-            try:
-                value = yield awaited
-            except BaseException as error:  # noqa: BLE001 - cancellation and results go inside
-                awaited = coroutine.throw(error)
-            else:
-                awaited = coroutine.send(value)
-    except StopIteration as end:
-        result: T = end.value
-        return result
+    def __init__(self, coroutine: Coroutine[Any, Any, T], awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited: object = awaited
+
+    def send(self, value: Any) -> Any:
+        """What it waits for next; StopIteration has its result."""
+        if self._awaited is None:
+            return self._coroutine.send(value)
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def throw(self, *error: Any) -> Any:
+        """The same; cancellation and failures go inside."""
+        self._awaited = None
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        """End it where it is."""
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        raise OurError("a task runs it")

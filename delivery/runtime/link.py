@@ -22,6 +22,7 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Self, cast
 
 from delivery import log
@@ -163,7 +164,7 @@ class Link(asyncio.Protocol):
             else:
                 self._answer(number, answer)
                 return
-        answer.add_done_callback(lambda done: self._done(number, words[1], done))
+        answer.add_done_callback(partial(self._done, number, words[1]))
 
     def _done(self, number: int, name: str, done: asyncio.Future[Any]) -> None:
         if done.cancelled():

@@ -163,8 +163,11 @@ class Reception:
         rows = _rows(value, data)
         self._check_id(rows.message[0])
         future = self._spool.enter_rows(rows)
-        future.add_done_callback(lambda done: self._queued())
+        future.add_done_callback(self._entered)
         return future
+
+    def _entered(self, done: asyncio.Future[None]) -> None:
+        self._queued()
 
     def _check_id(self, number: int) -> None:
         """Ids grow: one from far beyond now would leave none for later."""

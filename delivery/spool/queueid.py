@@ -24,7 +24,8 @@ _PATTERN = re.compile(
 )
 _PAIRS = [first + second for first in SECONDS_BASE for second in SECONDS_BASE]
 _PAIR = len(_PAIRS)
-_PLACE = {letter: value for value, letter in enumerate(SECONDS_BASE)}
+_PLACE_OF_PAIR = {letters: value for value, letters in enumerate(_PAIRS)}
+_PLACE = {letter: value for value, letter in enumerate(DIGITS)}
 
 
 @lru_cache(_REMEMBERED)
@@ -42,8 +43,12 @@ def to_number(text: str) -> int:
     """The number of an id; raises ValueError when it is none."""
     if not _PATTERN.fullmatch(text):
         raise ValueError("not a queue id")
-    seconds, micros = _decode(text[:6], 52), _decode(text[6:10], 52)
-    shard = _decode(text[11:], 51)
+    place = _PLACE_OF_PAIR
+    seconds = (place[text[:2]] * _PAIR + place[text[2:4]]) * _PAIR + place[text[4:6]]
+    micros = place[text[6:8]] * _PAIR + place[text[8:10]]
+    shard = 0
+    for letter in text[11:]:
+        shard = shard * 51 + _PLACE[letter]
     if micros >= 1_000_000 or shard >= SHARDS:
         raise ValueError("not a queue id")
     return (seconds * 1_000_000 + micros) * SHARDS + shard
@@ -82,10 +87,3 @@ def _encode(shard: int) -> str:
     while shard := shard // 51:
         letters = DIGITS[shard % 51] + letters
     return letters
-
-
-def _decode(text: str, base: int) -> int:
-    value = 0
-    for letter in text:
-        value = value * base + _PLACE[letter]
-    return value
