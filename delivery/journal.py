@@ -65,9 +65,12 @@ class Journal:
         self._lost = 0
         self._queue: LineQueue[bytes | _Event] = LineQueue("journal", self._take, backlog=backlog)
 
-    def write(self, event: str, **values: object) -> None:
-        """Add one event; empty values are left out. The values must not change afterwards."""
-        self._queue.put((self._clock(), event, values))
+    def write(self, event: str, at: float | None = None, /, **values: object) -> None:
+        """Add one event, of this moment unless `at` says which; empty values are left out.
+
+        The values must not change afterwards.
+        """
+        self._queue.put((self._clock() if at is None else at, event, values))
 
     def pass_on(self, lines: bytes) -> None:
         """Add whole lines that another journal made."""

@@ -131,11 +131,13 @@ class Cleanup:
         if refusal is not None:
             raise ContentRefused(refusal, submission)
         if submission is None:
-            self._accepted(draft, None, action="DISCARD")
+            self._accepted(draft, None, action="DISCARD", at=self._clock())
             return draft.queue_id
+        # not the moment when we hear of it: the queue may have delivered the message by then
+        moment = self._clock()
         entered = await self.spool.enter_submission(submission)
         action = "HOLD" if submission.hold else ""
-        self._accepted(draft, submission.envelope, action=action)
+        self._accepted(draft, submission.envelope, action=action, at=moment)
         self.queued()
         return entered
 
@@ -289,7 +291,7 @@ class Cleanup:
                 sender=draft.envelope.sender.text,
             )
 
-    def _accepted(self, draft: Draft, envelope: Envelope | None, *, action: str) -> None:
+    def _accepted(self, draft: Draft, envelope: Envelope | None, *, action: str, at: float) -> None:
         self._counters.add("accepted")
         given = draft.envelope.recipients
         values = {
@@ -307,6 +309,7 @@ class Cleanup:
         log.event("accepted", **values)
         self._journal.write(
             "accepted",
+            at,
             **values,
             protocol=draft.envelope.protocol,
             original_recipients=[item.original.text for item in given[:NAMED]],

@@ -2,7 +2,9 @@
 
 SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of mailq(1);
              as_json(messages) -> the lines of postqueue -j
-RULES        times are UTC seconds in JSON; addresses are in external form
+RULES        times are UTC seconds in JSON and the machine's own in text
+             addresses are in external form
+             only what is deferred has a next attempt: what is held waits for an operator
              text for a terminal holds printable characters only: other servers chose some of it
 SOURCE       mailq(1), postqueue(1)
 """
@@ -14,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from delivery.spool.records import Listing
+from delivery.spool.records import Listing, QueueState
 
 _MARKS = {"active": "*", "hold": "!", "corrupt": "?"}  # the last is ours
 _EXPIRED = "#"
@@ -28,7 +30,7 @@ def listed(item: Listing) -> dict[str, Any]:
         "sender": item.sender,
         "size": item.size,
         "arrived": item.arrived,
-        "next_attempt": item.next_attempt,
+        "next_attempt": item.next_attempt if item.state is QueueState.DEFERRED else None,
         "attempts": item.attempts,
         "reason": item.reason,
         "expired": item.expired,
@@ -73,7 +75,7 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         count += 1
         size += int(message["size"])
         mark = _MARKS.get(str(message["state"])) or (_EXPIRED if message["expired"] else " ")
-        arrived = time.strftime("%a %b %d %H:%M:%S", time.gmtime(float(message["arrived"])))
+        arrived = time.strftime("%a %b %d %H:%M:%S", time.localtime(float(message["arrived"])))
         sender = _printable(message["sender"]) or "MAILER-DAEMON"
         yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"
         if message["reason"]:

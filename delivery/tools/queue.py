@@ -2,9 +2,10 @@
 
 SUMMARY      ask(config, request) -> answer; messages(config) -> as the engine lists them
              open_spools(config): read-only connections to the shards
-RULES        who may not open the control socket asks the public one
+RULES        who may not look for the control socket asks the public one
              an engine that is down does not hide the queue from who may read its files
-ERRORS       EngineDown: nobody answers; ControlError: the engine says no; PermissionError
+ERRORS       EngineDown: nobody answers; ControlError: the engine says no, or the way to it is
+             closed to this user; PermissionError
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ class EngineDown(Exception):
 def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
     """One request to the engine. Raises EngineDown, ControlError."""
     path = config.control_socket
-    if not os.access(path, os.W_OK) and os.access(config.public_socket, os.W_OK):
+    if not os.access(path.parent, os.X_OK):
         path = config.public_socket
     try:
         answer = ask_socket(path, request)
     except ControlError as error:
+        if isinstance(error.__cause__, PermissionError):  # whether an engine runs, nobody knows
+            closed = f"{config.home} is closed to this user, chmod 711 lets all users through"
+            raise ControlError(f"Permission denied: {closed}") from error
         raise EngineDown(str(error)) from error
     if not answer.get("ok"):
         raise ControlError(str(answer.get("error", "the engine gave no answer")))

@@ -52,6 +52,13 @@ def test_it_works(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_an_event_may_be_older_than_its_line(tmp_path: Path) -> None:
+    kept = Journal(tmp_path, clock=Clock())
+    kept.write("accepted", NOON - 5)
+    kept.close()
+    assert events(tmp_path) == [{"time": NOON - 5, "event": "accepted"}]
+
+
 def test_it_keeps_an_outsider_within_bounds(tmp_path: Path) -> None:
     kept = Journal(tmp_path)
     kept.write("rejected", helo="x" * 5000 + "\n", key="a\nb\udcff")

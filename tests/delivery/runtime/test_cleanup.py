@@ -10,7 +10,7 @@ import pytest
 from delivery.spool import Lease
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.test_dialogue import Talker, journal_of, talking
-from tests.delivery.spool.messages import whole
+from tests.delivery.spool.messages import NOW, whole
 from tests.tables.writing.records import table
 
 LETTER = "From: ann\r\nSubject: x\r\n\r\ny\r\n.\r\n"
@@ -47,6 +47,25 @@ async def test_what_the_content_is_refused_for_is_the_reply(tmp_path: Path) -> N
     assert refused["event"] == "rejected"
     assert refused["stage"] == "END-OF-MESSAGE"
     assert refused["restriction"] == "header Subject: x"
+
+
+@asynchronous
+async def test_a_message_is_accepted_before_the_queue_delivers_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [NOW]
+    async with talking(tmp_path) as client:
+        enter = client.spool.enter_submission
+
+        async def slowly(submission: Any) -> str:
+            moments.append(NOW + 5)  # by then another process may have delivered it
+            return await enter(submission)
+
+        monkeypatch.setattr(client.dialogue._cleanup, "_clock", lambda: moments[-1])
+        monkeypatch.setattr(client.spool, "enter_submission", slowly)
+        assert (await send(client)).startswith("250 ")
+    [event] = journal_of(tmp_path)
+    assert (event["event"], event["time"]) == ("accepted", NOW)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from delivery.runtime.queuelist import as_text, listed
@@ -21,10 +25,20 @@ ITEM = Listing(
 )
 
 
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine west of Greenwich."""
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 def test_it_works() -> None:
     assert list(as_text([listed(ITEM)])) == [
         "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------",
-        "4c9BsN2rG8z1      2048 Fri Jan 15 08:00:00  ann@example.com",
+        "4c9BsN2rG8z1      2048 Fri Jan 15 03:00:00  ann@example.com",
         "(connection refused)".rjust(79),
         " " * 41 + "joe@far.example",
         " " * 41 + "... and 2 more",
@@ -56,6 +70,11 @@ def test_a_terminal_is_safe_from_other_servers() -> None:
     text = "\n".join(as_text([{**listed(ITEM), "recipients": [evil]}]))
     assert "\x1b" not in text
     assert "550 ?]0;x??" in text
+
+
+@pytest.mark.parametrize("state", [QueueState.ACTIVE, QueueState.HOLD, QueueState.CORRUPT])
+def test_what_is_not_deferred_has_no_next_attempt(state: QueueState) -> None:
+    assert listed(replace(ITEM, state=state))["next_attempt"] is None
 
 
 def test_json_has_everything() -> None:

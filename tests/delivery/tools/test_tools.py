@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from delivery.__main__ import main
+from delivery.runtime.control import ControlError
 from delivery.runtime.control import ask as ask_socket
 from tests.wire.engine import Home, Running
 from tests.wire.polling import eventually
@@ -161,6 +162,22 @@ def test_without_an_engine_the_disk_tells(engine: Running, ids: list[str], capsy
     assert main(["postqueue", "-f"]) == os.EX_UNAVAILABLE
     assert "mail system is down" in capsys.readouterr().err
     assert main(["postsuper", "-d", "ALL"]) == 1
+
+
+def test_a_closed_home_is_not_taken_for_an_engine_that_is_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    def closed(path: Path, request: object) -> None:
+        # as for a user whom WAYPOST_HOME does not let through; root is let through everywhere
+        raise ControlError(f"no engine answers on {path}") from PermissionError(13, "no")
+
+    monkeypatch.setenv("WAYPOST_HOME", str(tmp_path))
+    monkeypatch.setattr("delivery.tools.queue.ask_socket", closed)
+    for command in (["mailq"], ["postqueue", "-f"]):
+        assert main(command) == os.EX_UNAVAILABLE
+        said = capsys.readouterr().err
+        assert f"Permission denied: {tmp_path} is closed to this user" in said
+        assert "down" not in said
 
 
 def test_any_user_may_list_and_flush_and_nothing_else(engine: Running, ids: list[str]) -> None:
