@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(config: Config, options: argparse.Namespace) -> int:
-    from delivery.runtime import smtpd, wiring
-    from delivery.runtime.reception import Reception
+    from delivery.runtime import machine, smtpd, wiring
+    from delivery.runtime.reception import Receptions
     from delivery.runtime.rootless import give_up_root
 
     courier = give_up_root(config)
@@ -118,8 +118,8 @@ def _serve(config: Config, options: argparse.Namespace) -> int:
             courier.disown()
         uvloop.run(smtpd.serve(config, channel))
 
-    reception = Reception.split(speak_to_clients)
-    uvloop.run(wiring.serve(config, reception, courier))
+    receptions = Receptions.split(machine.smtpd_processes(), speak_to_clients)
+    uvloop.run(wiring.serve(config, receptions, courier))
     return 0
 
 

@@ -1,7 +1,7 @@
 """journal - what was decided and done with every message and recipient, kept by the engine itself.
 
 SUMMARY      Journal(directory).write(event, ...); read by the panel's worker, which ships it
-             pass_on(lines): those of the other process of the engine, ready to be written
+             pass_on(lines): those of another process of the engine, ready to be written
 FORM         <directory>/<UTC date>-<n>.jsonl, a JSON object a line; empty values are absent
              names grow: whoever ships takes files in their order, and may remove one as soon as a
              later one is there, for this one is then closed

@@ -5,7 +5,7 @@ SUMMARY      event(name, key=value ...) writes "name key=value ..." to standard 
 RULES        values are made printable, cut at VALUE_LIMIT and quoted when they hold blanks, so that
              no outsider can end a line or fill the disk; None and '' are left out
              never a password, never message content: callers give ids, addresses and reasons only
-             one write holds whole lines and at most PIPE_BUF bytes: both processes of the engine
+             one write holds whole lines and at most PIPE_BUF bytes: all processes of the engine
              write to the same pipe, and longer ones might mix (pipe(7))
              in the background lines that cannot be written are lost, and counted in a later line
 SOURCE       CWE-117

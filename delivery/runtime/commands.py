@@ -32,7 +32,7 @@ from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
 from delivery.runtime.pickup import Pickup
 from delivery.runtime.queuelist import listed
-from delivery.runtime.reception import Reception
+from delivery.runtime.reception import Receptions
 from delivery.runtime.reports import Reporter
 from delivery.runtime.requeue import requeue
 from delivery.spool import queueid, reading
@@ -52,7 +52,7 @@ class Parts:
 
     spool: Spool
     attempts: Attempts
-    reception: Reception
+    receptions: Receptions
     pickup: Pickup
     generations: Generations
     counters: Counters
@@ -111,13 +111,13 @@ class Commands:
 
     async def _status(self, request: Mapping[str, Any]) -> Answer:
         parts = self._ready
-        counts, clients = await parts.spool.counts(), await parts.reception.status()
+        counts, clients = await parts.spool.counts(), await parts.receptions.status()
         rules, number = parts.generations.rules, parts.generations.number
-        if number == clients["generation"]:  # in force is what both processes go by
+        if number == clients["generation"]:  # in force is what all processes go by
             self._in_force = number
         return {
             "pid": os.getpid(),
-            "smtpd_pid": clients["pid"],
+            "smtpd_pids": clients["pids"],
             "version": __version__,
             "started": self._started,
             "generation": self._in_force,

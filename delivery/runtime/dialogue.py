@@ -34,12 +34,13 @@ from delivery.policy.checks import Checks
 from delivery.policy.facts import Ask, Facts, Stage
 from delivery.policy.verdict import Blame, Decision
 from delivery.runtime import eager, offers
+from delivery.runtime.anvil import Counts
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dovecot import Circumstances, Logins
 from delivery.runtime.draft import Arrival, ContentRefused, Draft, Origin
 from delivery.runtime.login import Login
 from delivery.runtime.notices import Transcript
-from delivery.runtime.rates import Rate, Rates
+from delivery.runtime.rates import Rate
 from delivery.runtime.rules import ServiceRules
 from delivery.runtime.throttle import Throttle
 from delivery.smtp import events, replies
@@ -104,7 +105,7 @@ class Dialogue:
         client: Client,
         server: tuple[str, int],
         protocol: ServerProtocol,
-        rates: Rates,
+        counts: Counts,
     ) -> None:
         """`server`: our address and port; `protocol`: is told what to offer this client."""
         self.rules = rules
@@ -114,7 +115,7 @@ class Dialogue:
         self._cleanup = cleanup
         self._ask = ask
         self._protocol = protocol
-        self._rates = rates
+        self._counts = counts
         self.transcript = Transcript()
         self._errors = 0
         self._junk = 0
@@ -131,7 +132,7 @@ class Dialogue:
         self._known = known
         self._client = f"{client.name}[{client.address}]"
         self._checks = Checks(self.rules.policy, self._ask)
-        self._throttle = Throttle(self._rates, self.rules, client)
+        self._throttle = Throttle(self._counts, self.rules, client)
         self._needs_tls = self.rules.tls.settings.is_required and "tls" not in known
         self._login = Login(self.rules.sasl, self._auth, self._client)
         self._offer()
@@ -152,7 +153,7 @@ class Dialogue:
 
     async def greet(self) -> Reply:
         """220, or the refusal of a limit or of smtpd_client_restrictions."""
-        if self._throttle.connect():
+        if await self._throttle.connect():
             self._cleanup.count("refused_connections")
             self._blame(Blame.POLICY)
             address = self._known["client"].address
@@ -174,7 +175,7 @@ class Dialogue:
         if await self._login.wait():
             self._offer()
         hostname = self._settings.myhostname
-        if not secured.session_reused and self._throttle.is_over(Rate.HANDSHAKE):
+        if not secured.session_reused and await self._throttle.is_over(Rate.HANDSHAKE):
             self._too_many("new TLS sessions")
             return self.shown(replies.too_many_handshakes(hostname, self._client))
         if self.rules.tls.settings.requires_certificate and not tls.is_trusted:
@@ -262,7 +263,7 @@ class Dialogue:
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
-        if self._throttle.is_over(Rate.MESSAGE):
+        if await self._throttle.is_over(Rate.MESSAGE):
             self._blame(Blame.POLICY)
             return replies.too_much_mail(self._known["client"].address)
         self._cleanup.spool.check_room(event.size or 0)
@@ -283,7 +284,7 @@ class Dialogue:
     async def _rcpt(self, event: events.Rcpt) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        if self._throttle.is_over(Rate.RECIPIENT):
+        if await self._throttle.is_over(Rate.RECIPIENT):
             self._blame(Blame.POLICY)
             return replies.too_many_recipients(self._known["client"].address)
         count, limit = len(transaction.recipients), self._settings.smtpd_recipient_limit
@@ -399,7 +400,7 @@ class Dialogue:
         return replies.reply(250, "", "Queuing started")
 
     async def _auth_command(self, event: events.Auth) -> Reply:
-        if self._throttle.is_over(Rate.LOGIN):
+        if await self._throttle.is_over(Rate.LOGIN):
             return self._too_many_logins()
         if self._known.get("login"):
             self._blame(Blame.PROTOCOL)
@@ -429,7 +430,7 @@ class Dialogue:
 
     async def _start_tls(self, event: events.StartTls) -> Reply:
         """After 220 the session does the handshake, then calls secured()."""
-        if self._throttle.was_over(Rate.HANDSHAKE):
+        if await self._throttle.was_over(Rate.HANDSHAKE):
             self._too_many("new TLS sessions")
             return replies.no_more_handshakes(self._client)
         if self.rules.tls.context() is None:
@@ -457,8 +458,8 @@ class Dialogue:
         self._blame(Blame.PROTOCOL)
         return replies.NOT_RECOGNIZED
 
-    def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
-        if event.verb == "AUTH" and self._throttle.is_over(Rate.LOGIN):
+    async def _syntax_problem(self, event: events.SyntaxProblem) -> Reply:
+        if event.verb == "AUTH" and await self._throttle.is_over(Rate.LOGIN):
             return self._too_many_logins()
         self._blame(Blame.PROTOCOL)
         if event.ends_transaction:

@@ -29,7 +29,7 @@ class Generations:
     """One for the engine. Verifying and compiling happen in a thread, one at a time."""
 
     def __init__(self, root: Path, config: Config, *, is_told: bool = True) -> None:
-        """`is_told`: log lines say what is in force; of two processes one does."""
+        """`is_told`: log lines say what is in force; of several processes one does."""
         self.rules: Rules | None = None
         self.error: str | None = None
         self._config = config

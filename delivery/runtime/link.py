@@ -1,4 +1,4 @@
-"""link - how the two processes of an engine speak to each other: questions, answers, news.
+"""link - how two processes of an engine speak to each other: questions, answers, news.
 
 SUMMARY      link = await Link.over(socket, handlers, lost)
              ask(name, value, data) -> future of the answer; tell(...): nobody waits for one

@@ -6,12 +6,16 @@ RULES        a service named like a variable of the environment (smtp, submissio
              a host on inet_interfaces
              a socket that cannot be opened is reported, and tried again with each apply(); the
              others go on
+             several processes listen at one place, each with a socket of its own, and the kernel
+             deals clients out (SO_REUSEPORT, socket(7)). The first of them sees to it that nobody
+             else has the port; the others listen where it does
              a service that needs TLS from the first byte does not listen as long as we have only
              STARTTLS: nobody shall send a password into it
              the services that know who may log in are connected to before the first client asks
-             all clients have at most SESSIONS_LIMIT connections, less where the system gives fewer
-             descriptors; one client has a limit of its own (throttle.py), far beyond which it is
-             not even looked at: more are told 421, honestly, and hung up on
+             all clients have at most SESSIONS_LIMIT connections, of which each process has its
+             share, less where the system gives fewer descriptors; one client has a limit of its own
+             (throttle.py), far beyond which it is not even looked at: more are told 421, honestly,
+             and hung up on
 SOURCE       master(5); postconf(5) smtpd_client_connection_count_limit; RFC 5321 3.8
 """
 
@@ -20,18 +24,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from delivery import log
 from delivery.config import Config, ConfigError, Endpoint, parse_endpoint
+from delivery.runtime.anvil import Counts
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
 from delivery.runtime.machine import families, listening_addresses
 from delivery.runtime.notices import Notices
-from delivery.runtime.rates import Rates
 from delivery.runtime.rules import DEFAULT_SERVICE, Rules, ServiceRules
 from delivery.runtime.session import Session
 from delivery.runtime.throttle import holds
@@ -64,10 +68,15 @@ class Listeners:
         cleanup: Cleanup,
         asker: Asker,
         counters: Counters,
+        counts: Counts,
         *,
         descriptors: int = SESSIONS_LIMIT,
+        processes: int = 1,
     ) -> None:
-        """`descriptors`: how many files and sockets this process may have."""
+        """`descriptors`: how many files and sockets this process may have.
+
+        `processes`: how many there are like this one.
+        """
         self._config = config
         self._cleanup = cleanup
         self._asker = asker
@@ -79,9 +88,9 @@ class Listeners:
         self._empty = asyncio.Event()
         self._empty.set()
         self._by_client: dict[str, int] = {}
-        self._rates = Rates()
+        self._counts = counts
         spare = min(SPARE_DESCRIPTORS, descriptors // 2)
-        self._limit = max(min(SESSIONS_LIMIT, descriptors - spare), 10)
+        self._limit = max(min(SESSIONS_LIMIT // processes, descriptors - spare), 10)
         self.problems: dict[str, str] = {}  # service -> why it does not listen
 
     @property
@@ -94,13 +103,23 @@ class Listeners:
         """Connections at the moment."""
         return len(self._sessions)
 
-    async def apply(self, rules: Rules | None) -> None:
-        """Listen as this generation says; without one only the usual port answers (with 421)."""
+    @property
+    def names(self) -> list[str]:
+        """The services that are listened for."""
+        return sorted(self._servers)
+
+    async def apply(self, rules: Rules | None, first: Collection[str] | None = None) -> None:
+        """Listen as this generation says; without one only the usual port answers (with 421).
+
+        `first`: the services that the first of several processes listens for; None: this is it.
+        """
         services = {} if rules is None else rules.services
         self._rules = dict(services)
         wanted: dict[str, _Place] = {}
         before, self.problems = self.problems, {}
         for name in (DEFAULT_SERVICE.name,) if rules is None else services:
+            if first is not None and name not in first:
+                continue
             try:
                 wanted[name] = self._place(name, services.get(name))
             except ConfigError as error:
@@ -113,7 +132,7 @@ class Listeners:
                 self._asker.logins.at(each.sasl.endpoint).wake()
         for name, place in wanted.items():
             if name not in self._servers:
-                problem = await self._open(name, place)
+                problem = await self._open(name, place, is_first=first is None)
                 if problem:
                     self._report(name, before, problem)
 
@@ -161,13 +180,15 @@ class Listeners:
             port = str(_port_named(name, port))
         return parse_endpoint(f"service {name}", f"{host}{colon}{port}")
 
-    async def _open(self, name: str, place: _Place) -> str:
+    async def _open(self, name: str, place: _Place, *, is_first: bool) -> str:
         """Listen there; why it is not possible."""
         loop = asyncio.get_running_loop()
         family = socket.AF_UNSPEC
         if len(place.families) == 1:
             family = socket.AF_INET if "ipv4" in place.families else socket.AF_INET6
         try:
+            if is_first:
+                await _claim(place, family)
             server = await loop.create_server(
                 lambda: self._session(name),
                 place.hosts,
@@ -175,11 +196,13 @@ class Listeners:
                 family=family,
                 backlog=BACKLOG,
                 reuse_address=True,
+                reuse_port=True,
             )
         except OSError as error:
             return f"cannot listen on {place.endpoint}: {error.strerror or error}"
         self._servers[name] = (place, server)
-        log.event("listen", service=name, address=place.endpoint)
+        if is_first:
+            log.event("listen", service=name, address=place.endpoint)
         return ""
 
     def _report(self, name: str, before: Mapping[str, str], problem: str) -> None:
@@ -196,7 +219,7 @@ class Listeners:
             self._cleanup,
             self._asker,
             self._notices,
-            rates=self._rates,
+            counts=self._counts,
             admit=self._admit,
             gone=self._gone,
         )
@@ -230,6 +253,37 @@ class Listeners:
         left = self._by_client.pop(session.peer) - 1
         if left:
             self._by_client[session.peer] = left
+
+
+async def _claim(place: _Place, family: int) -> None:
+    """Raise OSError when somebody listens there: SO_REUSEPORT would let us share with them."""
+    loop = asyncio.get_running_loop()
+    for host in place.hosts or (None,):
+        found = await loop.getaddrinfo(
+            host,
+            place.endpoint.port,
+            family=family,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+        for kind, _, _, _, address in found:
+            with contextlib.suppress(_NoSuchFamilyError), _probe(kind) as probe:
+                probe.bind(address)
+
+
+class _NoSuchFamilyError(Exception):
+    """This system has no addresses of that kind; create_server() passes over them too."""
+
+
+def _probe(family: int) -> socket.socket:
+    try:
+        probe = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        raise _NoSuchFamilyError from None
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return probe
 
 
 class _NotReady(asyncio.Protocol):

@@ -1,4 +1,4 @@
-"""machine - what only the running machine knows: its name, its addresses, its descriptors.
+"""machine - what only the running machine knows: its name, addresses, descriptors, processors.
 
 SUMMARY      on_this_machine(parameters, config) -> with its defaults; own_addresses(parameters)
 RULES        a parameter that was set wins over these (tables/parameters.py)
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import os
 import resource
 import socket
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ from tables.parameters import Parameters
 
 LOOPBACK = ("127.0.0.1", "::1")
 DESCRIPTORS = 65_536  # more than this is never asked for
+SMTPD_PROCESSES = 4  # more than these give the one with the queue no time to rest
 # objects before the collector looks for cycles: mail makes none, but many objects at a time
 CYCLES = 10_000
 
@@ -136,6 +138,11 @@ def raise_descriptor_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return most
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def smtpd_processes() -> int:
+    """How many processes shall speak to clients: one for each processor that we may use."""
+    return min(len(os.sched_getaffinity(0)), SMTPD_PROCESSES)
 
 
 def rest_collector() -> None:

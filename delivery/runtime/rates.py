@@ -1,6 +1,7 @@
 """rates - how often each client came and what it asked for lately; what anvil(8) counts.
 
 SUMMARY      Rates.connect(...), disconnect(...), count(...) -> numbers to be compared with a limit
+             anvil.py carries them to the processes that speak to clients
 RULES        a client is an address at one service; its counts begin anew with the first event
              after anvil_rate_time_unit has passed since they began
 LIMITS       CLIENTS are remembered; beyond that those whose counts are oldest are forgotten, but

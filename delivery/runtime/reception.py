@@ -1,15 +1,19 @@
-"""reception - the process that clients speak to (smtpd.py), as the process with the queue knows it.
+"""reception - the processes that clients speak to (smtpd.py), as the one with the queue knows them.
 
-SUMMARY      Reception.split() forks: None in the child; start(...), look(), status(), close()
-RULES        one process speaks to clients, the other one has the queue: two cores, one scheduler,
-             one set of limits on each side. They live and die together: when one is gone the other
-             one ends, and whoever started the engine starts it again
-             the child is forked before there are threads, sockets or a loop; what the parent may
-             do to users of this machine (the courier) is not the child's
+SUMMARY      Receptions.split(count, child) forks; start(...), look(), status(), close()
+             Reception is one of them
+RULES        these processes speak to clients, the other one has the queue: all cores, one
+             scheduler, one count of clients (anvil.py). They live and die together: when one is
+             gone the others end, and whoever started the engine starts it again
+             the first one says where to listen, the others follow: so a port that another program
+             has is reported once, and is not shared with it
+             a child is forked before there are threads, sockets or a loop; what the parent may
+             do to users of this machine (the courier) is not the child's, nor are its channels to
+             other children
              what comes over the link is as untrusted as the clients: rows are rows, and a number is
              one that this process can have given
-ERRORS       DeliveryError: the process has ended
-SOURCE       decision 0024; Postfix master(8), smtpd(8), qmgr(8)
+ERRORS       DeliveryError: a process has ended
+SOURCE       decisions 0024, 0025; Postfix master(8), smtpd(8), qmgr(8)
 """
 
 from __future__ import annotations
@@ -21,14 +25,17 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
 
 from delivery import log
 from delivery.errors import DeliveryError, OurError
 from delivery.journal import Journal
 from delivery.policy.facts import Probe
+from delivery.runtime.anvil import answers
 from delivery.runtime.link import Handler, Link
+from delivery.runtime.rates import Rates
 from delivery.spool import queueid
 from delivery.spool.committer import EntryRows
 from delivery.spool.records import QueueState
@@ -36,7 +43,8 @@ from delivery.spool.rowform import RecipientRow, RowError
 from delivery.spool.store import Spool
 from tables.addresses import Address
 
-NUMBER = 1024  # behind the "z" of its queue ids; numbers of shards are lower
+NUMBER = 1024  # behind the "z" of the first one's queue ids; numbers of shards are lower
+NUMBERS = 128  # from there to the next one's
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # of columns, as spool/entries.py makes them
 MESSAGE_TYPES = (int, int, float, float, *(int,) * 7, str, str, str)
@@ -44,30 +52,39 @@ RECIPIENT_TYPES = (int, int, str, str, str, str, int)  # without the outcome
 AHEAD_S = 86_400.0  # a queue id may be so far ahead of the clock, which may have been set back
 ANSWER_S = 60.0  # rules with thousands of patterns take seconds to be compiled
 END_S = 5.0  # for the process to end, once it was told
+CHANGES = 3  # of where to listen that are followed at once; the rest waits for the next look()
 
 
 class Reception:
     """One such process, from the outside."""
 
-    def __init__(self, pid: int, channel: socket.socket) -> None:
-        """Use split()."""
+    def __init__(self, pid: int, channel: socket.socket, place: int = 0) -> None:
+        """Use split(). `place`: 0 for the first one."""
         self.pid = pid
+        self._place = place
         self._channel = channel
         self._link: Link | None = None
         self._ending = False
         self.known: dict[str, Any] = {}  # what it said of itself last
 
     @classmethod
-    def split(cls, child: Callable[[socket.socket], None]) -> Reception:
-        """Fork. `child(channel)` is the life of the new process; it never comes back from here."""
+    def split(
+        cls, child: Callable[[socket.socket], None], before: Sequence[Reception] = ()
+    ) -> Reception:
+        """Fork. `child(channel)` is the life of the new process; it never comes back from here.
+
+        `before`: those that were made before it.
+        """
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid:
             theirs.close()
-            return cls(pid, ours)
+            return cls(pid, ours, len(before))
         status = 1
         try:
             ours.close()
+            for other in before:  # or it would not hear that this process has ended
+                other._channel.close()
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             child(theirs)
@@ -83,27 +100,34 @@ class Reception:
         self,
         spool: Spool,
         journal: Journal,
+        rates: Rates,
         *,
         queued: Callable[[], None],
         flush: Callable[[str], Awaitable[int]],
         verify: Callable[[Address], Awaitable[Probe]],
         lost: Callable[[], None],
+        processes: int = 1,
+        first: Sequence[str] | None = None,
     ) -> None:
-        """Have it take clients; what it sends goes to these. `lost`: it ended by itself."""
+        """Have it take clients; what it sends goes to these. `lost`: it ended by itself.
+
+        `processes`: how many there are; `first`: what the first one listens for, None for that one.
+        """
         self._lost = lost
         self._spool = spool
         self._journal = journal
+        self._rates = rates
+        self._number = NUMBER + NUMBERS * self._place + int(spool.directory.name)
         self._queued = queued
         self._flush = flush
         self._verify = verify
         self._link = await Link.over(self._channel, self._handlers(), self._gone)
         shard = int(spool.directory.name)
-        self._number = NUMBER + shard  # its own in queue ids
-        self._take(await self._ask("begin", (shard, self._number, spool.last)))
+        self._take(await self._ask("begin", (shard, self._number, spool.last, processes, first)))
 
-    async def look(self, *, again: bool) -> None:
+    async def look(self, *, again: bool, first: Sequence[str] | None = None) -> None:
         """Have it put a newer generation in force. `again`: also one that was refused before."""
-        self._take(await self._ask("look", again))
+        self._take(await self._ask("look", (again, first)))
 
     async def status(self) -> dict[str, Any]:
         """What it does at the moment."""
@@ -153,6 +177,7 @@ class Reception:
 
     def _handlers(self) -> Mapping[str, Handler]:
         return {
+            **answers(self._rates),
             "enter": self._enter,
             "flush": self._flush_site,
             "verify": self._probe,
@@ -183,6 +208,68 @@ class Reception:
         local, domain = value
         found = await self._verify(Address(str(local), str(domain)))
         return found.status.value, found.reason
+
+
+class Receptions:
+    """All of them."""
+
+    def __init__(self, each: Sequence[Reception]) -> None:
+        """Use split()."""
+        self._each = each
+        self._first, *self._others = each
+        self._listening: list[str] = []  # what the first one listens for, as the others know it
+
+    @classmethod
+    def split(cls, count: int, child: Callable[[socket.socket], None]) -> Self:
+        """Fork so many; see Reception.split()."""
+        each: list[Reception] = []
+        for _ in range(count):
+            each.append(Reception.split(child, each))
+        return cls(each)
+
+    async def start(self, spool: Spool, journal: Journal, **calls: Any) -> None:
+        """Have them take clients; see Reception.start()."""
+        rates, processes = Rates(), len(self._each)
+        await self._first.start(spool, journal, rates, processes=processes, **calls)
+        self._listening = self._first.known["services"]
+        for other in self._others:
+            await other.start(
+                spool, journal, rates, processes=processes, first=self._listening, **calls
+            )
+
+    async def look(self, *, again: bool) -> None:
+        """Have them put a newer generation in force. `again`: also one that was refused before."""
+        await asyncio.gather(self._first.look(again=again), self._follow(again=again))
+        for _ in range(CHANGES):
+            if self._first.known["services"] == self._listening:
+                break
+            self._listening = self._first.known["services"]
+            await self._follow(again=False)  # one of these may have had the port that it wants
+            await self._first.look(again=False)
+
+    async def status(self) -> dict[str, Any]:
+        """What they do at the moment; `generation`: None as long as they go by different ones."""
+        known = await asyncio.gather(*(each.status() for each in self._each))
+        problems = {name: text for each in known for name, text in each["problems"].items()}
+        generations = {each["generation"] for each in known}
+        return {
+            "pids": [each["pid"] for each in known],
+            "generation": generations.pop() if len(generations) == 1 else None,
+            "error": next((each["error"] for each in known if each["error"]), None),
+            "listeners": known[0]["listeners"],
+            "problems": problems,
+            "sessions": sum(each["sessions"] for each in known),
+            "counters": dict(sum((Counter(each["counters"]) for each in known), Counter())),
+        }
+
+    async def close(self, grace_s: float) -> None:
+        """No more clients; sessions finish within `grace_s`. Then they end."""
+        await asyncio.gather(*(each.close(grace_s) for each in self._each))
+
+    async def _follow(self, *, again: bool) -> None:
+        await asyncio.gather(
+            *(other.look(again=again, first=self._listening) for other in self._others)
+        )
 
 
 def _rows(value: Any, data: bytes) -> EntryRows:

@@ -27,12 +27,12 @@ from typing import Any, cast
 from delivery import log
 from delivery.policy.verdict import Blame
 from delivery.runtime import eager, peername
+from delivery.runtime.anvil import Counts
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.notices import Notices
 from delivery.runtime.patience import Patience
-from delivery.runtime.rates import Rates
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
 from delivery.smtp.events import ContentChunk, Signal, StartTls
@@ -57,7 +57,7 @@ class Session(asyncio.Protocol):
         asker: Asker,
         notices: Notices,
         *,
-        rates: Rates,
+        counts: Counts,
         admit: Callable[[Session], Reply | None],
         gone: Callable[[Session], None],
     ) -> None:
@@ -70,7 +70,7 @@ class Session(asyncio.Protocol):
         self._notices = notices
         self._admit = admit
         self._gone = gone
-        self._rates = rates
+        self._counts = counts
         self._smtp = ServerProtocol(
             rules.server,
             command_filter=self._replaced if rules.command_filter else None,
@@ -243,7 +243,7 @@ class Session(asyncio.Protocol):
             self.client,
             self._server,
             self._smtp,
-            self._rates,
+            self._counts,
         )
         self._dialogue = dialogue
         self._say(await dialogue.greet())

@@ -1,14 +1,16 @@
-"""smtpd - the process that clients speak to: sessions, restrictions, cleanup; nothing else.
+"""smtpd - a process that clients speak to: sessions, restrictions, cleanup; nothing else.
 
 SUMMARY      await serve(config, channel): what the child of `python -m delivery serve` does
 RULES        it has no queue, no agents and no control socket; all of that is at the other end of
              `channel` (wiring.py, reception.py), and this process ends when that end is gone
              signals are for the other process: it says what to do
+             there may be several, which know nothing of each other: what they must count together
+             is counted at the other end (anvil.py), and the first one of them says where to listen
              "begin" opens the sockets, "look" puts a newer generation in force, "status" tells what
              it does, "close" lets sessions finish and ends them
-             the same generation is read by both processes, each for itself
+             the same generation is read by all processes, each for itself
 ERRORS       none that a client could cause; a bug ends the process, and with it the engine
-SOURCE       Postfix smtpd(8), cleanup(8); decision 0024
+SOURCE       Postfix smtpd(8), cleanup(8); decisions 0024, 0025
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from delivery import log
 from delivery.config import Config
 from delivery.journal import Journal
 from delivery.runtime import machine
+from delivery.runtime.anvil import Anvil
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
@@ -48,6 +51,7 @@ class Smtpd:
         self._gone = asyncio.Event()
         self._looking = asyncio.Lock()
         self._is_due = False  # other rules are there, and the sockets do not go by them yet
+        self._first: list[str] | None = None  # what the first process listens for; None: that's us
         self._intake: Intake | None = None
         self._journal: Journal | None = None
         self._asker: Asker | None = None
@@ -73,8 +77,11 @@ class Smtpd:
     # what the other process asks for
 
     async def _begin(self, value: Any, data: bytes) -> dict[str, Any]:
-        """`value`: the shard, the number of this process, the highest queue id there is."""
-        shard, number, last = value
+        """`value`: the shard, the number of this process, the highest queue id there is,
+
+        how many such processes there are, and where the first of them listens (null: here).
+        """
+        shard, number, last, processes, self._first = value
         loop, rules = asyncio.get_running_loop(), self._generations.rules
         directory = self._config.spool / str(shard)
         self._intake = intake = Intake(
@@ -94,23 +101,28 @@ class Smtpd:
             cleanup,
             self._asker,
             self._counters,
+            Anvil(self._link),
             descriptors=machine.raise_descriptor_limit(),
+            processes=processes,
         )
-        await self._listeners.apply(rules)
+        await self._listeners.apply(rules, self._first)
         machine.rest_collector()
         return self._status()
 
     async def _look(self, value: Any, data: bytes) -> dict[str, Any]:
-        """`value`: also at a generation that could not be used before."""
+        """`value`: also at a generation that could not be used before; the last one of "begin"."""
+        again, first = value
         async with self._looking:
-            self._is_due |= await self._generations.poll(again=bool(value))
+            self._is_due |= await self._generations.poll(again=bool(again))
+            self._is_due |= first != self._first
+            self._first = first
             rules, listeners, intake = self._generations.rules, self._listeners, self._intake
             if listeners is not None and intake is not None:
                 if rules is not None:
                     free = rules.spool_limits.free_bytes
                     intake.limits = replace(intake.limits, free_bytes=free)
                 if self._is_due or listeners.problems:
-                    await listeners.apply(rules)
+                    await listeners.apply(rules, self._first)
                     self._is_due = False
         return self._status()
 
@@ -121,6 +133,7 @@ class Smtpd:
             "generation": self._generations.number,
             "error": self._generations.error,
             "listeners": [] if listeners is None else listeners.addresses,
+            "services": [] if listeners is None else listeners.names,
             "problems": {} if listeners is None else listeners.problems,
             "sessions": 0 if listeners is None else listeners.sessions,
             "counters": self._counters.values,

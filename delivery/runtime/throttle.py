@@ -1,9 +1,10 @@
 """throttle - does one client ask for too much? What it did lately against its service's limits.
 
-SUMMARY      Throttle(rates, rules, client): connect() and is_over(rate) -> True: say no
-             was_over(rate): so many before already
+SUMMARY      Throttle(counts, rules, client): await connect(), is_over(rate) -> True: say no
+             await was_over(rate): so many before already
              disconnect(), at the end
-RULES        clients of smtpd_client_event_limit_exceptions, and proxies that may speak for others
+RULES        the numbers come from anvil.py; whoever has no limit costs no question
+             clients of smtpd_client_event_limit_exceptions, and proxies that may speak for others
              (smtpd_authorized_xclient_hosts), are neither counted nor limited
              a limit of 0 is none; what is asked for counts, whether it is granted or not
 ERRORS       none: a list that cannot be asked holds nobody, with a log line
@@ -13,7 +14,8 @@ SOURCE       Postfix TUNING_README; postconf(5) smtpd_client_connection_count_li
 from __future__ import annotations
 
 from delivery import log
-from delivery.runtime.rates import Rate, Rates
+from delivery.runtime.anvil import Counts
+from delivery.runtime.rates import Rate
 from delivery.runtime.rules import ServiceRules
 from delivery.values import Client
 from tables.errors import TableError
@@ -31,22 +33,22 @@ _LIMITS = {
 class Throttle:
     """One client at one service."""
 
-    def __init__(self, rates: Rates, rules: ServiceRules, client: Client) -> None:
-        self._rates = rates
+    def __init__(self, counts: Counts, rules: ServiceRules, client: Client) -> None:
+        self._counts = counts
         self._client = client
         self._service = rules.service.name
         self._settings = rules.settings
         self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
         self._is_connected = False
 
-    def connect(self) -> bool:
+    async def connect(self) -> bool:
         """It has connected; True when that is once too often."""
         if self._is_free:
             return False
         self._is_connected = True
         settings = self._settings
         unit = settings.anvil_rate_time_unit
-        now, lately = self._rates.connect(self._service, self._client.address, unit)
+        now, lately = await self._counts.connect(self._service, self._client.address, unit)
         limit = self._limit(Rate.CONNECTION)
         return 0 < settings.smtpd_client_connection_count_limit < now or 0 < limit < lately
 
@@ -54,23 +56,23 @@ class Throttle:
         """It is gone."""
         if self._is_connected:
             self._is_connected = False
-            self._rates.disconnect(self._service, self._client.address)
+            self._counts.disconnect(self._service, self._client.address)
 
-    def is_over(self, rate: Rate) -> bool:
+    async def is_over(self, rate: Rate) -> bool:
         """It asks for one more; True when that is one too many."""
         limit = self._limit(rate)
         if self._is_free or limit <= 0:
             return False
         unit = self._settings.anvil_rate_time_unit
-        return self._rates.count(rate, self._service, self._client.address, unit) > limit
+        return await self._counts.count(rate, self._service, self._client.address, unit) > limit
 
-    def was_over(self, rate: Rate) -> bool:
+    async def was_over(self, rate: Rate) -> bool:
         """True when it has asked for too much already: not even worth trying."""
         limit = self._limit(rate)
         if self._is_free or limit <= 0:
             return False
         unit = self._settings.anvil_rate_time_unit
-        return self._rates.lately(rate, self._service, self._client.address, unit) > limit
+        return await self._counts.lately(rate, self._service, self._client.address, unit) > limit
 
     def _limit(self, rate: Rate) -> int:
         limit: int = getattr(self._settings, _LIMITS[rate])

@@ -2,14 +2,14 @@
 
 SUMMARY      Engine(config).run() serves until it is told to stop
 START        lock of the home -> control socket -> generation and rules -> spool (recovered) ->
-             attempts -> drop directory -> the process that speaks to clients (reception.py)
+             attempts -> drop directory -> the processes that speak to clients (reception.py)
 STOP         control socket, clients (sessions finish their message), drop directory,
              deliveries, connections and Maildirs, spool, journal, lock: what each of them needs is
              still there
 RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
              each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
              began with
-ERRORS       DeliveryError when it cannot begin, and when the other process or a courier with
+ERRORS       DeliveryError when it cannot begin, and when another process or a courier with
              root's rights has ended
 SOURCE       docs/OVERVIEW.md, "The way of a message"
 """
@@ -38,7 +38,7 @@ from delivery.runtime.counters import Counters
 from delivery.runtime.generations import Generations
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.pickup import Pickup
-from delivery.runtime.reception import Reception
+from delivery.runtime.reception import Receptions
 from delivery.runtime.reports import Reporter
 from delivery.runtime.resolver import Resolver
 from delivery.runtime.rules import Rules
@@ -57,11 +57,11 @@ class Engine:
     """The process with the queue."""
 
     def __init__(
-        self, config: Config, reception: Reception, courier: Courier | None = None
+        self, config: Config, receptions: Receptions, courier: Courier | None = None
     ) -> None:
         """`courier`: started before root was given up (rootless.py)."""
         self._config = config
-        self._reception = reception
+        self._receptions = receptions
         self._missing = ""  # a process without which there is no engine, and that has ended
         self._courier = courier
         self._stopping = asyncio.Event()
@@ -73,7 +73,7 @@ class Engine:
         for directory in (config.home, config.home / "run", config.mail):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with AsyncExitStack() as stack:  # its end is STOP: the last one pushed goes first
-            stack.push_async_callback(self._reception.close, 0.0)
+            stack.push_async_callback(self._receptions.close, 0.0)
             lock = EngineLock(config.control_socket.with_name("engine.lock"))
             stack.callback(lock.release)
             commands = Commands()
@@ -141,15 +141,15 @@ class Engine:
         machine.raise_descriptor_limit()
         if self._courier is not None:
             self._courier.watch(lambda: self._miss("the local delivery helper"))
-        reception = self._reception
-        stack.push_async_callback(reception.close, SESSION_GRACE_S)
-        await reception.start(
+        receptions = self._receptions
+        stack.push_async_callback(receptions.close, SESSION_GRACE_S)
+        await receptions.start(
             spool,
             journal,
             queued=attempts.wake,
             flush=cleanup.flush_site,
             verify=verifier.verify,
-            lost=lambda: self._miss("the process that clients speak to"),
+            lost=lambda: self._miss("a process that clients speak to"),
         )
         if generations.rules is not None:
             pickup.publish(generations.rules)
@@ -158,7 +158,7 @@ class Engine:
             Parts(
                 spool=spool,
                 attempts=attempts,
-                reception=reception,
+                receptions=receptions,
                 pickup=pickup,
                 generations=generations,
                 counters=counters,
@@ -214,7 +214,7 @@ class Engine:
         """Put a newer generation in force, if there is one."""
         found = await asyncio.gather(
             self._generations.poll(again=again),
-            self._reception.look(again=again),
+            self._receptions.look(again=again),
             return_exceptions=True,  # mail goes on by the rules there are
         )
         problems = [each for each in found if isinstance(each, BaseException)]
@@ -249,11 +249,11 @@ class Engine:
         self._reloading = asyncio.get_running_loop().create_task(self._reload())
 
 
-async def serve(config: Config, reception: Reception, courier: Courier | None = None) -> None:
+async def serve(config: Config, receptions: Receptions, courier: Courier | None = None) -> None:
     """Run an engine; what __main__ calls. Raises DeliveryError when it cannot begin."""
     with log.background():
         try:
-            await Engine(config, reception, courier).run()
+            await Engine(config, receptions, courier).run()
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             raise DeliveryError(f"{error.strerror or error}{where}") from error

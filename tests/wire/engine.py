@@ -192,13 +192,13 @@ class Running:
         assert self.process is not None
         return self.process.wait(within_s)
 
-    def pids(self) -> tuple[int, int]:
-        """Of its two processes: that with the queue, that which clients speak to."""
+    def pids(self) -> list[int]:
+        """Of its processes: that with the queue, then those that clients speak to."""
         status = self.ask("status")
-        return status["pid"], status["smtpd_pid"]
+        return [status["pid"], *status["smtpd_pids"]]
 
     def memory(self) -> int:
-        """Resident bytes of both."""
+        """Resident bytes of all of them."""
         return sum(psutil.Process(pid).memory_info().rss for pid in self.pids())
 
     def tail(self, lines: int = 60) -> str:

@@ -37,7 +37,7 @@ END = re.compile(rb"^End: (m\d+\.\d+)\r?$", re.MULTILINE)
 
 
 class Bare(Running):
-    """The engine by itself: two processes, and its courier."""
+    """The engine by itself: all its processes, and its courier."""
 
     def start(self) -> Self:
         """Start it, and learn without which processes it ends."""
@@ -68,7 +68,7 @@ class Bare(Running):
 
 
 class Served(Running):
-    """The same engine below script/serve: guard, supervisor, engine (two processes), courier."""
+    """The same engine below script/serve: guard, supervisor, all of the engine, courier."""
 
     def spawn(self) -> None:
         """Start all of it, as a user would."""

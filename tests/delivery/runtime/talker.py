@@ -5,12 +5,12 @@ from __future__ import annotations
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.dovecot import Logins
-from delivery.runtime.rates import Rates
 from delivery.runtime.rules import Rules, ServiceRules
 from delivery.smtp.events import NEED_DATA, ContentChunk
 from delivery.smtp.server import ServerProtocol
 from delivery.spool import Lease, Spool
 from delivery.values import Client
+from tests.delivery.runtime.counts import CountsHere
 from tests.delivery.spool.messages import leased
 from tests.delivery.twins_policy import MemoryAsk
 
@@ -41,7 +41,7 @@ class Talker:
             client,
             ("192.0.2.1", 25),
             self.protocol,
-            Rates(),
+            CountsHere(),
         )
         self.service = service
 

@@ -16,8 +16,10 @@ from delivery.agents.courier import Courier
 from delivery.errors import OurError, SmtpFailure
 from delivery.journal import Journal
 from delivery.policy.facts import Probe, ProbeStatus
+from delivery.runtime.anvil import Anvil
 from delivery.runtime.link import Link
 from delivery.runtime.queuedoor import QueueDoor, QueueVerifier
+from delivery.runtime.rates import Rate, Rates
 from delivery.runtime.reception import NUMBER, Reception
 from delivery.spool import Spool, SpoolLimits, queueid
 from delivery.spool.content import ContentFiles
@@ -67,12 +69,14 @@ async def pair(path: Path, limits: SpoolLimits | None = None) -> AsyncIterator[P
     await reception.start(
         spool,
         journal,
+        Rates(),
         queued=lambda: told.append("queued"),
         flush=flush,
         verify=verify,
         lost=lambda: told.append("lost"),
     )
-    shard, number, last = given["begin"]
+    shard, number, last, processes, first = given["begin"]
+    assert (processes, first) == (1, None)
     directory = path / "spool" / str(shard)
     files = ContentFiles(directory / CONTENT_DIRECTORY)
     intake = Intake(directory, queueid.IdMaker(number, last=last), files, spool.limits)
@@ -200,6 +204,27 @@ async def test_probes_and_flushes_cross(tmp_path: Path) -> None:
         assert await verifier.verify(GOOD) == Probe(ProbeStatus.DELIVERABLE, "so")
         assert (await verifier.verify(Address("x", ""))).status is ProbeStatus.PENDING
         assert await both.door.flush(0.0, site="example.com") == len("example.com")
+
+
+@asynchronous
+async def test_counts_cross(tmp_path: Path) -> None:
+    async with pair(tmp_path) as both:
+        anvil, client = Anvil(both.link), ("smtp", "192.0.2.1")
+        assert await anvil.connect(*client, 60.0) == (1, 1)
+        assert await anvil.connect(*client, 60.0) == (2, 2)
+        anvil.disconnect(*client)
+        assert await anvil.connect(*client, 60.0) == (2, 3)
+        assert await anvil.lately(Rate.MESSAGE, *client, 60.0) == 0
+        assert await anvil.count(Rate.MESSAGE, *client, 60.0) == 1
+        assert await anvil.lately(Rate.MESSAGE, *client, 60.0) == 1
+
+
+@pytest.mark.parametrize("words", [None, [], ["x"], ["nothing", "smtp", "192.0.2.1", 60.0]])
+@asynchronous
+async def test_counts_of_nothing_are_an_error(tmp_path: Path, words: Any) -> None:
+    async with pair(tmp_path) as both:
+        with pytest.raises(OurError):
+            await both.link.ask("count", words)
 
 
 @asynchronous

@@ -14,12 +14,12 @@ from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
 from delivery.runtime.listener import Listeners
 from delivery.runtime.notices import Notices
-from delivery.runtime.rates import Rates
 from delivery.runtime.session import READ_AHEAD, Session
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
 from delivery.spool import Spool
 from tests.delivery.runtime.asynchronous import asynchronous, until
+from tests.delivery.runtime.counts import CountsHere
 from tests.delivery.runtime.rig import rules
 from tests.delivery.spool.messages import NOW, leased, whole
 
@@ -77,14 +77,14 @@ class House:
         self.asker: Any = asker
 
     def connect(
-        self, wire: Wire, rates: Rates | None = None, listeners: Listeners | None = None
+        self, wire: Wire, counts: CountsHere | None = None, listeners: Listeners | None = None
     ) -> Session:
         session = Session(
             self.service,
             self.cleanup,
             self.asker,
             Notices(self.cleanup),
-            rates=Rates() if rates is None else rates,
+            counts=CountsHere() if counts is None else counts,
             admit=(lambda session: self.refusal) if listeners is None else listeners._admit,
             gone=self.gone.append if listeners is None else listeners._gone,
         )
@@ -250,7 +250,9 @@ async def test_behind_a_proxy_the_client_is_whom_it_names(tmp_path: Path) -> Non
 @asynchronous
 async def test_a_proxy_is_counted_out_as_it_was_counted_in(tmp_path: Path) -> None:
     async with house(tmp_path, smtpd_upstream_proxy_protocol="haproxy") as made:
-        listeners = Listeners(None, made.cleanup, made.asker, Counters())  # type: ignore[arg-type]
+        listeners = Listeners(  # type: ignore[arg-type]
+            None, made.cleanup, made.asker, Counters(), CountsHere()
+        )
         session = made.connect(Wire(), listeners=listeners)
         session.data_received(HEADER + b"QUIT\r\n")
         await until(lambda: listeners.sessions == 0)
@@ -296,15 +298,15 @@ async def test_one_client_has_so_many_connections(tmp_path: Path) -> None:
     async with house(
         tmp_path, smtpd_client_connection_count_limit="1", mynetworks="127.0.0.0/8"
     ) as made:
-        rates = Rates()
-        first = made.connect(wire := Wire(), rates)
-        made.connect(second := Wire(), rates)
-        made.connect(other := Wire(("192.0.2.8", 1)), rates)
+        counts = CountsHere()
+        first = made.connect(wire := Wire(), counts)
+        made.connect(second := Wire(), counts)
+        made.connect(other := Wire(("192.0.2.8", 1)), counts)
         assert (wire.codes, second.codes, other.codes) == (["220"], ["421"], ["220"])
         await until(lambda: second.session in made.gone)
         first.data_received(b"QUIT\r\n")
         await until(lambda: first in made.gone)
-        made.connect(again := Wire(), rates)
+        made.connect(again := Wire(), counts)
         assert again.codes == ["220"]
 
 

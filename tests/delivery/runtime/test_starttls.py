@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from delivery.runtime.notices import Notices
-from delivery.runtime.rates import Rates
 from delivery.runtime.session import Session
 from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp import replies
 from tests.delivery.runtime.asynchronous import asynchronous, until
+from tests.delivery.runtime.counts import CountsHere
 from tests.delivery.runtime.test_session import LETTER, MAIL, House, house
 from tests.delivery.spool.messages import leased, whole
 
@@ -64,7 +64,7 @@ class Peer:
 @asynccontextmanager
 async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]]:
     async with house(path, **values) as made:
-        rates, notices = Rates(), Notices(made.cleanup)
+        counts, notices = CountsHere(), Notices(made.cleanup)
 
         def session() -> Session:
             return Session(
@@ -72,7 +72,7 @@ async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]
                 made.cleanup,
                 made.asker,
                 notices,
-                rates=rates,
+                counts=counts,
                 admit=lambda session: None,
                 gone=made.gone.append,
             )
