@@ -13,6 +13,7 @@ SOURCE       https://docs.djangoproject.com/en/5.2/ref/settings/
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -347,15 +348,27 @@ CELERY_TIMEZONE = "UTC"
 
 # --- log -----------------------------------------------------------------------------------------
 
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """A request that is refused (4xx) is no fault of ours: a line says it, and no traceback."""
+    if getattr(record, "status_code", 500) < 500:
+        record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": _in_one_line},
+    },
     "formatters": {"line": {"format": "{levelname} {name} {message}", "style": "{"}},
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "line",
+            "filters": ["refusals"],
         },
     },
     "root": {"handlers": ["stdout"], "level": "INFO"},

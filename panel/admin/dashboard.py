@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from panel.admin.change import label_of, link_of
 from panel.admin.generation import findings, report_of
 from panel.admin.paging import COUNT_LIMIT
+from panel.admin.queue import counts_in_words
 from panel.admin.status import is_trouble
 from panel.models import Alias, Change, Domain, Generation, Mailbox, Node, VirtualEntry
 
@@ -68,10 +69,9 @@ def _trouble() -> dict[str, Any] | None:
 def _node(node: Node) -> dict[str, Any]:
     state = getattr(node, "state", None)
     engine = (state.engine if state else None) or {}
-    queue = engine.get("queue")
     return {
         "node": node,
         "state": state,
-        "queue": list(queue.items()) if isinstance(queue, dict) else [],
+        "queue": counts_in_words(engine.get("queue")),
         "listeners": [str(each) for each in engine.get("listeners") or []][:10],
     }

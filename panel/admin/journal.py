@@ -56,7 +56,7 @@ class EventFilter(DropdownFilter):
 class JournalEventAdmin(ReadOnlyAdmin):
     """The message log."""
 
-    list_display = ("at", "event_label", "queue_id", "sender", "recipient", "told", "generation")
+    list_display = ("at", "event_label", "queue_id", "from_whom", "recipient", "told", "generation")
     list_display_links = ("at",)
     list_filter = (EventFilter,)
     search_fields = ("queue_id",)
@@ -100,6 +100,12 @@ class JournalEventAdmin(ReadOnlyAdmin):
     def event_label(self, event: JournalEvent) -> str:
         """What happened, in colour."""
         return event.event
+
+    @display(description=gettext_lazy("sender"))
+    def from_whom(self, event: JournalEvent) -> str:
+        """The sender; the null sender, which reports have, as in SMTP."""
+        is_known = bool(event.queue_id) and event.event != "reported"
+        return event.sender or ("<>" if is_known else "")
 
     @display(description=gettext_lazy("what happened"))
     def told(self, event: JournalEvent) -> str:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from panel.admin.base import BaseAdmin
-from panel.admin.queue import as_time, queue_page
+from panel.admin.queue import as_time, counts_in_words, queue_page
 from panel.admin.unfolded import display
 from panel.models import Generation, Node
 from panel.services.engine import EngineError
@@ -140,10 +140,7 @@ class NodeAdmin(BaseAdmin):
     def queue_text(self, node: Any) -> str:
         """Messages by what they wait for."""
         state = getattr(node, "state", None)
-        counts = (state.engine or {}).get("queue") if state else None
-        if not isinstance(counts, dict):
-            return "–"
-        return ", ".join(f"{name} {number}" for name, number in counts.items()) or "–"
+        return counts_in_words((state.engine or {}).get("queue") if state else None) or "–"
 
     @display(description=gettext_lazy("asked"), ordering="state__checked_at")
     def checked(self, node: Any) -> Any:
@@ -176,6 +173,8 @@ def in_words(name: str, value: Any) -> str:
     """One answer as text."""
     if name == "started" and (at := as_time(value)):
         return str(date_format(timezone.localtime(at), "DATETIME_FORMAT"))
+    if name == "queue":
+        return counts_in_words(value)
     if isinstance(value, dict):
         return ", ".join(f"{each} {said}" for each, said in value.items())
     if isinstance(value, list):

@@ -1,5 +1,6 @@
-"""queue - a page of the mail queue as its engine tells it.
+"""queue - a page of the mail queue as its engine tells it, and how much is in it.
 
+SUMMARY      queue_page(control, after) -> for the template; counts_in_words(counts) -> one line
 RULES        what an engine says comes from outsiders in part: it is shown as text, shortened
 """
 
@@ -8,11 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from panel.services.engine import EngineControl, EngineError
 
 PAGE = 100  # messages
 RECIPIENTS = 20  # shown of one message
 TEXT = 500  # characters of a reason
+STATES = ("incoming", "active", "deferred", "hold", "corrupt")  # in the order of the line
 
 
 def queue_page(control: EngineControl, after: str) -> dict[str, Any]:
@@ -31,6 +35,14 @@ def queue_page(control: EngineControl, after: str) -> dict[str, Any]:
     }
 
 
+def counts_in_words(counts: Any) -> str:
+    """Messages by what they wait for; "" when that is not known."""
+    if not isinstance(counts, dict) or not counts:
+        return ""
+    names = sorted(counts, key=lambda name: (STATES.index(name) if name in STATES else 99, name))
+    return ", ".join(f"{name} {counts[name]}" for name in names if counts[name]) or _("empty")
+
+
 def _message(given: dict[str, Any]) -> dict[str, Any]:
     recipients = [each for each in _list(given.get("recipients")) if isinstance(each, dict)]
     return {
@@ -47,7 +59,6 @@ def _message(given: dict[str, Any]) -> dict[str, Any]:
                 "address": _text(each.get("address")),
                 "status": _text(each.get("status")),
                 "reason": _text(each.get("reason")),
-                "next_attempt": as_time(each.get("next_attempt")),
             }
             for each in recipients[:RECIPIENTS]
         ],

@@ -46,17 +46,23 @@ class QueuedRecipientForm(serializers.Serializer[Any]):
 
     address = serializers.CharField()
     status = serializers.CharField()
-    reason = serializers.CharField(allow_null=True)
-    next_attempt = serializers.CharField(allow_null=True)
+    dsn = serializers.CharField()
+    reason = serializers.CharField()
 
 
 class QueuedForm(serializers.Serializer[Any]):
-    """One message in the queue."""
+    """One message in the queue; times are seconds since 1970."""
 
     id = serializers.CharField()
+    state = serializers.CharField()
     sender = serializers.CharField()
     size = serializers.IntegerField()
-    arrived = serializers.CharField()
+    arrived = serializers.FloatField()
+    next_attempt = serializers.FloatField(allow_null=True)
+    attempts = serializers.IntegerField()
+    reason = serializers.CharField()
+    expired = serializers.BooleanField()
+    recipient_count = serializers.IntegerField()
     recipients = QueuedRecipientForm(many=True)
 
 

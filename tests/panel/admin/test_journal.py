@@ -45,6 +45,18 @@ def test_the_list_says_whom_a_message_was_for(admin_client: Client, node: Node) 
     assert "2\n    message events" in page
 
 
+def test_the_null_sender_is_named(admin_client: Client, node: Node) -> None:
+    event(node, "deferred")
+    event(node, "reported", queue_id="4jY", details={"kind": "failed"})
+    event(node, "rejected", queue_id="")  # before MAIL, for example
+    page = admin_client.get(LIST).content.decode()
+    assert page.count("&lt;&gt;") == 1
+
+
+def test_an_empty_log_is_good_english(admin_client: Client) -> None:
+    assert "No message events yet" in admin_client.get(LIST).content.decode()
+
+
 @pytest.mark.parametrize("words", ["4jX", "joe@", "joe@ex.test"])
 def test_it_finds_by_queue_id_and_address(admin_client: Client, node: Node, words: str) -> None:
     event(node, "delivered")

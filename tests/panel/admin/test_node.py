@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from panel.admin.queue import counts_in_words
 from panel.models import Node, NodeState
 from tests.panel.admin.suite import MARKUP, ReadSuite
 from tests.panel.twins import EngineTwin
@@ -26,7 +27,11 @@ class TestNode(ReadSuite):
         node = Node.objects.create(name=name)
         NodeState.objects.create(
             node=node,
-            engine={"queue": {"active": number}, "version": MARKUP, "started": 1e9},
+            engine={
+                "queue": {"hold": 2, "active": number, "corrupt": 0},
+                "version": MARKUP,
+                "started": 1e9,
+            },
             error=MARKUP,
             checked_at=timezone.now(),
         )
@@ -34,7 +39,7 @@ class TestNode(ReadSuite):
 
     def test_it_tells_what_the_engine_said(self, admin: Client) -> None:
         page = admin.get(self.url("change", self.make(7).pk)).text
-        assert "active 7" in page
+        assert "<dd>active 7, hold 2</dd>" in page
         assert "2001-09-09 01:46:40" in page
         assert MARKUP not in page
 
@@ -45,6 +50,21 @@ class TestNode(ReadSuite):
         admin.post(self.url("change", node.pk), {"name": "other"})
         node.refresh_from_db()
         assert (node.name, node.enabled) == ("north", False)
+
+
+@pytest.mark.parametrize(
+    "counts, said",
+    [
+        ({"hold": 1, "incoming": 2, "odd": 3, "deferred": 4, "active": 5, "corrupt": 0},
+         "incoming 2, active 5, deferred 4, hold 1, odd 3"),
+        ({"active": 0, "hold": 0}, "empty"),
+        ({}, ""),
+        (None, ""),
+        ("nonsense", ""),
+    ],
+)  # fmt: skip
+def test_the_queue_in_words(counts: object, said: str) -> None:
+    assert counts_in_words(counts) == said
 
 
 def message(number: int) -> dict[str, object]:
@@ -62,7 +82,6 @@ def message(number: int) -> dict[str, object]:
                 "address": "amy@far.test",
                 "status": "deferred",
                 "reason": f"host said: 451 {MARKUP}\r\n\x1b[31m",
-                "next_attempt": "2026-11-22T13:00:00Z",
             }
         ],
     }
@@ -103,7 +122,7 @@ def test_a_silent_engine_is_told(admin: Client) -> None:
         b'{"ok": true, "messages": [1, null, {}]}',
         b'{"ok": true, "messages": "x", "more": 1}',
         b'{"ok": true, "messages": [{"recipients": 3, "arrived": 1e300, "size": "x"}]}',
-        b'{"ok": true, "messages": [{"recipients": [{"next_attempt": "soon"}]}], "more": true}',
+        b'{"ok": true, "messages": [{"next_attempt": "soon"}], "more": true}',
         b'{"ok": false, "error": "<script>alert(1)</script>"}',
         b"nonsense",
         b"[]",

@@ -12,6 +12,8 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.drainage import GENERATOR_STATS
 
+from delivery.runtime.queuelist import listed
+from delivery.spool.records import ListedRecipient, Listing, QueueState
 from panel.api.urls import VIEWS
 from tests.panel.api.client import Api
 
@@ -45,6 +47,25 @@ def test_writes_say_what_they_take(schema: dict) -> None:
     one = schema["paths"]["/api/v1/domains/{id}/"]
     assert "If-Match" in {each["name"] for each in one["put"]["parameters"]}
     assert "parameters" in one["get"]
+
+
+def test_the_description_of_the_queue_names_what_the_engine_tells(schema: dict) -> None:
+    told = listed(
+        Listing(
+            queue_id="4c9BsN2rG8z1",
+            state=QueueState.DEFERRED,
+            sender="",
+            size=1,
+            arrived=1.0,
+            next_attempt=2.0,
+            attempts=1,
+            recipients=(ListedRecipient(address="joe@far.example"),),
+            recipient_count=1,
+        )
+    )
+    shapes = schema["components"]["schemas"]
+    assert set(shapes["QueuedForm"]["properties"]) == set(told)
+    assert set(shapes["QueuedRecipientForm"]["properties"]) == set(told["recipients"][0])
 
 
 def test_passwords_are_only_written(schema: dict) -> None:
