@@ -175,7 +175,7 @@ class Engine:
             limits=SpoolLimits() if rules is None else rules.spool_limits,
             on_trouble=lambda text: log.event("spool", problem=text),
         )
-        await spool.start()
+        await spool.start(lost=lambda: self._miss("the thread that writes the queue"))
         stack.push_async_callback(spool.close)
         found = spool.recovery
         log.event(

@@ -13,6 +13,7 @@ ERRORS       a batch that fails is rolled back and its operations are tried one 
              bad operation cannot fail its neighbours. Then: SmtpFailure 452 4.3.1 for an entry; an
              operation that `must` happen (the end of a delivery) is kept and tried again with the
              next batch, at the latest after RETRY_S; its future stays open
+             when the thread itself ends by a bug, who waits hears OurError, and `lost` is called
 SOURCE       DESIGN.md section 3; RFC 5321 4.2.5
 """
 
@@ -79,6 +80,7 @@ class Committer:
         files: ContentFiles,
         loop: asyncio.AbstractEventLoop,
         on_trouble: Callable[[str], None],
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.commits = 0
         self.operations = 0
@@ -86,6 +88,7 @@ class Committer:
         self._files = files
         self._loop = loop
         self._on_trouble = on_trouble  # called in the event loop
+        self._lost = lost  # too
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
         self._batches = Batches[Operation](self._inbox.put)
         self._kept: _Batch = []
@@ -225,6 +228,8 @@ class Committer:
             left += self._inbox.get_nowait() or []
         for operation in left:
             _set_exception(operation.future, OurError("the spool was closed"))
+        if self._failure is not None:
+            self._lost()
 
     def _post(self, call: Callable[..., object], *arguments: object) -> None:
         if not self._loop.is_closed():

@@ -117,10 +117,13 @@ class Spool:
             os.close(lock)
             raise
 
-    async def start(self) -> None:
-        """Begin to commit; call once, in the event loop that uses the spool."""
+    async def start(self, lost: Callable[[], None] = lambda: None) -> None:
+        """Begin to commit; call once, in the event loop that uses the spool.
+
+        `lost` is called when nothing can be committed any more: open it anew.
+        """
         loop = asyncio.get_running_loop()
-        self._committer = Committer(self._connection, self._files, loop, self.on_trouble)
+        self._committer = Committer(self._connection, self._files, loop, self.on_trouble, lost)
         self._committer.start()
 
     async def close(self) -> None:

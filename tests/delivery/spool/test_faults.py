@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import pytest
 
-from delivery.errors import SmtpFailure
+from delivery.errors import OurError, SmtpFailure
 from delivery.spool import QueueState, Spool, SpoolLimits, Submission, committer
 from delivery.spool.content import ContentFiles
 from delivery.spool.database import FILE_NAME, ShardTooNew, open_database
@@ -386,3 +386,25 @@ async def test_a_shard_of_a_later_release_is_not_touched(tmp_path: Path) -> None
         async with spool(tmp_path):
             pass
     assert (tmp_path / "0" / FILE_NAME).read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@asynchronous
+async def test_without_its_thread_the_spool_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(self: committer.Committer, batch: list[committer.Operation]) -> None:
+        raise SystemExit
+
+    opened = Spool.open(tmp_path, now=NOW)
+    lost = asyncio.Event()
+    await opened.start(lost.set)
+    monkeypatch.setattr(committer.Committer, "_transaction", end)
+    queue_id, content = await written(opened, b"x")
+    submission = Submission(envelope=envelope(), content=content, queue_id=queue_id)
+    with pytest.raises(OurError):
+        await opened.enter_submission(submission)
+    await asyncio.wait_for(lost.wait(), 20)
+    with pytest.raises(OurError):
+        await opened.enter_submission(submission)
+    await opened.close()
