@@ -141,22 +141,29 @@ class ContentReader:
     with ContentReader(content) as reader: while piece := await reader.next(): ...
     """
 
-    __slots__ = ("_is_in_file", "_pieces")
+    __slots__ = ("_content", "_pieces", "is_over")
 
     def __init__(self, content: Content) -> None:
-        self._is_in_file = bool(content.path)
-        self._pieces = pieces(content)
+        self._content = content
+        self._pieces = pieces(content) if content.path else None
+        self.is_over = False  # nothing follows; what is in memory is one piece
 
     async def next(self) -> bytes:
         """The next piece; b"" at the end. Raises OSError."""
-        if self._is_in_file:
-            return await asyncio.to_thread(next, self._pieces, b"")
-        return next(self._pieces, b"")
+        if self.is_over:
+            return b""
+        if self._pieces is None:
+            self.is_over = True
+            return self._content.headers + self._content.data
+        piece = await asyncio.to_thread(next, self._pieces, b"")
+        self.is_over = not piece
+        return piece
 
     def close(self) -> None:
         """Read no more."""
-        with contextlib.suppress(ValueError):  # a thread still reads: the file ends with that
-            self._pieces.close()
+        if self._pieces is not None:
+            with contextlib.suppress(ValueError):  # a thread still reads: the file ends with that
+                self._pieces.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,8 @@
 """leaving - a message as it goes out to another server.
 
 SUMMARY      with Leaving(delivery, outgoing, to_7bit=...) as leaving: await leaving.next() -> the
-             next piece of the message, changed as the tables say and as the server needs it
+             next piece of the message, changed as the tables say and as the server needs it;
+             leaving.is_over: it was the last one
 ERRORS       OSError: the content cannot be read; SmtpFailure: a table cannot be asked
 SOURCE       Postfix smtp_proto.c
 """
@@ -18,24 +19,24 @@ from delivery.content.outgoing import Outgoing
 class Leaving:
     """The message as it goes out."""
 
-    __slots__ = ("_cleaner", "_converters", "_is_over", "_queue_id", "_reader")
+    __slots__ = ("_cleaner", "_converters", "_queue_id", "_reader", "is_over")
 
     def __init__(self, delivery: Delivery, outgoing: Outgoing | None, *, to_7bit: bool) -> None:
         self._queue_id = delivery.queue_id
         self._reader = ContentReader(delivery.content)
         self._cleaner = None if outgoing is None else outgoing.begin()
         self._converters = [] if outgoing is None else outgoing.converters(to_7bit=to_7bit)
-        self._is_over = False
+        self.is_over = False
 
     async def next(self) -> bytes:
         """The next piece; b"" at the end."""
-        while piece := await self._reader.next():
-            if text := self._converted(self._cleaned(piece)):
-                return text
-        if self._is_over:
-            return b""
-        self._is_over = True
-        return self._converted(self._end()) + self._rest()
+        text = b""
+        while not (text or self.is_over):
+            text = self._converted(self._cleaned(await self._reader.next()))
+            if self._reader.is_over:
+                self.is_over = True
+                text += self._converted(self._end()) + self._rest()
+        return text
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +46,7 @@ class Leaving:
 
     def _cleaned(self, piece: bytes) -> bytes:
         """After generic maps and the checks of the SMTP client."""
-        return piece if self._cleaner is None else self._cleaner.feed(piece)
+        return piece if self._cleaner is None or not piece else self._cleaner.feed(piece)
 
     def _end(self) -> bytes:
         """The last of it."""

@@ -275,10 +275,13 @@ class RemoteAgent:
 
     async def _try_host(self, attempt: Attempt, host: Host, terms: Terms) -> _Ending:
         """Talk to one host."""
-        if self._shares(attempt, terms):
+        is_shared = self._shares(attempt, terms)
+        if is_shared:
             kept = self._idle.take(host, (self._purpose, terms))
-            if kept is not None and (ending := await self._use(kept, attempt, terms)) is not None:
-                return ending
+            if kept is not None:
+                ending = await self._use(kept, attempt, terms, is_shared=True)
+                if ending is not None:
+                    return ending
         bind = self._settings.smtp_bind_address
         if ":" in host.address:
             bind = self._settings.smtp_bind_address6
@@ -299,7 +302,8 @@ class RemoteAgent:
             attempt.fail_all("4.4.1", reason)
             attempt.unreachable = reason
             return _Ending.UNCOUNTED
-        return await self._use(connection, attempt, terms) or _Ending.COUNTED
+        ending = await self._use(connection, attempt, terms, is_shared=is_shared)
+        return ending or _Ending.COUNTED
 
     def protocol(self, host: Host) -> ClientSettings:
         """How to speak with this one. Raises TableError."""
@@ -320,8 +324,13 @@ class RemoteAgent:
             return True
         return bool(self.remote.cached) and self.remote.cached.matches(terms.domain)
 
-    async def _use(self, connection: Connection, attempt: Attempt, terms: Terms) -> _Ending | None:
-        """One session or a part of one; None: a kept connection was dead before it answered."""
+    async def _use(
+        self, connection: Connection, attempt: Attempt, terms: Terms, *, is_shared: bool
+    ) -> _Ending | None:
+        """One session or a part of one; None: a kept connection was dead before it answered.
+
+        `is_shared`: connections are kept for this destination.
+        """
         host = connection.host
         session = Session(connection, attempt, terms, self.remote.habits)
         ending = _Ending.UNCOUNTED
@@ -364,11 +373,11 @@ class RemoteAgent:
             attempt.fail_all(dsn, reason, relay=host.relay, but=set(session.judged))
             attempt.unreachable = reason
         finally:
-            self._leave(connection, attempt, terms, is_good=is_good)
+            self._leave(connection, terms, is_good=is_good, is_shared=is_shared)
         return ending
 
     def _leave(
-        self, connection: Connection, attempt: Attempt, terms: Terms, *, is_good: bool
+        self, connection: Connection, terms: Terms, *, is_good: bool, is_shared: bool
     ) -> None:
         """Keep the connection for others, or close it."""
         settings = self._settings
@@ -377,7 +386,7 @@ class RemoteAgent:
             return
         connection.uses += 1
         limit = settings.smtp_connection_reuse_count_limit
-        may_keep = self._shares(attempt, terms) and not (limit and connection.uses > limit)
+        may_keep = is_shared and not (limit and connection.uses > limit)
         self._idle.keep(
             connection,
             (self._purpose, terms),

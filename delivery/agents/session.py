@@ -253,12 +253,12 @@ class Session:
                 if isinstance(event, Fate):
                     self._judge(event, names[id(event.recipient)])
                 elif isinstance(event, WantContent):
-                    piece = await leaving.next()
-                    if piece:
+                    if piece := await leaving.next():
                         client.send_content(piece)
-                    else:
+                    is_complete = leaving.is_over and client.wants_content
+                    if is_complete:
                         client.end_content()
-                    if not piece or client.unsent >= HELD_BYTES:  # a short one goes with the end
+                    if is_complete or client.unsent >= HELD_BYTES:  # a short one goes with the end
                         await self.connection.flush()
 
     async def _tell_origin(self) -> None:

@@ -65,6 +65,8 @@ class Outgoing:
             names=_TITLES,
             limited=True,
         )
+        # True when there is anything to do to a message
+        self._changes = self._generic is not None or bool(self._checks)
         self._line_limit = settings.smtp_line_length_limit
         # 8-bit text becomes quoted-printable for a server that does not take it
         self.may_convert = not settings.disable_mime_output_conversion
@@ -81,10 +83,6 @@ class Outgoing:
             completes=False,
             everything=bool(self._checks),
         )
-
-    def __bool__(self) -> bool:
-        """True when there is anything to do to a message."""
-        return self._generic is not None or bool(self._checks)
 
     @property
     def renames(self) -> bool:
@@ -107,7 +105,7 @@ class Outgoing:
 
     def begin(self) -> Cleaner | None:
         """A message leaves; feed it from its first header on."""
-        if not self:
+        if not self._changes:
             return None
         return Cleaner(
             b"",

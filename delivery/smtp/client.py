@@ -75,6 +75,7 @@ __all__ = [
 
 
 NOBODY = -1  # an answer that is no single recipient's
+_WANT_CONTENT = WantContent()
 
 _NOTIFY = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -166,6 +167,11 @@ class ClientProtocol:
         return is_quiet and self._phase is _Phase.IDLE
 
     @property
+    def wants_content(self) -> bool:
+        """True when send_content() or end_content() is to be called."""
+        return self._phase is _Phase.CONTENT and not self._owed
+
+    @property
     def unresolved(self) -> tuple[Recipient, ...]:
         """Recipients of the transaction that had no Result: after a PeerError, try them again."""
         return tuple(self._unresolved.values())
@@ -226,8 +232,8 @@ class ClientProtocol:
                 raise PeerError(f"lost connection while {self.doing}")
             self._phase = _Phase.DEAD
             return Goodbye()
-        if phase is _Phase.CONTENT and not self._owed:
-            return WantContent()
+        if self.wants_content:
+            return _WANT_CONTENT
         if phase in (_Phase.REFUSED, _Phase.IDLE, _Phase.DEAD):
             return PAUSED
         return NEED_DATA

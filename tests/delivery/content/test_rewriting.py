@@ -204,5 +204,5 @@ def test_generic_maps_change_the_envelope_too() -> None:
 
 def test_nothing_to_do_on_the_way_out() -> None:
     rules = outgoing()
-    assert not rules
+    assert not rules.renames
     assert rules.begin() is None
