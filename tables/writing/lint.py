@@ -307,6 +307,28 @@ def size_limits(subject: Subject, report: Report) -> None:
 
 MESSAGES = "message_size_limit"
 
+
+def closed_logins(subject: Subject, report: Report) -> None:
+    """Where clients may log in, there is a service that Waypost can ask about them."""
+    for place in subject.places:
+        if place.name and (place.daemon != "smtpd" or not place.own.keys() & {LOGINS, ASKED}):
+            continue
+        try:
+            asked = place.parameters.text(ASKED)
+            is_closed = place.parameters.boolean(LOGINS) and asked != "dovecot"
+        except TableError:
+            continue  # the check of values says so
+        if is_closed:
+            report.warning(
+                "closed-logins",
+                subject.row(place, LOGINS) or subject.row(place, ASKED),
+                f"{place.label}{LOGINS} lets nobody log in: {ASKED} is {asked}, and Waypost asks "
+                f"Dovecot. Set {ASKED} to dovecot, and smtpd_sasl_path to its socket.",
+            )
+
+
+LOGINS, ASKED = "smtpd_sasl_auth_enable", "smtpd_sasl_type"
+
 # resolve.c: these pairs contradict each other; local and relay together do not
 CONTRADICTIONS = tuple(
     frozenset(pair)
@@ -379,6 +401,7 @@ CHECKS: tuple[Check, ...] = (
     open_relay,
     trusted_world,
     size_limits,
+    closed_logins,
     domain_classes,
     own_aliases,
 )

@@ -301,6 +301,37 @@ def test_it_warns_of_a_mailbox_that_takes_less_than_the_server(
     assert compiled.warnings == [("size-limit", row) for row in found]
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"smtpd_sasl_auth_enable": "yes"}, ["parameter:smtpd_sasl_auth_enable"]),
+        ({"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot"}, []),
+        ({"smtpd_sasl_type": "other"}, []),
+    ],
+)
+def test_it_warns_of_logins_that_nobody_can_check(
+    tmp_path: Path, values: dict[str, str], found: list[str]
+) -> None:
+    compiled = Compiled(tmp_path, rows(values=values))
+    assert compiled.errors == []
+    assert compiled.warnings == [("closed-logins", row) for row in found]
+
+
+@pytest.mark.parametrize(
+    ("override", "number"), [("smtpd_sasl_auth_enable=yes", 1), ("smtpd_sasl_auth_enable=no", 0)]
+)
+def test_it_warns_of_a_service_that_lets_nobody_log_in(
+    tmp_path: Path, override: str, number: int
+) -> None:
+    services = [
+        service(f"587 inet n - n - - smtpd -o {override}"),
+        service("x unix - - n - - smtp"),
+    ]
+    compiled = Compiled(tmp_path, rows(services=services))
+    assert compiled.errors == []
+    assert [each[0] for each in compiled.warnings] == ["closed-logins"] * number
+
+
 def test_it_warns_of_a_service_whose_mailboxes_take_less(tmp_path: Path) -> None:
     services = [service("small unix - n n - - local -o mailbox_size_limit=5000")]
     compiled = Compiled(tmp_path, rows(services=services))
