@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -178,10 +178,13 @@ class GenerationAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("report"))
     def said(self, generation: Any) -> str:
         """How many errors and warnings."""
-        return _("%(errors)s errors, %(warnings)s warnings") % {
-            "errors": generation.error_number or 0,
-            "warnings": generation.warning_number or 0,
-        }
+        errors, warnings = int(generation.error_number or 0), int(generation.warning_number or 0)
+        return ", ".join(
+            (
+                ngettext("%d error", "%d errors", errors) % errors,
+                ngettext("%d warning", "%d warnings", warnings) % warnings,
+            )
+        )
 
     @display(description=gettext_lazy("runs on"))
     def nodes_text(self, generation: Any) -> str:

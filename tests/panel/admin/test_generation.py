@@ -62,6 +62,11 @@ class TestGeneration(ReadSuite):
         assert MARKUP not in page
         assert 'href="javascript' not in page
 
+    def test_the_list_counts_what_was_said(self, admin: Client) -> None:
+        Generation.objects.create(number=2, state="refused", snapshot="1:1:", report=REPORT)
+        page = admin.get(self.list_url).text
+        assert "3 errors, 1 warning<" in page
+
     def test_the_dashboard_says_why_too(self, admin: Client) -> None:
         published(1)
         Generation.objects.create(number=2, state="refused", snapshot="1:1:", report=REPORT)
