@@ -25,6 +25,7 @@ TOTAL = 200
 @dataclass(slots=True)
 class _Kept:
     connection: Connection
+    key: tuple[str, str, int]
     purpose: object
     until: float  # in the loop's time
 
@@ -61,8 +62,9 @@ class IdleConnections:
         number = id(connection)
         loop = asyncio.get_running_loop()
         until = loop.time() + min(idle_s, lifetime_s - age)
-        self._kept[number] = _Kept(connection, purpose, until)
-        self._by_host.setdefault(_key(connection.host), []).append(number)
+        key = _key(connection.host)
+        self._kept[number] = _Kept(connection, key, purpose, until)
+        self._by_host.setdefault(key, []).append(number)
         while len(self._kept) > TOTAL:
             self._expire(next(iter(self._kept)))
         if self._timer is None or until < self._rings_at:
@@ -96,13 +98,12 @@ class IdleConnections:
         self._remove(number).quit()
 
     def _remove(self, number: int) -> Connection:
-        connection = self._kept.pop(number).connection
-        key = _key(connection.host)
-        numbers = self._by_host[key]
+        kept = self._kept.pop(number)
+        numbers = self._by_host[kept.key]
         numbers.remove(number)
         if not numbers:
-            del self._by_host[key]
-        return connection
+            del self._by_host[kept.key]
+        return kept.connection
 
 
 def _key(host: Host) -> tuple[str, str, int]:

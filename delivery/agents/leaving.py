@@ -13,6 +13,7 @@ from typing import Self
 
 from delivery import log
 from delivery.agents.base import ContentReader, Delivery
+from delivery.content.cleaner import Cleaner
 from delivery.content.outgoing import Outgoing
 
 
@@ -35,7 +36,9 @@ class Leaving:
             text = self._converted(self._cleaned(await self._reader.next()))
             if self._reader.is_over:
                 self.is_over = True
-                text += self._converted(self._end()) + self._rest()
+                if self._cleaner is not None:
+                    text += self._converted(self._end(self._cleaner))
+                text += self._rest()
         return text
 
     def __enter__(self) -> Self:
@@ -48,11 +51,9 @@ class Leaving:
         """After generic maps and the checks of the SMTP client."""
         return piece if self._cleaner is None or not piece else self._cleaner.feed(piece)
 
-    def _end(self) -> bytes:
+    def _end(self, cleaner: Cleaner) -> bytes:
         """The last of it."""
-        if self._cleaner is None:
-            return b""
-        cleaned = self._cleaner.finish()
+        cleaned = cleaner.finish()
         for note in cleaned.notes:
             log.event("smtp", queue_id=self._queue_id, kind=note.kind, text=note.text)
         if cleaned.refusal is not None:

@@ -50,11 +50,6 @@ class Timeouts:
     smtp_per_request_deadline: bool = False
     smtp_min_data_rate: int = 500
 
-    def waiting_for(self, doing: str) -> float:
-        """The limit for what ClientProtocol.doing says."""
-        limit: float = getattr(self, _LIMITS[doing])
-        return limit
-
 
 class Patience:
     """With one server. `now` is always the loop's time."""
@@ -68,7 +63,7 @@ class Patience:
 
     def left(self, doing: str, answers: int, now: float) -> float:
         """Seconds for the next sign of life; `answers`: how many replies came before."""
-        limit = self._timeouts.waiting_for(doing)
+        limit: float = getattr(self._timeouts, _LIMITS[doing])
         if not self._timeouts.smtp_per_request_deadline:
             return limit
         if self._about != (doing, answers):

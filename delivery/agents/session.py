@@ -235,7 +235,9 @@ class Session:
         to_7bit = envelope.eightbit and may_grow
         people = tuple(attempt.waiting)
         shown = attempt.shown(people)
-        names = {id(told): name for told, name in zip(shown, people, strict=True)}
+        names: dict[int, Recipient] = {}
+        if attempt.renamed:
+            names = {id(told): name for told, name in zip(shown, people, strict=True)}
         client.start(
             Transaction(
                 sender=attempt.sender,
@@ -251,7 +253,7 @@ class Session:
         with Leaving(delivery, outgoing, to_7bit=to_7bit) as leaving:
             while not isinstance(event := await self.connection.next_event(), Finished):
                 if isinstance(event, Fate):
-                    self._judge(event, names[id(event.recipient)])
+                    self._judge(event, names.get(id(event.recipient), event.recipient))
                 elif isinstance(event, WantContent):
                     if piece := await leaving.next():
                         client.send_content(piece)
@@ -274,11 +276,13 @@ class Session:
 
     def _not_possible(self, size: int) -> tuple[str, str] | None:
         """(status code, reason) when this server cannot take the message at all."""
-        client, shown = self._client, self.connection.host.shown
+        client = self._client
         if self._attempt.needs_smtputf8 and "SMTPUTF8" not in client.keywords:  # RFC 6531 3.2
+            shown = self.connection.host.shown
             return "5.6.7", f"SMTPUTF8 is required, but was not offered by host {shown}"
         limit = client.size_limit
         if 0 < limit < size:  # RFC 1870 6.2
+            shown = self.connection.host.shown
             return "5.3.4", f"message size {size} exceeds size limit {limit} of server {shown}"
         return None
 

@@ -60,29 +60,29 @@ class AnswerReader:
     def __init__(self, line_limit: int, rewrite: Callable[[str], str | None] | None = None) -> None:
         self._line_limit = line_limit
         self._rewrite = rewrite
-        self._buffer = b""
+        self.buffer = b""  # what no line was made of yet
         self._lines: list[str] = []  # of the answer being read
         self._size = 0  # octets of the answer being read
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        self._buffer += data
+        self.buffer += data
 
     @property
     def has_unread(self) -> bool:
         """True when octets came that no answer was made of yet."""
-        return bool(self._buffer or self._lines)
+        return bool(self.buffer or self._lines)
 
     def next_answer(self) -> Answer | None:
         """The next complete answer, or None; PeerError when there can be none."""
-        while self._buffer and (end := self._buffer.find(b"\n")) >= 0:
-            line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        while self.buffer and (end := self.buffer.find(b"\n")) >= 0:
+            line, self.buffer = self.buffer[:end], self.buffer[end + 1 :]
             self._size += end + 1
             answer = self._take_line(line.removesuffix(b"\r"))
             if answer is not None:
                 self._size = 0
                 return answer
-        if self._size + len(self._buffer) > ANSWER_LIMIT:
+        if self._size + len(self.buffer) > ANSWER_LIMIT:
             raise PeerError("the reply is too long")
         return None
 

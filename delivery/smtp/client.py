@@ -135,6 +135,7 @@ class ClientProtocol:
         self.settings = settings
         self.lmtp = lmtp
         self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
+        self.size_limit = 0  # the largest message it takes, as far as it says so; 0: it does not
         self.answers = 0  # that came so far
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
         self._reader = AnswerReader(settings.line_length_limit, rewrite)
@@ -177,12 +178,6 @@ class ClientProtocol:
         return tuple(self._unresolved.values())
 
     @property
-    def size_limit(self) -> int:
-        """The largest message the server takes, as far as it says so; 0 when it does not."""
-        limit = self.keywords.get("SIZE", "").split(" ")[0]
-        return int(limit[:18]) if limit.isascii() and limit.isdecimal() else 0
-
-    @property
     def takes_8bit(self) -> bool:
         """True when 8-bit text may be sent; SMTPUTF8 implies that (RFC 6531 3.1)."""
         return "8BITMIME" in self.keywords or "SMTPUTF8" in self.keywords
@@ -197,9 +192,8 @@ class ClientProtocol:
 
     def data_to_send(self) -> bytes:
         """The bytes to write now; b"" when there are none."""
-        data = b"".join(self._out)
-        self._out.clear()
-        return data
+        out, self._out = self._out, []
+        return b"".join(out)
 
     @property
     def unsent(self) -> int:
@@ -212,7 +206,7 @@ class ClientProtocol:
         Raises PeerError once the peer has broken the protocol or gone away; nothing works after.
         """
         try:
-            while not self._events and self._phase is not _Phase.DEAD:
+            while self._reader.buffer and not self._events and self._phase is not _Phase.DEAD:
                 answer = self._reader.next_answer()
                 if answer is None:
                     break
@@ -257,7 +251,7 @@ class ClientProtocol:
         if self._reader.has_unread:
             self._phase = _Phase.DEAD
             raise PeerError("more than the reply to STARTTLS came before the TLS handshake")
-        self.keywords = {}
+        self.keywords, self.size_limit = {}, 0
         self._phase = _Phase.HELLO
         self._hello(Stage.LHLO if self.lmtp else Stage.EHLO)
 
@@ -454,6 +448,9 @@ class ClientProtocol:
                 parameters = f"{self.keywords.get(name, '')} {parameters}"
             if keyword and name not in discarded:
                 self.keywords[name] = parameters.strip()
+        limit = self.keywords.get("SIZE", "").split(" ")[0]
+        if limit.isascii() and limit.isdecimal():
+            self.size_limit = int(limit[:18])
         return answer.lines[0][4:].partition(" ")[0]
 
     def _take_rcpt(self, place: int, answer: Answer) -> None:
@@ -491,7 +488,8 @@ class ClientProtocol:
     def _go_on(self) -> None:
         """Between two answers of the envelope: what is left to do?"""
         if self._unresolved and not self._all_refused():
-            self._send_commands()
+            if self._unsent:
+                self._send_commands()
             if not self._owed and self._chunked:
                 self._begin_content()
             return
@@ -500,7 +498,7 @@ class ClientProtocol:
 
     def _all_refused(self) -> bool:
         """Every RCPT was answered, none of them well."""
-        if self._accepted or any(stage in _OF_ENVELOPE for stage, _ in self._owed):
+        if self._accepted or (self._owed and self._owed[0][0] in _OF_ENVELOPE):
             return False
         return all(stage is Stage.DATA for stage, _, _ in self._unsent)
 

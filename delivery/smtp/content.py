@@ -85,7 +85,7 @@ class ContentDecoder:
 
     def finish(self) -> bytes:
         """After BDAT LAST: what was held back, and the line end when it is missing."""
-        content = self._clean(self._held)
+        content = self._clean(self._held) if self._held else b""
         self._held = b""
         if content or self._open_line:
             content += CRLF
