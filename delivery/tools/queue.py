@@ -2,7 +2,7 @@
 
 SUMMARY      ask(config, request) -> answer; messages(config) -> as the engine lists them
              open_spools(config): read-only connections to the shards
-RULES        who may not look for the control socket asks the public one
+RULES        who may not use the control socket, or not look for it, asks the public one
              an engine that is down does not hide the queue from who may read its files
 ERRORS       EngineDown: nobody answers; ControlError: the engine says no, or the way to it is
              closed to this user; PermissionError
@@ -33,9 +33,11 @@ class EngineDown(Exception):
 
 def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
     """One request to the engine. Raises EngineDown, ControlError."""
-    path = config.control_socket
-    if not os.access(path.parent, os.X_OK):
-        path = config.public_socket
+    path, public = config.control_socket, config.public_socket
+    if not os.access(path, os.W_OK) and (
+        os.access(public, os.W_OK) or not os.access(path.parent, os.X_OK)
+    ):
+        path = public
     try:
         answer = ask_socket(path, request)
     except ControlError as error:
