@@ -2,8 +2,8 @@
 
 SUMMARY      await connect(host, ...) -> Connection; await connection.next_event(); write in between
              await connection.start_tls(context, name): what follows is encrypted
-RULES        every wait has its limit, by what is being waited for (patience.py). One timer watches
-             all of a connection: it rings when an earlier limit may have passed, and looks again
+RULES        every wait has its limit, by what is being waited for (patience.py); one alarm watches
+             all of a connection
              what is written waits when the other side does not take it: memory stays bounded
 ERRORS       ConnectFailed; PeerError from the protocol (lost connection, no SMTP); TimedOut;
              HandshakeFailed, after which the connection is of no use
@@ -25,6 +25,7 @@ from typing import Any, cast
 from delivery import log
 from delivery.agents.hosts import Host
 from delivery.agents.patience import Patience, Timeouts
+from delivery.alarm import Alarm
 from delivery.errors import DeliveryError
 from delivery.smtp.client import ClientEvent, ClientProtocol
 from delivery.smtp.events import NEED_DATA, Signal
@@ -66,9 +67,7 @@ class Connection(asyncio.Protocol):
         self._awaited: asyncio.Future[ClientEvent] | None = None  # someone waits for the peer
         self._writable: asyncio.Future[None] | None = None  # writing is paused
         self._watched: asyncio.Future[Any] | None = None  # one of these
-        self._deadline = 0.0  # the end of our patience for it, in the loop's time
-        self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
+        self._alarm = Alarm(self._expire)  # at the end of our patience for it
 
     # asyncio.Protocol
 
@@ -93,8 +92,7 @@ class Connection(asyncio.Protocol):
         self.client.receive_eof()
         self._look()
         _wake(self._writable)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
 
     def pause_writing(self) -> None:
         """Called by the loop."""
@@ -214,26 +212,11 @@ class Connection(asyncio.Protocol):
         """Let `future` end with TimedOut when our patience does."""
         client, now = self.client, self._loop.time()
         self._watched = future
-        self._deadline = now + self._patience.left(client.doing, client.answers, now)
-        if self._timer is None or self._deadline < self._rings_at:
-            self._set_timer()
+        self._alarm.set(now + self._patience.left(client.doing, client.answers, now))
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings_at = self._deadline
-        self._timer = self._loop.call_at(self._deadline, self._ring)
-
-    def _ring(self) -> None:
-        """The deadline has come, or the one that the timer was set for."""
-        self._timer = None
-        watched = self._watched
-        if watched is None or watched.done():
-            return
-        if self._loop.time() < self._deadline:
-            self._set_timer()
-        else:
-            watched.set_exception(TimedOut())
+    def _expire(self) -> None:
+        if self._watched is not None and not self._watched.done():
+            self._watched.set_exception(TimedOut())
 
 
 async def connect(

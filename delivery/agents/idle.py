@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from delivery.agents.connection import Connection
 from delivery.agents.hosts import Host
+from delivery.alarm import Alarm
 
 TOTAL = 200
 
@@ -36,8 +37,7 @@ class IdleConnections:
     def __init__(self) -> None:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
         self._by_host: dict[tuple[str, str, int], list[int]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
+        self._alarm = Alarm(self._ring)  # at the earliest end of a wait
 
     def take(self, host: Host, purpose: object) -> Connection | None:
         """A usable connection to this address for the same purpose (settings), or None."""
@@ -60,39 +60,30 @@ class IdleConnections:
             connection.quit()
             return
         number = id(connection)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + min(idle_s, lifetime_s - age)
+        until = asyncio.get_running_loop().time() + min(idle_s, lifetime_s - age)
         key = _key(connection.host)
         self._kept[number] = _Kept(connection, key, purpose, until)
         self._by_host.setdefault(key, []).append(number)
         while len(self._kept) > TOTAL:
             self._expire(next(iter(self._kept)))
-        if self._timer is None or until < self._rings_at:
-            self._set_timer(loop, until)
+        self._alarm.set(min(self._alarm.moment, until))
 
     def close(self) -> None:
         """Say goodbye to all of them."""
         for number in list(self._kept):
             self._expire(number)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _set_timer(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings_at = moment
-        self._timer = loop.call_at(moment, self._ring, loop)
-
-    def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _ring(self) -> None:
         """Some may have waited long enough."""
-        self._timer, now = None, loop.time()
+        now = asyncio.get_running_loop().time()
         for number in [number for number, kept in self._kept.items() if kept.until <= now]:
             self._expire(number)
         if self._kept:
-            self._set_timer(loop, min(kept.until for kept in self._kept.values()))
+            self._alarm.set(min(kept.until for kept in self._kept.values()))
 
     def _expire(self, number: int) -> None:
         self._remove(number).quit()

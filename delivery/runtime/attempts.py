@@ -31,6 +31,7 @@ from dataclasses import replace
 
 from delivery import log
 from delivery.agents.base import Agent, Delivery, Part, Result, settle
+from delivery.alarm import Alarm
 from delivery.errors import SmtpFailure
 from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
@@ -87,9 +88,7 @@ class Attempts:
         self._filling = False
         self._again = False
         self._stopping = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0  # by the loop's clock
-        self._wanted_at = 0.0  # later, perhaps: it is set again then
+        self._alarm = Alarm(self._look_again)
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
@@ -125,8 +124,7 @@ class Attempts:
     async def stop(self, grace_s: float) -> None:
         """Start nothing more; let what runs end for so long, then leave it to the next start."""
         self._stopping = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=grace_s)
@@ -152,7 +150,7 @@ class Attempts:
         self._filling = False
         self._tell(error)
         self._start_jobs()
-        self._set_timer()
+        self._set_alarm()
         if self._again:
             self._again = False
             self.wake()
@@ -437,7 +435,7 @@ class Attempts:
         is_long = lease.more or lease.has_earlier
         if is_long or any(item.status is Status.DEFERRED for item in work.outcomes):
             self._deferred_due = min(self._deferred_due, next_attempt)
-            self._set_timer()
+            self._set_alarm()
         else:
             log.event("removed", queue_id=lease.queue_id)
         self.wake()
@@ -463,28 +461,16 @@ class Attempts:
         log.event("qmgr", queue_id=queue_id, problem=problem)
         self._deferred_due = min(self._deferred_due, self._clock() + RETRY_S)
 
-    def _set_timer(self) -> None:
+    def _set_alarm(self) -> None:
         if self._stopping:
             return
         wait = self._deferred_due - self._clock()
         delayed_until = self._active.next_time()
         if delayed_until is not None:
             wait = min(wait, delayed_until - self._ticks())
-        self._wanted_at = self._loop.time() + min(max(wait, 0.05), LOOK_S)
-        if self._timer is None or self._wanted_at < self._rings_at:
-            self._wind()
+        self._alarm.set(self._loop.time() + min(max(wait, 0.05), LOOK_S))
 
-    def _wind(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings_at = self._wanted_at
-        self._timer = self._loop.call_at(self._wanted_at, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        if self._loop.time() < self._wanted_at:
-            self._wind()
-            return
+    def _look_again(self) -> None:
         self._look = True
         self.wake()
 
