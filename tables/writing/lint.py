@@ -290,7 +290,7 @@ def size_limits(subject: Subject, report: Report) -> None:
     """No agent has a limit for mailboxes below the limit for messages."""
     for place in subject.places:
         for daemon, name in sizelimits.LIMITS.items():
-            if place.name and (place.daemon != daemon or not place.own.keys() & {name, MESSAGES}):
+            if not place.decides(daemon, name, MESSAGES):
                 continue
             try:
                 problem = sizelimits.conflict(place.parameters, daemon)
@@ -311,7 +311,7 @@ MESSAGES = "message_size_limit"
 def closed_logins(subject: Subject, report: Report) -> None:
     """Where clients may log in, there is a service that Waypost can ask about them."""
     for place in subject.places:
-        if place.name and (place.daemon != "smtpd" or not place.own.keys() & {LOGINS, ASKED}):
+        if not place.decides("smtpd", LOGINS, ASKED):
             continue
         try:
             asked = place.parameters.text(ASKED)

@@ -38,6 +38,11 @@ class Place:
         """What stands before a message."""
         return f"Service {self.name}: " if self.name else ""
 
+    def decides(self, daemon: str, *names: str) -> bool:
+        """True for main.cf, and for a service of that daemon that sets one of these itself."""
+        is_its_own = self.daemon == daemon and not self.own.keys().isdisjoint(names)
+        return not self.name or is_its_own
+
 
 class Subject:
     """What was compiled, and what it was compiled from."""
