@@ -117,12 +117,12 @@ class Reception:
         self._spool = spool
         self._journal = journal
         self._rates = rates
-        self._number = NUMBER + NUMBERS * self._place + int(spool.directory.name)
+        shard = int(spool.directory.name)
+        self._number = NUMBER + NUMBERS * self._place + shard
         self._queued = queued
         self._flush = flush
         self._verify = verify
         self._link = await Link.over(self._channel, self._handlers(), self._gone)
-        shard = int(spool.directory.name)
         self._take(await self._ask("begin", (shard, self._number, spool.last, processes, first)))
 
     async def look(self, *, again: bool, first: Sequence[str] | None = None) -> None:

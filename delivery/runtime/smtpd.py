@@ -77,9 +77,10 @@ class Smtpd:
     # what the other process asks for
 
     async def _begin(self, value: Any, data: bytes) -> dict[str, Any]:
-        """`value`: the shard, the number of this process, the highest queue id there is,
+        """`value`: the shard, the number of this process, the highest queue id there is ...
 
-        how many such processes there are, and where the first of them listens (null: here).
+        ... how many such processes there are, and for what the first of them listens; null: this
+        is the first.
         """
         shard, number, last, processes, self._first = value
         loop, rules = asyncio.get_running_loop(), self._generations.rules
@@ -110,7 +111,7 @@ class Smtpd:
         return self._status()
 
     async def _look(self, value: Any, data: bytes) -> dict[str, Any]:
-        """`value`: also at a generation that could not be used before; the last one of "begin"."""
+        """`value`: also at a generation that was refused before; what the first one listens for."""
         again, first = value
         async with self._looking:
             self._is_due |= await self._generations.poll(again=bool(again))
