@@ -152,8 +152,7 @@ def test_no_process_lives_without_the_others(home: Home) -> None:
         queue, *smtpds = engine.pids()
         watched = [psutil.Process(pid) for pid in smtpds]
         os.kill(queue, signal.SIGKILL)
-        for each in watched:
-            eventually(lambda each=each: not each.is_running(), what="the end of the others")  # type: ignore[misc]
+        eventually(lambda: not any(each.is_running() for each in watched), what="their end")
         assert engine.wait() == -signal.SIGKILL
     with engine:
         mail(engine.port, "a@sender.example", "joe@example.com")

@@ -61,15 +61,21 @@ def greeted(timeouts: Timeouts) -> Connection:
     return connection
 
 
-@asynchronous
-async def test_a_short_limit_counts_behind_a_long_one() -> None:
-    connection = greeted(Timeouts(smtp_helo_timeout=300.0, smtp_mail_timeout=0.02))
+async def begun(timeouts: Timeouts) -> Connection:
+    """The server has said hello, and was told of a message."""
+    connection = greeted(timeouts)
     ready = asyncio.ensure_future(connection.next_event())
     await asyncio.sleep(0)
     connection.data_received(b"220 peer ESMTP\r\n")
     connection.data_received(b"250 peer\r\n")
     await ready
     connection.client.start(Transaction(sender=NULL, recipients=(recipient("a@x.example"),)))
+    return connection
+
+
+@asynchronous
+async def test_a_short_limit_counts_behind_a_long_one() -> None:
+    connection = await begun(Timeouts(smtp_helo_timeout=300.0, smtp_mail_timeout=0.02))
     with pytest.raises(TimedOut):
         await connection.next_event()
 
@@ -77,13 +83,7 @@ async def test_a_short_limit_counts_behind_a_long_one() -> None:
 @asynchronous
 async def test_a_long_limit_counts_behind_a_short_one() -> None:
     """The timer of the short one rings meanwhile; its time is not the long one's."""
-    connection = greeted(Timeouts(smtp_helo_timeout=0.02, smtp_mail_timeout=300.0))
-    ready = asyncio.ensure_future(connection.next_event())
-    await asyncio.sleep(0)
-    connection.data_received(b"220 peer ESMTP\r\n")
-    connection.data_received(b"250 peer\r\n")
-    await ready
-    connection.client.start(Transaction(sender=NULL, recipients=(recipient("a@x.example"),)))
+    connection = await begun(Timeouts(smtp_helo_timeout=0.02, smtp_mail_timeout=300.0))
     waiting = asyncio.ensure_future(connection.next_event())
     await asyncio.wait((waiting,), timeout=0.1)
     assert not waiting.done()
