@@ -74,13 +74,18 @@ def failing(engine: Running, error: str) -> Iterator[None]:
 
 
 def answer(port: int, *lines: str) -> str:
-    """What is said to a message for joe; to its sender already, perhaps."""
+    """What is said to a message for joe; to its sender or recipient already, perhaps.
+
+    The disk is looked at before the sender and before the first recipient, once a second at most
+    (`Intake.check_room`): a second may end between them.
+    """
     with Talk(port, timeout_s=60) as talk:
-        talk.greet().send("MAIL FROM:<a@sender.example>")
-        reply = talk.reply()
-        if reply[0] != "2":
-            return reply
-        talk.say("RCPT TO:<joe@example.com>", "250 *")
+        talk.greet()
+        for command in ("MAIL FROM:<a@sender.example>", "RCPT TO:<joe@example.com>"):
+            talk.send(command)
+            reply = talk.reply()
+            if reply[0] != "2":
+                return reply
         talk.say("DATA", "354 *")
         talk.send("Subject: x", "", *lines, ".")
         return talk.reply()
