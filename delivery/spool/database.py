@@ -119,11 +119,18 @@ def check(connection: sqlite3.Connection) -> None:
 def insert(
     connection: sqlite3.Connection, table: str, width: int, rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Insert rows in as few steps as possible."""
+    """Insert rows in as few steps as possible; one that fails rolls the transaction back.
+
+    Were the statement alone undone, SQLite would keep the old pages of it, 16 KiB each, in a file
+    that it makes and removes every time. lang_conflict.html
+    """
     for chunk in _chunks(rows):
         places = ", ".join([f"({', '.join('?' * width)})"] * len(chunk))
         values = [value for row in chunk for value in row]
-        connection.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 - names are ours
+        connection.execute(
+            f"INSERT OR ROLLBACK INTO {table} VALUES {places}",  # noqa: S608 - names are ours
+            values,
+        )
 
 
 def insert_content(
