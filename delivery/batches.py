@@ -1,10 +1,10 @@
 """batches - what is asked for at the same time is done together, by threads that take lists.
 
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
-RULES        as many lists are under way as there are `hands`. Meanwhile the next one collects, and
-             when its time has come it grows as long as each turn of the event loop brings more, up
-             to ENOUGH: a busy engine makes its lists longer by itself, an idle one waits for
-             nothing
+RULES        as many lists are under way as there are `hands`, and meanwhile the next one collects.
+             An idle engine waits for nothing. When several items were waited for in the last list,
+             more are on their way: the next one gathers for GATHER_S, unless there is ENOUGH,
+             for each list costs as much as several items do
              an item that nobody is waiting for goes with the next one that somebody is waiting for,
              and after COMPANY_S without one
              a thread is woken once for a list, not for each item: every time it runs, the event
@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 ENOUGH = 64  # a longer list costs each of its items hardly less
 MOST = 1000
+BUSY = 3  # of one list that somebody waits for: fewer clients would only be slowed down
+GATHER_S = 0.001
 COMPANY_S = 0.02
 
 
@@ -34,17 +36,18 @@ class Batches(Generic[T]):
         self._take = take
         self._free = hands
         self._most = most
+        self._enough = min(ENOUGH, most)
         self._waiting: list[T] = []
-        self._seen = 0  # of those that wait, a turn ago
-        self._is_urgent = False  # somebody is waiting for one of them
-        self._is_due = False  # the end of this turn will tell
+        self._urgent = 0  # how many of them somebody waits for
+        self._is_busy = False
+        self._is_due = False  # the next list is on its way
         self._timer: asyncio.TimerHandle | None = None  # for those nobody is waiting for
 
     def add(self, item: T, *, can_wait: bool = False) -> None:
         """Have it done with the next list. `can_wait`: it is no reason to begin one."""
         self._waiting.append(item)
         if not can_wait:
-            self._is_urgent = True
+            self._urgent += 1
             self._look()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(COMPANY_S, self._end_of_waiting)
@@ -60,20 +63,19 @@ class Batches(Generic[T]):
         return rest
 
     def _look(self) -> None:
-        if self._is_urgent and self._free and not self._is_due:
-            self._is_due, self._seen = True, 0
-            asyncio.get_running_loop().call_soon(self._turn)
+        if self._urgent and self._free and not self._is_due:
+            self._is_due = True
+            loop = asyncio.get_running_loop()
+            if self._is_busy and len(self._waiting) < self._enough:
+                loop.call_later(GATHER_S, self._hand_over)
+            else:
+                loop.call_soon(self._hand_over)  # with what this turn brings as well
 
-    def _turn(self) -> None:
-        """Hand the list over when this turn brought nothing more."""
-        count = len(self._waiting)
-        if self._seen < count < ENOUGH:
-            self._seen = count
-            asyncio.get_running_loop().call_soon(self._turn)
-            return
+    def _hand_over(self) -> None:
         self._is_due = False
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        self._is_urgent = bool(self._waiting)
+        self._is_busy = self._urgent >= BUSY
+        self._urgent = len(self._waiting)
         if batch:
             self._free -= 1
             self._take(batch)
@@ -81,5 +83,5 @@ class Batches(Generic[T]):
 
     def _end_of_waiting(self) -> None:
         self._timer = None
-        self._is_urgent = bool(self._waiting)
+        self._urgent = len(self._waiting)
         self._look()

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from delivery.batches import ENOUGH, Batches
+from delivery.batches import BUSY, ENOUGH, Batches
 
 
 def run(
-    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]],
-    *,
-    hands: int = 1,
-    most: int = 1000,
+    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]], *, hands: int = 1
 ) -> None:
     """Tell the story of one Batches; what it takes is in the list."""
 
     async def told() -> None:
         taken: list[list[int]] = []
-        await story(Batches(taken.append, hands=hands, most=most), taken)
+        await story(Batches(taken.append, hands=hands), taken)
 
     asyncio.run(told())
 
@@ -98,29 +95,58 @@ def test_what_can_wait_goes_alone_when_nothing_else_comes() -> None:
     asyncio.run(told())
 
 
-def test_turns_that_bring_more_are_waited_for_until_there_is_enough() -> None:
+def test_a_busy_list_gathers_for_a_moment() -> None:
+    async def told() -> None:
+        taken: asyncio.Queue[list[int]] = asyncio.Queue()
+        batches: Batches[int] = Batches(taken.put_nowait)
+
+        async def following(*numbers: int) -> list[int]:
+            for number in numbers:
+                batches.add(number)
+            async with asyncio.timeout(30):
+                return await taken.get()
+
+        assert await following(*range(BUSY)) == list(range(BUSY))
+        batches.add(10)
+        batches.ready()
+        await turns(20)
+        assert taken.empty()
+        assert await following(11) == [10, 11]  # it was no busy list: the next waits for nobody
+        batches.add(12)
+        batches.ready()
+        await turns()
+        assert taken.get_nowait() == [12]
+
+    asyncio.run(told())
+
+
+def test_a_busy_list_does_not_wait_when_there_is_enough() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
-        for number in range(ENOUGH + 5):
+        for number in range(BUSY):
             batches.add(number)
-            await asyncio.sleep(0)
-        assert len(taken) == 1
-        assert taken[0] == list(range(ENOUGH))
+        await turns()
+        for number in range(ENOUGH):
+            batches.add(number)
+        batches.ready()
+        await turns()
+        assert taken[1:] == [list(range(ENOUGH))]
 
     run(story)
 
 
 def test_a_list_has_a_largest_size_and_nothing_is_left_behind() -> None:
-    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+    async def told() -> None:
+        taken: asyncio.Queue[list[int]] = asyncio.Queue()
+        batches: Batches[int] = Batches(taken.put_nowait, most=2)
         for number in range(5):
             batches.add(number)
-        for _ in range(3):
-            await turns()
+        for expected in ([0, 1], [2, 3], [4]):
+            async with asyncio.timeout(30):
+                assert await taken.get() == expected
             batches.ready()
-        await turns()
-        assert taken == [[0, 1], [2, 3], [4]]
         batches.add(5)
         assert batches.rest() == [5]
         await turns()
-        assert len(taken) == 3
+        assert taken.empty()
 
-    run(story, most=2)
+    asyncio.run(told())
