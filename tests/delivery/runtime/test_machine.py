@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -94,3 +97,11 @@ def test_the_descriptor_limit_is_a_number() -> None:
     first = machine.raise_descriptor_limit()
     assert 0 < first <= machine.DESCRIPTORS or first > 0
     assert machine.raise_descriptor_limit() == first
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="sched(7) of Linux")
+def test_the_engine_and_what_it_starts_work_in_batches() -> None:
+    told = "from delivery.runtime import machine; machine.work_in_batches()"
+    code = f"import os; {told}; print(os.sched_getscheduler(0) == os.SCHED_BATCH)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "True\n"
