@@ -13,7 +13,6 @@ SOURCE       docs/PERFORMANCE.md says how to read it and what was seen
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -78,6 +77,7 @@ class Bench:
         self._work = work
         self._figures = figures
         self._sizes = sizes
+        self._started = 0  # how often both were: each time in folders of their own
 
     def mode(self, mode: str) -> None:
         """All loads of one mode."""
@@ -105,13 +105,12 @@ class Bench:
     def _start(self, stack: ExitStack, setting: Setting) -> list[Server]:
         """Both servers, or ours alone."""
         servers: list[Server] = []
+        self._started += 1
         kinds: list[type[Server]] = [WaypostServer]
         if find("postfix") and os.geteuid() == 0:  # postfix(1) is root's
             kinds.append(PostfixServer)
         for kind in kinds:
-            folder = self._work / f"{kind.name}-{setting.target}"
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            server: Server = kind(folder, setting)
+            server: Server = kind(self._work / f"{kind.name}-{self._started}", setting)
             stack.enter_context(server)
             servers.append(server)
         return servers
@@ -147,8 +146,8 @@ class Bench:
 def _measure(server: Server, load: Load, recipient: str = RECIPIENT) -> Run:
     """Send, and wait until nothing is under way; what came into Maildirs is counted.
 
-    It stays there, as mail does: ext4 passes over inodes that were freed a moment ago, each time it
-    looks for one.
+    It stays there, as mail does, until the whole benchmark has ended: ext4 passes over inodes that
+    were freed a moment ago, each time it looks for one.
     """
     before = server.letters()
     used, started = server.meter.cpu_s(), time.perf_counter()
