@@ -320,6 +320,8 @@ class Attempts:
             result = await self._hand_on(work, result, now=work.left > len(job.recipients))
         work.left -= len(job.recipients)
         is_last = self._active.done(job, self._ticks(), unreachable=result.unreachable)
+        if self._active.has_jobs:
+            self.wake()  # the next one does not wait until the end of this one is on disk
         if work.is_gone:
             if is_last:
                 self._work.pop(work.queue_id, None)

@@ -150,6 +150,11 @@ class ActiveQueue:
             else:
                 line.append(waiting)
 
+    @property
+    def has_jobs(self) -> bool:
+        """True when next_job() may have one."""
+        return bool(self._ring)
+
     def next_job(self, now: float) -> Job | None:
         """The next delivery to start, or None when everything waits for a running one."""
         if self._followed or self._dead:

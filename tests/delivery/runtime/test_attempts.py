@@ -8,7 +8,7 @@ import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -300,6 +300,32 @@ async def test_outcomes_are_settled_while_others_are_tried(tmp_path: Path) -> No
         gate, made.agent.gate = made.agent.gate, None
         made.agent.deliveries.clear()
         gate.set()
+        await made.quiet()
+        assert await made.states() == {}
+
+
+@asynchronous
+async def test_the_next_does_not_wait_until_the_end_of_the_last_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_S", HOUR)
+    values = {"default_destination_concurrency_limit": "1"}
+    async with queue(tmp_path, values=values) as made:
+        disk, finish = asyncio.Event(), made.spool.finish
+
+        async def slowly(*given: Any, **named: Any) -> None:
+            await disk.wait()
+            await finish(*given, **named)
+
+        monkeypatch.setattr(made.spool, "finish", slowly)
+        made.agent.gate = asyncio.Event()
+        await made.enter(envelope("joe@far.example"))
+        await made.enter(envelope("ann@far.example"))
+        made.attempts.wake()
+        await until(lambda: len(made.agent.tried) == 1)
+        made.agent.gate.set()
+        await until(lambda: sorted(made.agent.tried) == ["ann", "joe"])
+        disk.set()
         await made.quiet()
         assert await made.states() == {}
 
