@@ -112,7 +112,6 @@ def _serve(config: Config, options: argparse.Namespace) -> int:
     from delivery.runtime.rootless import give_up_root
 
     courier = give_up_root(config)
-    machine.work_in_batches()
 
     def speak_to_clients(channel: socket.socket) -> None:
         if courier is not None:

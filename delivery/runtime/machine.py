@@ -149,9 +149,8 @@ def smtpd_processes() -> int:
 def work_in_batches() -> None:
     """Ask the system not to stop others the moment that there is something for us to do.
 
-    More has come then when it is our turn, and one turn of the loop, one commit does for all of it.
-    Where a processor rests it changes nothing. sched(7) SCHED_BATCH; who starts a program hands it
-    on. Where it is forbidden we go without it.
+    More has come when it is our turn then, and one turn of the loop does for all of it. Where a
+    processor rests it changes nothing. sched(7) SCHED_BATCH; where it is forbidden we go without.
     """
     policy = getattr(os, "SCHED_BATCH", None)
     if policy is not None:

@@ -9,6 +9,8 @@ RULES        it has no queue, no agents and no control socket; all of that is at
              "begin" opens the sockets, "look" puts a newer generation in force, "status" tells what
              it does, "close" lets sessions finish and ends them
              the same generation is read by all processes, each for itself
+             the process with the queue goes first where processors are short: what was taken is to
+             leave before more is taken
 ERRORS       none that a client could cause; a bug ends the process, and with it the engine
 SOURCE       Postfix smtpd(8), cleanup(8); decisions 0024, 0025
 """
@@ -162,6 +164,7 @@ def _post(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
 
 async def serve(config: Config, channel: socket.socket) -> None:
     """Be that process, until it is told to end."""
+    machine.work_in_batches()
     asyncio.get_running_loop().set_exception_handler(log.loop_problem)
     with log.background():
         await Smtpd(config).run(channel)

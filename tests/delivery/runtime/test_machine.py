@@ -100,7 +100,7 @@ def test_the_descriptor_limit_is_a_number() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="sched(7) of Linux")
-def test_the_engine_and_what_it_starts_work_in_batches() -> None:
+def test_a_process_that_works_in_batches() -> None:
     told = "from delivery.runtime import machine; machine.work_in_batches()"
     code = f"import os; {told}; print(os.sched_getscheduler(0) == os.SCHED_BATCH)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
