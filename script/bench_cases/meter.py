@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import psutil
 
-SAMPLE_S = 0.25
+SAMPLE_S = 1.0  # adding up the pages of a hundred processes takes a while, and processors
 # where a group may be made, the file that counts, and how many of its units are a second
 GROUPS = (
     ("/sys/fs/cgroup/cpuacct", "cpuacct.usage", 1e9),
