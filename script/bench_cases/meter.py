@@ -31,7 +31,7 @@ class Meter:
     """One server's."""
 
     def __init__(self) -> None:
-        self.peak_mib = 0.0
+        self._peak = 0.0
         self._roots: list[int] = []
         self._group, self._file, self._unit = _make_group()
         self._ended = threading.Event()
@@ -61,9 +61,15 @@ class Meter:
         """A process that made itself independent of who started it."""
         self._roots.append(pid)
 
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that was seen, now included."""
+        self._look()
+        return self._peak
+
     def reset(self) -> None:
         """Forget the peak."""
-        self.peak_mib = 0.0
+        self._peak = 0.0
 
     def cpu_s(self) -> float:
         """Seconds so far, user and system."""
@@ -95,7 +101,10 @@ class Meter:
 
     def _sample(self) -> None:
         while not self._ended.wait(SAMPLE_S):
-            self.peak_mib = max(self.peak_mib, sum(map(_memory, self._processes())) / 2**20)
+            self._look()
+
+    def _look(self) -> None:
+        self._peak = max(self._peak, sum(map(_memory, self._processes())) / 2**20)
 
 
 def _make_group() -> tuple[Path | None, str, float]:
