@@ -111,7 +111,7 @@ class Commands:
 
     async def _status(self, request: Mapping[str, Any]) -> Answer:
         parts = self._ready
-        counts, clients = await parts.spool.counts(), await parts.receptions.status()
+        counts, clients = await parts.spool.operator.counts(), await parts.receptions.status()
         rules, number = parts.generations.rules, parts.generations.number
         if number == clients["generation"]:  # in force is what all processes go by
             self._in_force = number
@@ -164,7 +164,7 @@ class Commands:
         shown, more = 0, True
         while more and len(found) < limit and shown < LISTED_TOTAL:
             size = min(limit - len(found), LISTED_TOTAL // most)
-            block = await parts.spool.listing(after=after, limit=size + 1, recipients=most)
+            block = await parts.spool.operator.listing(after=after, limit=size + 1, recipients=most)
             more = len(block) > size
             found += block[:size]
             shown += sum(len(each.recipients) for each in block[:size])
@@ -175,21 +175,21 @@ class Commands:
 
     async def _hold(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        return {"ids": await self._ready.spool.hold(ids, states=states)}
+        return {"ids": await self._ready.spool.operator.hold(ids, states=states)}
 
     async def _release(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        found = await self._ready.spool.release(ids, states=states)
+        found = await self._ready.spool.operator.release(ids, states=states)
         self._ready.attempts.look()
         return {"ids": found}
 
     async def _expire(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        return {"ids": await self._ready.spool.expire(ids, states=states)}
+        return {"ids": await self._ready.spool.operator.expire(ids, states=states)}
 
     async def _remove(self, request: Mapping[str, Any]) -> Answer:
         ids, states = _chosen(request)
-        return {"ids": await self._ready.spool.remove(ids, states=states)}
+        return {"ids": await self._ready.spool.operator.remove(ids, states=states)}
 
     async def _requeue(self, request: Mapping[str, Any]) -> Answer:
         parts = self._ready

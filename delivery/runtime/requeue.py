@@ -47,14 +47,16 @@ async def requeue(
 async def _all(spool: Spool, states: Collection[QueueState]) -> list[str]:
     """Those there are now, without what is entered meanwhile."""
     found: list[str] = []
-    while page := await spool.ids(states=states, after=found[-1] if found else "", limit=PAGE):
+    while page := await spool.operator.ids(
+        states=states, after=found[-1] if found else "", limit=PAGE
+    ):
         found += page
     return found
 
 
 async def _again(spool: Spool, reporter: Reporter, rules: Rules, queue_id: str) -> bool:
     now = time.time()
-    await spool.release([queue_id])
+    await spool.operator.release([queue_id])
     lease = await spool.lease(queue_id, next_attempt=now + rules.queue_times.minimal_backoff_time)
     if lease is None:
         return False

@@ -8,6 +8,7 @@ FILES        queueid   short unique names          records   what is written and
              operations  changes of rows           reading   rows -> leases, content, listings
              entries   a message -> rows           lock      one process for each shard
              recovery  what opening a shard does   adopt     shards of dead processes
+             memory    messages on their way       operator  what operators ask of a shard
              schedule  retry times, lifetimes      active    who is tried next, and how many at once
 RULES        enter() returns after the commit that holds the message; a lease is written before the
              attempt it stands for; finish() removes what is done and enters its reports in one

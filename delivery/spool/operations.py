@@ -111,6 +111,13 @@ class Chosen:
     numbers: list[int] | None = None
     states: Collection[QueueState] | None = None
 
+    @classmethod
+    def named(
+        cls, ids: Iterable[str] | None, states: Collection[QueueState] | None = None
+    ) -> Chosen:
+        """The same, by queue ids."""
+        return cls(None if ids is None else [queueid.to_number(text) for text in ids], states)
+
 
 def hold(work: Work, chosen: Chosen, reason: object) -> list[int]:
     """Hold messages, also those an attempt works on: they stay held when it ends."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxy"  # 51 characters; z separates
@@ -52,6 +52,11 @@ def to_number(text: str) -> int:
     if micros >= 1_000_000 or shard >= SHARDS:
         raise ValueError("not a queue id")
     return (seconds * 1_000_000 + micros) * SHARDS + shard
+
+
+def to_texts(numbers: Iterable[int]) -> list[str]:
+    """The texts of several."""
+    return [to_text(number) for number in numbers]
 
 
 def shard_of(number: int) -> int:

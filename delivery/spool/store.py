@@ -1,6 +1,7 @@
 """store - the door of the spool: enter, lease, settle, finish; one shard for each engine process.
 
 SUMMARY      Spool.open(root, shard) locks and recovers <root>/<shard>/; the rest is async
+             Spool.operator: what operators ask (operator.py)
 LIFE         enter() -> [ACTIVE, fresh] -> lease() -> settle()* -> finish() -> gone | DEFERRED
              due() names fresh messages first, then the deferred ones whose time has come
 RULES        enter() returns when the message is on disk: its caller may say 250 (RFC 5321 4.2.5)
@@ -19,12 +20,10 @@ SOURCE       docs/QUEUE.md
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,20 +31,20 @@ from delivery.errors import SmtpFailure
 from delivery.spool import database, operations, queueid, reading, recovery, rowform
 from delivery.spool.adopt import Adoption, adopt_shard
 from delivery.spool.committer import Committer, EntryRows, Operation, Work
-from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter
+from delivery.spool.content import ContentFiles, ContentWriter
 from delivery.spool.entries import content_of, lease_of, make_rows, passed_by
 from delivery.spool.intake import CONTENT_DIRECTORY, Intake
 from delivery.spool.lock import ShardBusy, lock_shard
+from delivery.spool.memory import Memory
+from delivery.spool.operator import Operator
 from delivery.spool.records import (
     Corrupt,
     Lease,
-    Listing,
     QueueState,
     Recovery,
     SpoolLimits,
     Submission,
 )
-from delivery.spool.room import Room
 from delivery.values import Content, Envelope, Outcome, Status
 
 L = TypeVar("L", bound=Lease | None)
@@ -73,16 +72,14 @@ class Spool:
         self._files = files
         self._committer: Committer | None = None
         self._readers = reading.Readers(directory / database.FILE_NAME)
-        self._cache = BufferBudget(limits.fresh_bytes)
+        self._memory = Memory(limits)
+        #: for those who look after the queue
+        self.operator = Operator(self._submit, self._readers, self._memory)
         #: the highest queue id there is; none below it is given again
         self.last = int(connection.execute("SELECT max(id) FROM message").fetchone()[0] or 0)
         ids = queueid.IdMaker(int(directory.name), last=self.last)
         self._intake = Intake(directory, ids, files, limits)
-        self._fresh: dict[int, Lease] = {}  # entered, not yet leased
-        self._contents: dict[int, Content] = {}  # of active messages; small ones within _cache
-        self._leased: set[int] = set()
-        self._leasing = 0  # of them, those that are not on disk yet
-        self._room = Room(limits.recipients, limits.recipient_minimum)  # of fresh and leased ones
+        self._leasing = 0  # messages whose lease is not on disk yet
         self._has_passed_by = False
 
     @classmethod
@@ -140,7 +137,7 @@ class Spool:
     @property
     def recipients_in_memory(self) -> int:
         """Of messages that are fresh or leased."""
-        return self._room.total
+        return self._memory.room.total
 
     @property
     def limits(self) -> SpoolLimits:
@@ -211,7 +208,7 @@ class Spool:
 
     def fresh(self, limit: int = 1000) -> list[str]:
         """Queue ids of messages that came in and were not leased yet; costs no look at the disk."""
-        return [queueid.to_text(number) for number in itertools.islice(self._fresh, limit)]
+        return self._memory.fresh(limit)
 
     @property
     def has_passed_by(self) -> bool:
@@ -232,7 +229,9 @@ class Spool:
             numbers = await self._readers.call(
                 lambda connection: reading.due(connection, now, wanted, longest)
             )
-            ids += _texts(number for number in numbers if number not in self._leased)
+            ids += queueid.to_texts(
+                number for number in numbers if not self._memory.is_leased(number)
+            )
         return ids[:limit]
 
     async def next_due(self) -> float | None:
@@ -246,10 +245,9 @@ class Spool:
         `next_attempt` is when it is due again should this engine die.
         """
         number = queueid.to_number(queue_id)
-        if number in self._leased:
+        if self._memory.is_leased(number):
             return None
-        self._leased.add(number)
-        fresh = self._fresh.pop(number, None)
+        fresh = self._memory.lease(number)
         if fresh is not None:
             return fresh
         self._leasing += 1
@@ -260,16 +258,16 @@ class Spool:
                 )
             )
         except rowform.RowError as error:
-            self._release(number)
+            self._memory.leave(number)
             await self._set_aside(number, str(error))
             return None
         except BaseException:
-            self._release(number)
+            self._memory.leave(number)
             raise
         finally:
             self._leasing -= 1
         if lease is None:
-            self._release(number)
+            self._memory.leave(number)
         return lease
 
     async def window(self, lease: Lease) -> Lease:
@@ -285,7 +283,7 @@ class Spool:
     async def content(self, lease: Lease) -> Content | None:
         """The message itself; None when it is unreadable: it was then set aside and reported."""
         number = queueid.to_number(lease.queue_id)
-        known = self._contents.get(number)
+        known = self._memory.content(number)
         if known is not None:
             return known
         try:
@@ -342,99 +340,20 @@ class Spool:
                 must=True,
                 can_wait=not entries,
             )
-        self._release(number)
+        self._memory.leave(number)
         return [queueid.to_text(entry.message[0]) for entry in entries]
 
     async def defer(self, lease: Lease, until: float) -> None:
         """Give a lease back untried; it is due at `until`."""
         await self.finish(lease, next_attempt=until)
 
-    # operators; `ids` None means every message, `states` None any state. They return queue ids
-
-    async def hold(
-        self,
-        ids: Iterable[str] | None,
-        reason: str = "held by an operator",
-        *,
-        states: Collection[QueueState] | None = None,
-    ) -> list[str]:
-        """Keep messages from being tried until released. postsuper -h."""
-        found = await self._change(operations.hold, ids, states, reason)
-        for number in found:
-            if self._fresh.pop(number, None) is not None:
-                self._release(number)
-        return _texts(found)
-
-    async def release(
-        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
-    ) -> list[str]:
-        """End a hold. What was held on arrival is due now. postsuper -H."""
-        return _texts(await self._change(operations.release, ids, states, None))
-
-    async def expire(
-        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
-    ) -> list[str]:
-        """Return messages to their senders at the next attempt. postsuper -e."""
-        found = await self._change(operations.expire, ids, states, None)
-        for number in found:
-            if number in self._fresh:
-                self._fresh[number] = replace(self._fresh[number], expired=True)
-        return _texts(found)
-
-    async def remove(
-        self, ids: Iterable[str] | None, *, states: Collection[QueueState] | None = None
-    ) -> list[str]:
-        """Delete messages without a report. postsuper -d."""
-        chosen = operations.Chosen(_numbers(ids), states)
-        removed: list[int] = await self._submit(
-            action=lambda work: operations.remove(work, chosen), must=True
-        )
-        for number in removed:
-            if self._fresh.pop(number, None) is not None:
-                self._room.leave(number)
-            self._forget_content(number)
-        return _texts(removed)
-
     async def flush(self, now: float, *, ids: Iterable[str] | None = None, site: str = "") -> int:
         """Make deferred messages due now: all, some, or those with a recipient in `site`."""
-        chosen = operations.Chosen(_numbers(ids))
+        chosen = operations.Chosen.named(ids)
         found: list[int] = await self._submit(
             action=lambda work: operations.flush(work, now, chosen, site)
         )
         return len(found)
-
-    async def ids(
-        self, *, states: Collection[QueueState] | None = None, after: str = "", limit: int = 1000
-    ) -> list[str]:
-        """Queue ids behind `after`, in the order messages arrived."""
-        start = queueid.to_number(after) if after else 0
-        chosen = [int(state) for state in (QueueState if states is None else states)]
-        marks = ", ".join("?" * len(chosen))
-        rows = await self._readers.rows(
-            f"SELECT id FROM message WHERE id > ? AND state IN ({marks})"  # noqa: S608
-            " ORDER BY id LIMIT ?",
-            (start, *chosen, limit),
-        )
-        return _texts(number for (number,) in rows)
-
-    async def counts(self) -> dict[QueueState, int]:
-        """Messages in each state."""
-        rows = await self._readers.rows("SELECT state, count(*) FROM message GROUP BY state")
-        found = dict(rows)
-        return {state: found.get(int(state), 0) for state in QueueState}
-
-    async def listing(
-        self,
-        *,
-        after: str = "",
-        limit: int = 100,
-        recipients: int = reading.LISTED_RECIPIENTS,
-    ) -> list[Listing]:
-        """Messages in the order they arrived, behind `after`; each with so many recipients."""
-        start = queueid.to_number(after) if after else 0
-        return await self._readers.call(
-            lambda connection: reading.listing(connection, start, limit, recipients)
-        )
 
     # taking over from dead processes
 
@@ -500,17 +419,6 @@ class Spool:
         )
         return future
 
-    async def _change(
-        self,
-        change: Callable[[Work, operations.Chosen, Any], list[int]],
-        ids: Iterable[str] | None,
-        states: Collection[QueueState] | None,
-        value: object,
-    ) -> list[int]:
-        chosen = operations.Chosen(_numbers(ids), states)
-        found: list[int] = await self._submit(action=lambda work: change(work, chosen, value))
-        return found
-
     def _enter(self, entries: Sequence[EntryRows], **operation: Any) -> asyncio.Future[None]:
         """Commit new messages, and what else is to be in that transaction."""
         made = [self._place(entry, lease_of(entry)) for entry in entries]
@@ -533,19 +441,19 @@ class Spool:
     def _place(self, entry: EntryRows, lease: Lease) -> tuple[EntryRows, Lease]:
         """In the state in which it comes in: what is not held is active while there is room."""
         if entry.message[1] == QueueState.ACTIVE:
-            if self._is_busy(len(lease.numbers)):
+            if self._memory.is_busy(len(lease.numbers), self.limits.active):
                 return passed_by(entry), lease
-            self._room.take(entry.message[0], len(lease.numbers))
+            self._memory.room.take(entry.message[0], len(lease.numbers))
         return entry, lease
 
     def _turned_away(self, made: list[tuple[EntryRows, Lease]]) -> None:
         for entry, _ in made:
-            self._room.leave(entry.message[0])
+            self._memory.room.leave(entry.message[0])
 
     def _read(self, number: int, read: Callable[[int], L]) -> L:
         """What `read` finds, with as many recipients as there is room for."""
-        lease = read(self._room.take_rest(number))
-        self._room.take(number, 0 if lease is None else len(lease.numbers))
+        lease = read(self._memory.room.take_rest(number))
+        self._memory.room.take(number, 0 if lease is None else len(lease.numbers))
         return lease
 
     def _entry(self, submission: Submission, now: float) -> EntryRows:
@@ -560,29 +468,12 @@ class Spool:
             self._has_passed_by = self._has_passed_by or entry.message[1] == QueueState.DEFERRED
             return
         number = entry.message[0]
-        self._fresh[number] = lease
-        if entry.file_name or self._cache.take(lease.size):
-            self._contents[number] = content_of(entry, self._files)
-
-    def _is_busy(self, recipients: int) -> bool:
-        """True when a new message should not stay in memory: due() will find it on disk."""
-        if len(self._fresh) + len(self._leased) >= self.limits.active:
-            return True
-        return not self._room.fits(recipients)
+        self._memory.enter(number, lease)
+        self._memory.keep(number, content_of(entry, self._files))
 
     def _is_in_file(self, lease: Lease) -> bool:
-        known = self._contents.get(queueid.to_number(lease.queue_id))
+        known = self._memory.content(queueid.to_number(lease.queue_id))
         return known is None or bool(known.path)
-
-    def _release(self, number: int) -> None:
-        self._leased.discard(number)
-        self._room.leave(number)
-        self._forget_content(number)
-
-    def _forget_content(self, number: int) -> None:
-        content = self._contents.pop(number, None)
-        if content is not None and not content.path:
-            self._cache.give_back(content.size)
 
     async def _set_aside(self, number: int, reason: str) -> None:
         corrupt = Corrupt(queue_id=queueid.to_text(number), reason=reason)
@@ -590,7 +481,7 @@ class Spool:
         await self._submit(
             action=lambda work: recovery.set_aside(work.connection, number, reason), must=True
         )
-        self._release(number)
+        self._memory.leave(number)
 
     def _close_files(self) -> None:
         self._intake.close()
@@ -611,13 +502,3 @@ def _all_final(lease: Lease, outcomes: Sequence[Outcome]) -> bool:
         return False
     final = {item.recipient for item in outcomes if item.status is not Status.DEFERRED}
     return final.issuperset(lease.numbers)
-
-
-def _numbers(ids: Iterable[str] | None) -> list[int] | None:
-    if ids is None:
-        return None
-    return [queueid.to_number(text) for text in ids]
-
-
-def _texts(numbers: Iterable[int]) -> list[str]:
-    return [queueid.to_text(number) for number in numbers]

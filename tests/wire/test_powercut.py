@@ -137,7 +137,7 @@ class Queue:
         await spool.start()
         try:
             found = set()
-            for queue_id in await spool.ids(states=set(QueueState) - {QueueState.CORRUPT}):
+            for queue_id in await spool.operator.ids(states=set(QueueState) - {QueueState.CORRUPT}):
                 lease = await spool.lease(queue_id, next_attempt=0.0)
                 assert lease is not None
                 if END in await whole(await spool.content(lease)):

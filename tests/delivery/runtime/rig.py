@@ -147,7 +147,7 @@ class Queue:
 
     async def states(self) -> dict[str, int]:
         """Messages by state, without the states that have none."""
-        counts = await self.spool.counts()
+        counts = await self.spool.operator.counts()
         return {state.name.lower(): count for state, count in counts.items() if count}
 
     async def quiet(self) -> None:

@@ -178,7 +178,7 @@ async def test_with_soft_bounce_nothing_is_returned(tmp_path: Path) -> None:
         await made.run()
         await made.quiet()
         assert sorted(made.agent.tried) == ["joe", "list"]
-        [waiting] = await made.spool.listing()
+        [waiting] = await made.spool.operator.listing()
         assert [(item.status, item.dsn[0]) for item in waiting.recipients] == [
             ("deferred", "4")
         ] * 2
@@ -198,7 +198,7 @@ async def test_large_lists_come_in_windows(tmp_path: Path) -> None:
         assert "<u17@far.example>" in report
         assert "<u31@far.example>" in report
         assert await made.states() == {"deferred": 1}
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         assert [item.address for item in listing.recipients] == ["u3@far.example"]
         made.agent.script.clear()
         made.clock.now += HOUR
@@ -227,7 +227,7 @@ async def test_a_window_without_routes_is_not_the_end(tmp_path: Path) -> None:
         await made.look()
         await made.quiet()
         assert sorted(made.agent.tried) == sorted(f"u{number}" for number in range(10, 15))
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         assert listing.recipient_count == 10
         assert "lookup failure" in listing.recipients[0].reason
 
@@ -274,7 +274,7 @@ async def test_an_agent_that_says_too_little_defers(tmp_path: Path) -> None:
         made.agent.script["joe"] = talks_of_others
         await made.enter(envelope("joe@far.example", "ann@far.example"))
         await made.run()
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         assert [item.address for item in listing.recipients] == ["joe@far.example"]
         assert listing.recipients[0].reason == "the delivery agent said nothing"
 
@@ -285,7 +285,7 @@ async def test_a_transport_that_nobody_runs_defers(tmp_path: Path) -> None:
     async with queue(tmp_path, values=values) as made:
         await made.enter(envelope("joe@far.example"))
         await made.run()
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         reason = "mail transport unavailable: no service named missing"
         assert listing.recipients[0].reason == reason
 
@@ -393,7 +393,7 @@ async def test_a_report_that_the_disk_refuses_is_tried_again(
         await until(lambda: made.counters.values.get("bounced") == 1)
         await asyncio.sleep(0.1)  # some tries go by
         assert made.agent.tried == ["joe", "tim"]
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         assert listing.state is QueueState.ACTIVE
         layers[0].is_full = False
         await until(lambda: made.agent.tried == ["joe", "tim", "ann"])
@@ -533,7 +533,7 @@ async def test_deferred_transports_are_not_tried(tmp_path: Path) -> None:
         await made.enter(envelope("joe@far.example"))
         await made.run()
         assert made.agent.tried == []
-        [listing] = await made.spool.listing()
+        [listing] = await made.spool.operator.listing()
         assert listing.recipients[0].reason == "deferred transport"
         await made.enter(envelope("ann@far.example"))
         await made.spool.flush(made.clock.now)

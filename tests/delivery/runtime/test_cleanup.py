@@ -107,7 +107,7 @@ async def test_mail_is_held_or_thrown_away(tmp_path: Path) -> None:
     async with talking(tmp_path, body_checks="pcre:body", **rules) as client:
         assert (await send(client, "Subject: h\r\n\r\n.\r\n")).startswith("250 ")
         assert (await send(client, "\r\nd\r\n.\r\n")).startswith("250 ")
-        assert [item.state.name for item in await client.spool.listing()] == ["HOLD"]
+        assert [item.state.name for item in await client.spool.operator.listing()] == ["HOLD"]
 
 
 @asynchronous

@@ -74,7 +74,7 @@ async def test_a_dead_destination_is_dead_for_its_time(tmp_path: Path) -> None:
         await made.enter(envelope("ann@far.example"))
         await made.run()
         assert made.agent.tried == ["joe"]
-        [*_, late] = await made.spool.listing()
+        [*_, late] = await made.spool.operator.listing()
         assert "temporarily suspended" in late.recipients[0].reason
         made.clock.now += 301
         made.ticks.now += 301

@@ -32,4 +32,4 @@ async def test_a_page_of_the_queue_is_bounded_by_its_recipients(
             after, more = pages[-1]["messages"][-1]["id"], pages[-1]["more"]
         assert [each["id"] for page in pages for each in page["messages"]] == ids
         assert [len(page["messages"]) for page in pages] == [2, 2, 1]
-        await made.spool.remove(None)
+        await made.spool.operator.remove(None)

@@ -115,7 +115,7 @@ async def test_access_actions_concern_the_whole_message(
         replies = await client.say("EHLO x", *mail)
         assert replies[-1].startswith("250 2.0.0 Ok: queued as ")
         found = await client.queued()
-        listing = await client.spool.listing()
+        listing = await client.spool.operator.listing()
         match expected:
             case "hold":
                 assert [item.state.name for item in listing] == ["HOLD"]

@@ -80,7 +80,7 @@ async def test_a_long_queue_delays_nobody(tmp_path: Path) -> None:
         assert made.agent.tried == ["joe"]
 
         listed, after = 0, ""
-        while page := await made.spool.listing(after=after, limit=1000):
+        while page := await made.spool.operator.listing(after=after, limit=1000):
             listed, after = listed + len(page), page[-1].queue_id
         assert listed == LONG
 

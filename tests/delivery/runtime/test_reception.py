@@ -193,7 +193,7 @@ async def test_rows_that_are_none_do_nothing(tmp_path: Path, words: Any) -> None
     async with pair(tmp_path) as both:
         with pytest.raises(OurError):
             await both.link.ask("enter", words)
-        assert sum((await both.spool.counts()).values()) == 0
+        assert sum((await both.spool.operator.counts()).values()) == 0
         assert both.spool.fresh() == []
 
 

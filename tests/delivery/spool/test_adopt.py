@@ -35,7 +35,7 @@ async def test_it_works(tmp_path: Path) -> None:
         lease = await leased(opened, large_id)
         assert await whole(await opened.content(lease)) == b"Received: 1\r\n" + b"x" * LARGE
         await opened.finish(lease, outcomes(lease), next_attempt=NOW)
-        states = {item.queue_id: item.state for item in await opened.listing()}
+        states = {item.queue_id: item.state for item in await opened.operator.listing()}
         assert states == {small_id: QueueState.DEFERRED, held_id: QueueState.HOLD}
     assert os.listdir(tmp_path) == ["0"]
 
@@ -45,7 +45,7 @@ async def test_living_shards_are_left_alone(tmp_path: Path) -> None:
     async with spool(tmp_path, 1) as other, spool(tmp_path, 0) as opened:
         await other.enter(envelope(), small())
         assert await opened.adopt_shards() == []
-        assert (await other.counts())[QueueState.ACTIVE] == 1
+        assert (await other.operator.counts())[QueueState.ACTIVE] == 1
     async with spool(tmp_path, 0) as opened:
         assert await opened.adopt_shards(alive=[1]) == []
 
@@ -61,4 +61,4 @@ async def test_a_second_try_after_a_crash_adopts_nothing_twice(tmp_path: Path) -
         [again] = await opened.adopt_shards()
         assert again.messages == 450
         assert sorted(await opened.due(2**40)) == sorted(ids)
-        assert (await opened.counts())[QueueState.DEFERRED] == 450
+        assert (await opened.operator.counts())[QueueState.DEFERRED] == 450

@@ -1,4 +1,4 @@
-"""Leases, outcomes and the end of a message; what operators change meanwhile."""
+"""Leases, outcomes and the end of a message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_it_works(tmp_path: Path) -> None:
         assert await opened.due(NOW + 299) == []
         assert await opened.next_due() == NOW + 300
         assert await opened.due(NOW + 300) == [queue_id]
-        [listed] = await opened.listing()
+        [listed] = await opened.operator.listing()
         assert [(r.address, r.dsn, r.reason) for r in listed.recipients] == [
             ("b@y.example", "4.4.1", "no route")
         ]
@@ -46,7 +46,7 @@ async def test_it_works(tmp_path: Path) -> None:
         assert again.attempts == 2
         assert [item.address.local for item in again.envelope.recipients] == ["b"]
         await opened.finish(again, outcomes(again), next_attempt=NOW)
-        assert await opened.listing() == []
+        assert await opened.operator.listing() == []
         assert await opened.next_due() is None
 
 
@@ -58,7 +58,7 @@ async def test_what_failed_first_is_listed_first(tmp_path: Path) -> None:
         a, _, c, d = outcomes(lease, Status.DEFERRED, "4.0.0")
         ended = [replace(each, noted=NOW + at) for each, at in ((a, 2.5), (c, 1), (d, 2))]
         await opened.finish(lease, ended, next_attempt=NOW + 300)
-        (listed,) = await opened.listing()
+        (listed,) = await opened.operator.listing()
         assert [(each.address[0], each.noted) for each in listed.recipients] == [
             ("c", NOW + 1),
             ("d", NOW + 2),
@@ -74,7 +74,7 @@ async def test_the_next_attempt_is_on_disk_before_the_attempt(tmp_path: Path) ->
         lease = await leased(opened, queue_id)
         await opened.defer(lease, NOW + 60)
         await leased(opened, queue_id, NOW + 5000)
-        [listed] = await opened.listing()
+        [listed] = await opened.operator.listing()
         assert (listed.state, listed.next_attempt) == (QueueState.ACTIVE, NOW + 5000)
 
 
@@ -138,7 +138,7 @@ async def test_settled_recipients_stay_settled_after_a_crash_and_reports_are_owe
         assert [item.address.local for item in again.envelope.recipients] == ["late"]
         assert again.settled == (bad, told)
         await opened.finish(again, outcomes(again), next_attempt=NOW)
-        assert await opened.listing() == []
+        assert await opened.operator.listing() == []
 
 
 @asynchronous
@@ -173,7 +173,7 @@ async def test_many_recipients_come_in_windows(tmp_path: Path) -> None:
             lease = await opened.window(lease)
         assert seen == [f"u{n}" for n in range(25)]
         await opened.finish(lease, next_attempt=NOW)
-        assert await opened.listing() == []
+        assert await opened.operator.listing() == []
 
 
 @asynchronous
@@ -184,7 +184,7 @@ async def test_the_last_window_does_not_end_those_deferred_before(tmp_path: Path
         await opened.settle(first, outcomes(first, Status.DEFERRED, "4.0.0"))
         last = await opened.window(first)
         await opened.finish(last, outcomes(last), next_attempt=NOW + 300)
-        (left,) = await opened.listing()
+        (left,) = await opened.operator.listing()
         assert [item.address for item in left.recipients] == [f"u{n}@x.example" for n in range(10)]
 
 
@@ -197,90 +197,3 @@ async def test_an_outcome_for_a_stranger_is_our_mistake(tmp_path: Path) -> None:
         )
         with pytest.raises(OurError):
             await opened.finish(lease, [strange], next_attempt=NOW)
-
-
-@asynchronous
-async def test_operators_win_over_a_running_attempt(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        ids = [await opened.enter(envelope(), small(), now=NOW + n) for n in range(3)]
-        held, removed, expired = [await leased(opened, queue_id) for queue_id in ids]
-        assert len(await opened.hold([held.queue_id])) == 1
-        assert len(await opened.remove([removed.queue_id])) == 1
-        assert len(await opened.expire([expired.queue_id])) == 1
-        for lease in (held, removed, expired):
-            late = outcomes(lease, Status.DEFERRED, "4.4.1")
-            await opened.finish(lease, late, next_attempt=NOW + 300)
-        assert [(item.queue_id, item.state) for item in await opened.listing()] == [
-            (held.queue_id, QueueState.HOLD),
-            (expired.queue_id, QueueState.DEFERRED),
-        ]
-        assert (await leased(opened, expired.queue_id)).expired
-
-
-@asynchronous
-async def test_operators_reach_messages_that_were_not_tried_yet(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        held, expired, removed = [
-            await opened.enter(envelope(), small(), now=NOW) for _ in range(3)
-        ]
-        assert len(await opened.hold([held])) == 1
-        assert len(await opened.expire([expired])) == 1
-        assert len(await opened.remove([removed])) == 1
-        assert await opened.due(NOW) == [expired]
-        lease = await leased(opened, expired)
-        assert lease.expired
-        assert await opened.lease(held, next_attempt=NOW) is None
-        await opened.release(None)
-        released = await leased(opened, held)
-        assert await whole(await opened.content(released)) == small().data
-
-
-@asynchronous
-async def test_operators_change_everything_or_what_they_name(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        ids = [
-            await opened.enter(envelope(f"u@{site}"), small(), now=NOW + n)
-            for n, site in enumerate(["a.example", "B.Example", "sub.b.example"])
-        ]
-        for queue_id in ids:
-            await opened.defer(await leased(opened, queue_id), NOW + 900)
-        assert await opened.flush(NOW, site="b.example") == 1
-        assert await opened.due(NOW) == [ids[1]]
-        assert await opened.flush(NOW, ids=[ids[0]]) == 1
-        assert await opened.flush(NOW) == 3
-        assert sorted(await opened.due(NOW)) == sorted(ids)
-        assert len(await opened.hold(None)) == 3
-        assert await opened.due(NOW) == []
-        assert len(await opened.release(None)) == 3
-        assert len(await opened.remove([ids[0]])) == 1
-        assert len(await opened.remove(None)) == 2
-        assert await opened.listing() == []
-
-
-@asynchronous
-async def test_a_release_changes_no_time(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        queue_id = await opened.enter(envelope(), small(), now=NOW)
-        await opened.defer(await leased(opened, queue_id), NOW + 900)
-        assert await opened.hold([queue_id]) == await opened.release([queue_id]) == [queue_id]
-        assert await opened.due(NOW + 899) == []
-        assert await opened.due(NOW + 900) == [queue_id]
-
-
-@asynchronous
-async def test_listing_goes_on_behind_the_last_one(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        ids = [await opened.enter(envelope(sender="@"), small(), now=NOW) for _ in range(5)]
-        first = await opened.listing(limit=2)
-        rest = await opened.listing(after=first[-1].queue_id, limit=10)
-        assert [item.queue_id for item in first + rest] == ids
-        assert first[0].sender == ""
-
-
-@asynchronous
-async def test_deleting_a_message_removes_its_content_file(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
-        queue_id, content = await written(opened, b"x" * LARGE)
-        await opened.enter(envelope(), content, queue_id=queue_id, hold="look at it")
-        assert len(await opened.remove([queue_id])) == 1
-    assert list((tmp_path / "0" / "content").iterdir()) == []

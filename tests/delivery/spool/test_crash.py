@@ -93,7 +93,7 @@ async def test_an_interrupted_message_is_due_at_once_and_later_the_second_time(
     for turn in range(4):
         async with spool(root, now=NOW) as opened:
             assert opened.recovery.interrupted == 1
-            [listed] = await opened.listing()
+            [listed] = await opened.operator.listing()
             assert listed.state is QueueState.DEFERRED
             waits.append(listed.next_attempt - NOW)
             await leased(opened, queue_id, NOW + 300)

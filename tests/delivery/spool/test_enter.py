@@ -41,7 +41,7 @@ async def test_it_works(tmp_path: Path) -> None:
         assert await whole(await opened.content(lease)) == small().data
         await opened.finish(lease, outcomes(lease), next_attempt=NOW + 300)
         assert await opened.due(NOW + 1e6) == []
-        assert (await opened.counts())[QueueState.ACTIVE] == 0
+        assert (await opened.operator.counts())[QueueState.ACTIVE] == 0
 
 
 @asynchronous
@@ -96,7 +96,7 @@ async def test_a_hundred_sessions_share_few_commits(tmp_path: Path) -> None:
         ids = await asyncio.gather(*(opened.enter(envelope(), small()) for _ in range(100)))
         assert len(set(ids)) == 100
         assert opened.commits - before <= 10, opened.commits - before
-        assert (await opened.counts())[QueueState.ACTIVE] == 100
+        assert (await opened.operator.counts())[QueueState.ACTIVE] == 100
 
 
 @asynchronous
@@ -204,9 +204,9 @@ async def test_a_held_message_waits_for_its_release(tmp_path: Path) -> None:
         queue_id = await opened.enter(envelope(), small(), hold="HOLD in an access table", now=NOW)
         assert await opened.due(NOW + 1e6) == []
         assert await opened.lease(queue_id, next_attempt=NOW) is None
-        [listed] = await opened.listing()
+        [listed] = await opened.operator.listing()
         assert (listed.state, listed.reason) == (QueueState.HOLD, "HOLD in an access table")
-        assert await opened.release([queue_id]) == [queue_id]
+        assert await opened.operator.release([queue_id]) == [queue_id]
         assert await opened.due(NOW + 5) == [queue_id]
 
 
@@ -214,7 +214,7 @@ async def test_a_held_message_waits_for_its_release(tmp_path: Path) -> None:
 async def test_more_than_the_active_limit_waits_on_disk(tmp_path: Path) -> None:
     async with spool(tmp_path, limits=SpoolLimits(active=2)) as opened:
         ids = [await opened.enter(envelope(), small(), now=NOW + n) for n in range(5)]
-        counts = await opened.counts()
+        counts = await opened.operator.counts()
         assert (counts[QueueState.ACTIVE], counts[QueueState.DEFERRED]) == (2, 3)
         assert await opened.due(NOW + 10) == ids
         assert await opened.due(NOW + 10, 3) == ids[:3]
@@ -227,7 +227,7 @@ async def test_recipients_of_all_messages_together_are_bounded(tmp_path: Path) -
     ten = envelope(*(f"u{n}@x.example" for n in range(10)))
     async with spool(tmp_path, limits=SpoolLimits(recipients=25, recipient_minimum=3)) as opened:
         ids = [await opened.enter(ten, small(), now=NOW + n) for n in range(4)]
-        counts = await opened.counts()
+        counts = await opened.operator.counts()
         assert (counts[QueueState.ACTIVE], counts[QueueState.DEFERRED]) == (2, 2)
         assert opened.recipients_in_memory == 20
         assert opened.has_passed_by
@@ -247,7 +247,7 @@ async def test_recipients_of_all_messages_together_are_bounded(tmp_path: Path) -
         for each in (leases[1], following, leases[3], await leased(opened, few)):
             await opened.finish(each, outcomes(each), next_attempt=NOW + 300)
         assert opened.recipients_in_memory == 0
-        assert (await opened.counts())[QueueState.DEFERRED] == 1, "with seven to go"
+        assert (await opened.operator.counts())[QueueState.DEFERRED] == 1, "with seven to go"
 
 
 @asynchronous
@@ -262,8 +262,8 @@ async def test_what_did_not_stay_in_memory_has_no_room_there(tmp_path: Path) -> 
         with pytest.raises(SmtpFailure):
             await opened.enter(refused, small())
         assert opened.recipients_in_memory == 3
-        await opened.hold(ids[:1])
-        await opened.remove(ids[1:])
+        await opened.operator.hold(ids[:1])
+        await opened.operator.remove(ids[1:])
         assert opened.recipients_in_memory == 0
         assert await opened.lease(ids[0], next_attempt=NOW) is None
         assert opened.recipients_in_memory == 0
@@ -280,7 +280,7 @@ async def test_new_mail_that_waits_on_disk_comes_before_what_was_tried(tmp_path:
         assert await opened.flush(NOW + 1000) == 3
         assert await opened.due(NOW + 1000) == [new, *old[1:]]
         await opened.finish(first, outcomes(first), next_attempt=NOW)
-        shown = {each.queue_id: each.next_attempt for each in await opened.listing()}
+        shown = {each.queue_id: each.next_attempt for each in await opened.operator.listing()}
         assert shown[new] == NOW + 1000
 
 
@@ -337,4 +337,4 @@ async def test_what_is_done_with_already_is_told_with_the_first_attempt(tmp_path
         lease = await leased(again, queue_id)
         assert (len(lease.numbers), lease.settled) == (1, (told,))
         await again.finish(lease, outcomes(lease), next_attempt=NOW + 300)
-        assert await again.listing() == []
+        assert await again.operator.listing() == []

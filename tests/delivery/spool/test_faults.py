@@ -155,7 +155,7 @@ async def test_a_directory_that_cannot_be_synced_fails_the_entry(tmp_path: Path)
         with pytest.raises(SmtpFailure):
             await opened.enter(envelope(), content, queue_id=queue_id)
         assert list((tmp_path / "0" / "content").iterdir()) == []
-        assert await opened.listing() == []
+        assert await opened.operator.listing() == []
         assert await opened.enter(envelope(), small())
 
 
@@ -179,7 +179,7 @@ async def test_a_full_database_refuses_mail_and_takes_it_again_when_there_is_roo
             (452, "4.3.1", "Insufficient system storage")
         }
         assert any("full" in line for line in trouble)
-        assert (await opened.counts())[QueueState.ACTIVE] == len(ids)
+        assert (await opened.operator.counts())[QueueState.ACTIVE] == len(ids)
         for queue_id in ids:
             lease = await leased(opened, queue_id)
             assert await whole(await opened.content(lease)) == big.data
@@ -222,9 +222,9 @@ async def test_the_end_of_a_delivery_waits_for_the_disk_instead_of_failing(
         assert not ending.done()
         assert opened._committer is not None
         assert opened._committer._batches._free <= 1, "one transaction at a time, as before"
-        assert await opened.remove(ids[1:]) == ids[1:]
+        assert await opened.operator.remove(ids[1:]) == ids[1:]
         assert len(await asyncio.wait_for(ending, 10)) == 10
-        assert (await opened.counts())[QueueState.ACTIVE] == 10
+        assert (await opened.operator.counts())[QueueState.ACTIVE] == 10
 
 
 @asynchronous
@@ -240,7 +240,7 @@ async def test_one_bad_operation_does_not_fail_its_neighbours(tmp_path: Path) ->
         assert [isinstance(item, Exception) for item in answers] == [False] * 5 + [True] + [
             False
         ] * 5
-        assert (await opened.counts())[QueueState.ACTIVE] == 11
+        assert (await opened.operator.counts())[QueueState.ACTIVE] == 11
 
 
 DAMAGE = {
@@ -281,7 +281,7 @@ def test_a_torn_entry_is_set_aside_reported_and_kept(tmp_path: Path, kind: str) 
             assert await opened.due(NOW) == [sound]
         async with spool(tmp_path) as opened:  # it stays, and is not reported as new
             assert opened.recovery.corrupt == ()
-            states = {item.queue_id: item.state for item in await opened.listing()}
+            states = {item.queue_id: item.state for item in await opened.operator.listing()}
             assert states[torn] is QueueState.CORRUPT
             lease = await leased(opened, sound)
             assert await whole(await opened.content(lease)) == small().data
