@@ -11,8 +11,7 @@ from delivery.agents.filtered import FilteredAgent
 from delivery.values import Outcome, Route, Status
 from tables.formats.base import FailMap
 from tables.reading.lookup import Maps
-from tests.delivery.agents.remotes import maps
-from tests.delivery.agents.test_remote import letter
+from tests.delivery.agents.remotes import letter, maps
 from tests.delivery.spool.messages import asynchronous, recipient
 
 JOE, ANN = recipient("joe@far.example"), recipient("ann@far.example")

@@ -15,7 +15,7 @@ from delivery.values import Route, Status
 from tests.delivery.agents import test_local, test_mailbox, test_pipe
 from tests.delivery.agents.helper import Helper
 from tests.delivery.agents.peer import Peer, serving
-from tests.delivery.agents.test_remote import letter, make, summary
+from tests.delivery.agents.remotes import letter, make, summary
 from tests.delivery.spool.messages import asynchronous, recipient
 
 

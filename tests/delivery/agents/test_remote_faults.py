@@ -10,7 +10,7 @@ import pytest
 
 from delivery.values import Status
 from tests.delivery.agents.peer import Dns, Mx, Peer, serving
-from tests.delivery.agents.test_remote import LOCAL, QUICK, letter, make
+from tests.delivery.agents.remotes import LOCAL, QUICK, letter, make
 from tests.delivery.spool.messages import asynchronous
 
 OTHER = "127.0.0.2"

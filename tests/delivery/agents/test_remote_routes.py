@@ -1,4 +1,4 @@
-"""Whom the SMTP agent goes to: fallback relays, loops, limits, LMTP next hops, kept connections."""
+"""Whom the SMTP agent goes to: fallback relays, loops, limits, LMTP next hops."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import pytest
 
 from delivery.agents.base import Agent, Delivery, Result, settle
 from delivery.agents.hosts import AllDropped
-from delivery.agents.idle import IdleConnections
 from delivery.agents.nexthop import parse_lmtp_nexthop
 from delivery.agents.remote import RemoteAgent
 from delivery.values import Status
 from tests.delivery.agents.peer import Dns, Mx, Peer, serving
-from tests.delivery.agents.remotes import remote_agent
-from tests.delivery.agents.test_remote import LOCAL, letter, make, summary
+from tests.delivery.agents.remotes import LOCAL, letter, make, remote_agent, summary
 from tests.delivery.spool.messages import asynchronous
 
 OTHER = "127.0.0.2"
@@ -153,22 +151,6 @@ async def test_greetings_do_not_count_as_sessions() -> None:
             agent = make(busy, dns, smtp_mx_session_limit=1)
             assert summary(await agent.deliver(letter()))[0][0] == "sent"
             assert busy.sessions == 3
-
-
-@asynchronous
-async def test_connections_are_kept_only_where_that_is_worth_it() -> None:
-    async with serving(Peer()) as peer:
-        idle = IdleConnections()
-        kept = {"smtp_connection_cache_time_limit": 30.0, "idle": idle}
-        agent = make(peer, **kept)  # type: ignore[arg-type]
-        for is_busy in (False, False, True, True):
-            await agent.deliver(replace(letter(), is_busy=is_busy))
-        assert peer.sessions == 3
-        named = make(peer, smtp_connection_cache_destinations=("far.example",), **kept)  # type: ignore[arg-type]
-        for _ in range(2):
-            await named.deliver(replace(letter(), is_busy=False))
-        assert peer.sessions == 4
-        idle.close()
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from delivery.agents.remote import RemoteAgent
 from tables.addresses import Address
 from tables.keys import address_keys
 from tests.delivery.agents.peer import KEYWORDS, Dns, Mx, Peer, serving
-from tests.delivery.agents.remotes import maps, remote_agent
-from tests.delivery.agents.test_remote import LOCAL, letter, summary
+from tests.delivery.agents.remotes import LOCAL, letter, maps, remote_agent, summary
 from tests.delivery.spool.messages import asynchronous
 
 CERTIFICATES = Path(__file__).parent / "certificates"

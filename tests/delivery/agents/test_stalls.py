@@ -14,7 +14,7 @@ from delivery.agents.stalls import HOSTS, TIMES, Stalls, hint
 from delivery.agents.tlspolicy import TlsPolicy
 from delivery.smtp.settings import ClientSettings
 from tests.delivery.agents.peer import Peer, serving
-from tests.delivery.agents.test_remote import QUICK, letter, make, summary
+from tests.delivery.agents.remotes import QUICK, letter, make, summary
 from tests.delivery.spool.messages import asynchronous
 
 
