@@ -1,6 +1,7 @@
 """bcc - who else gets a copy: always_bcc, sender_bcc_maps, recipient_bcc_maps.
 
-SUMMARY      Copies.always, .of_sender(address), .of_recipient(address): the address of the copy
+SUMMARY      Copies.always, .of_sender(address), .of_recipient(address): the address of the copy;
+             .are_made: anybody ever gets one
 RULES        tables are asked with addresses after canonical mapping, before virtual expansion
              the null sender has no copy; the copy's address is treated like any recipient's
 ERRORS       TableUnavailable, also for a result that is not one address
@@ -22,7 +23,7 @@ from tables.values import parse_rewrite
 class Copies:
     """The rules of one snapshot. `always` is None without always_bcc."""
 
-    __slots__ = ("_keyring", "_recipients", "_senders", "always")
+    __slots__ = ("_keyring", "_recipients", "_senders", "always", "are_made")
 
     def __init__(
         self, settings: RoutingSettings, open_maps: Callable[[str], Maps], keyring: Keyring
@@ -31,6 +32,7 @@ class Copies:
         self._senders = open_maps(settings.sender_bcc_maps)
         self._recipients = open_maps(settings.recipient_bcc_maps)
         self.always = parse_rewrite(settings.always_bcc) if settings.always_bcc.strip() else None
+        self.are_made = bool(self.always or self._senders or self._recipients)
 
     def of_sender(self, address: Address, trace: Trace | None = None) -> Address | None:
         """Who gets a copy of this sender's mail."""

@@ -31,15 +31,16 @@ class Canonical:
     """The rewriting rules of one snapshot for envelopes."""
 
     __slots__ = (
+        "_empty",
         "_exceptions",
         "_mapper",
         "_masquerade",
         "_masquerades",
+        "_origin",
         "_propagate",
         "_recipient_maps",
         "_rewriter",
         "_sender_maps",
-        "_settings",
     )
 
     def __init__(
@@ -49,27 +50,27 @@ class Canonical:
         rewriter: Rewriter,
         mapper: Mapper,
     ) -> None:
-        self._settings = settings
+        self._origin = settings.myorigin.casefold()
+        self._empty = Address(settings.empty_address_recipient)
         self._rewriter = rewriter
         self._mapper = mapper
         self._propagate = "canonical" in settings.propagate_unmatched_extensions
 
-        def opened(names: str, classes: tuple[str, ...], wanted: str) -> Maps:
-            return open_maps(names if wanted in classes else "")
+        def opened(wanted: str, *tables: tuple[str, tuple[str, ...]]) -> tuple[Maps, ...]:
+            """Those that are there, of tables and the classes of addresses they are for."""
+            found = [open_maps(names) for names, classes in tables if wanted in classes]
+            return tuple(maps for maps in found if maps)
 
-        self._sender_maps = (
-            opened(
-                settings.sender_canonical_maps, settings.sender_canonical_classes, "envelope_sender"
-            ),
-            opened(settings.canonical_maps, settings.canonical_classes, "envelope_sender"),
+        common = settings.canonical_maps, settings.canonical_classes
+        self._sender_maps = opened(
+            "envelope_sender",
+            (settings.sender_canonical_maps, settings.sender_canonical_classes),
+            common,
         )
-        self._recipient_maps = (
-            opened(
-                settings.recipient_canonical_maps,
-                settings.recipient_canonical_classes,
-                "envelope_recipient",
-            ),
-            opened(settings.canonical_maps, settings.canonical_classes, "envelope_recipient"),
+        self._recipient_maps = opened(
+            "envelope_recipient",
+            (settings.recipient_canonical_maps, settings.recipient_canonical_classes),
+            common,
         )
         self._exceptions = MatchList(
             "masquerade_exceptions", settings.masquerade_exceptions, open_maps, hosts=False
@@ -80,10 +81,10 @@ class Canonical:
     def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
         """The envelope sender as it is queued; without `maps` completed only."""
         completed = self._rewriter.complete(address)
-        local, domain = completed.local.lower(), completed.domain.casefold()
-        if local == "mailer-daemon" and domain == self._settings.myorigin.casefold():
-            completed = NULL
-        if not completed or not maps:  # the null sender stays
+        local = completed.local.lower()
+        if local == "mailer-daemon" and completed.domain.casefold() == self._origin:
+            return NULL
+        if not maps or not completed:  # the null sender stays
             return completed
         completed = self._map(self._sender_maps, completed, trace)
         return self._cut(completed, "envelope_sender", trace)
@@ -92,8 +93,7 @@ class Canonical:
         self, address: Address, trace: Trace | None = None, *, maps: bool = True
     ) -> Address:
         """The envelope recipient before virtual expansion; without `maps` completed only."""
-        empty = Address(self._settings.empty_address_recipient)
-        completed = self._rewriter.complete(address or empty)
+        completed = self._rewriter.complete(address or self._empty)
         if not maps:
             return completed
         completed = self._map(self._recipient_maps, completed, trace)
@@ -101,8 +101,7 @@ class Canonical:
 
     def _map(self, tables: tuple[Maps, ...], address: Address, trace: Trace | None) -> Address:
         for maps in tables:
-            if maps:
-                address = self._map_once(maps, address, trace)
+            address = self._map_once(maps, address, trace)
         return address
 
     def _map_once(self, maps: Maps, address: Address, trace: Trace | None) -> Address:

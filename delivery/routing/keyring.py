@@ -14,6 +14,7 @@ from delivery.routing.settings import RoutingSettings
 from tables import keys
 from tables.addresses import Address
 from tables.keys import Key
+from tables.remembered import Remembered
 
 KEPT_DOMAINS = 1000  # domains for which it is remembered whether they are local
 
@@ -23,25 +24,24 @@ class Keyring:
 
     __slots__ = (
         "_access_parent",
-        "_classes",
         "_delimiter",
         "_local",
-        "_origin",
         "_transport_parent",
     )
 
     def __init__(self, settings: RoutingSettings, classes: Classes) -> None:
-        self._classes = classes
         self._delimiter = settings.recipient_delimiter
-        self._origin = settings.myorigin.casefold()
         parents = settings.parent_domain_matches_subdomains
         self._access_parent = "smtpd_access_maps" in parents
         self._transport_parent = "transport_maps" in parents
-        self._local: dict[str, bool] = {}
+        origin = settings.myorigin.casefold()
+        self._local: Remembered[str, bool] = Remembered(
+            lambda domain: domain.casefold() == origin or classes.is_local(domain), KEPT_DOMAINS
+        )
 
     def find(self, address: Address) -> tuple[Key, ...]:
         """Keys of canonical, virtual, recipient and other tables of addresses."""
-        is_local = self._is_local(address.domain)
+        is_local = self._local[address.domain]
         return keys.address_keys(address, delimiter=self._delimiter, is_local=is_local)
 
     def access(self, address: Address) -> tuple[Key, ...]:
@@ -56,12 +56,3 @@ class Keyring:
     def unmatched(self, asked: tuple[Key, ...], found: str) -> str:
         """The extension, with its delimiter, that the key `found` does not hold; '' for none."""
         return next((key.extension for key in asked if key.text == found), "")
-
-    def _is_local(self, domain: str) -> bool:
-        known = self._local.get(domain)
-        if known is None:
-            known = domain.casefold() == self._origin or self._classes.is_local(domain)
-            if len(self._local) >= KEPT_DOMAINS:
-                self._local.clear()
-            self._local[domain] = known
-        return known

@@ -97,8 +97,9 @@ class Listing:
         address = resolution.folded
         keys = self._keyring.find(address)
         tables = (self._sender_canonical, *self._always) if as_sender else self._always
-        if any(maps.find(keys, trace) is not None for maps in tables):
-            return None
+        for maps in tables:
+            if maps.find(keys, trace) is not None:
+                return None
         if resolution.route.transport in ("error", "retry"):
             return self._refused_by_route(resolution, as_sender)
         listed = self._by_class.get(resolution.address_class)

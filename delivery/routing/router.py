@@ -14,6 +14,7 @@ SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8),
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 from delivery.routing.bcc import Copies
@@ -31,6 +32,7 @@ from tables.addresses import Address
 from tables.frozen import dataclass, replace
 from tables.parameters import Parameters
 from tables.reading.lookup import LookupKey, Maps, Trace
+from tables.remembered import Remembered
 
 KEPT_ANSWERS = 1000  # resolutions kept
 
@@ -74,7 +76,7 @@ class Router:
             settings.sender_dependent_relayhost_maps.strip()
             or settings.sender_dependent_default_transport_maps.strip()
         )
-        self._known: dict[tuple[str, str, Address | None], Resolution] = {}
+        self._known = Remembered(partial(_resolve, self._resolver), KEPT_ANSWERS)
 
     def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
         """The envelope sender after rewriting and, with `maps`, canonical maps and masquerading."""
@@ -100,6 +102,8 @@ class Router:
         """
         queued: list[Recipient] = []
         expanded: list[Recipient] = []
+        if not self._copies.are_made:
+            copies_for = None
         if copies_for is not None:
             self._add_copy(queued, self._copies.always, trace, maps)
             self._add_copy(queued, self._copies.of_sender(copies_for, trace), trace, maps)
@@ -175,14 +179,7 @@ class Router:
         """Class, transport and next hop of an address."""
         if trace is not None:
             return self._resolver.resolve(address, sender, trace)
-        key = (address.local, address.domain, sender if self._by_sender else None)
-        known = self._known.get(key)
-        if known is None:
-            known = self._resolver.resolve(address, sender)
-            if len(self._known) >= KEPT_ANSWERS:
-                self._known.clear()
-            self._known[key] = known
-        return known
+        return self._known[address.local, address.domain, sender if self._by_sender else None]
 
     def unlisted(
         self,
@@ -215,6 +212,11 @@ class Router:
     def address_keys(self, address: Address) -> Sequence[LookupKey]:
         """mail_addr_find(3) keys of a resolved address."""
         return self.keyring.find(address)
+
+
+def _resolve(resolver: Resolver, key: tuple[str, str, Address | None]) -> Resolution:
+    local, domain, sender = key
+    return resolver.resolve(Address(local, domain), sender)
 
 
 def _at(recipient: Recipient, address: Address) -> Recipient:
