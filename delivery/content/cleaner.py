@@ -19,7 +19,7 @@ SOURCE       RFC 5322 2.1, 2.2; Postfix cleanup(8), mime_state(3), smtpd(8)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from delivery.content.checks import Checker
@@ -164,6 +164,8 @@ class Cleaner:
 
     def given(self) -> bytes:
         """What has come out since it was asked for last."""
+        if not self._out:
+            return b""
         data = b"".join(self._out)
         self._out.clear()
         return b"" if self._is_silent else data
@@ -327,20 +329,23 @@ class Cleaner:
                 assert header is not None
                 self._note_header(header, lines, number, following)
                 continue
-            at = gone + _size(lines[done:number])
-            if gone < at:
-                self._out.append(section[gone:at])
-            whole = b"\n".join(lines[number:following])
-            gone = at + len(whole) + following - number + 1  # its line ends are two octets
+            found = whole = b"\n".join(lines[number:following])
             if name[-1] in b" \t":
                 whole = name.rstrip(b" \t") + whole[len(name) :]
-            self._header(header, whole)
+            written = self._header(header, whole)
+            if written is None:
+                if whole is found and len(whole) <= self._limits.header:
+                    continue
+                written = (whole,)
+            at = gone + _size(lines[done:number])
+            self._out.append(section[gone:at])
+            gone = at + _size(lines[number:following])
             done = following
+            self._write(written)
         else:
             number = len(lines)
         at = gone + _size(lines[done:number]) if number < len(lines) else len(section)
-        if gone < at:
-            self._out.append(section[gone:at])
+        self._out.append(section[gone:at])
         if not section.isascii() and not self._has_utf8_headers:
             read = section[:at]
             self._has_utf8_headers = not read.isascii() and _is_utf8(read)
@@ -368,14 +373,19 @@ class Cleaner:
         if self._pending:
             text = b"".join(self._pending)
             self._pending.clear()
-            self._header(self._known(text), text)
+            written = self._header(self._known(text), text)
+            self._write((text,) if written is None else written)
 
     def _known(self, text: bytes) -> Header | None:
         """What is known of the name of a header."""
         return self._weights.names.find(text[: name_length(text)])
 
-    def _header(self, header: Header | None, text: bytes) -> None:
-        """A whole header, lines joined by newlines; `header`: what is known of its name."""
+    def _header(self, header: Header | None, text: bytes) -> Sequence[bytes] | None:
+        """What is written for a whole header, lines joined by newlines; None: what it is.
+
+        `header`: what is known of its name.
+        """
+        given, before = text, []
         section = self._structure.section
         if header is not None and header.mime and self._follows_mime:
             self._structure.read_header(header.name, _value(header, text).decode("latin-1"))
@@ -387,24 +397,22 @@ class Cleaner:
             checked = self._check_header(header, text)
             if checked is not None:
                 if not checked:
-                    return
-                for line in checked[:-1]:
-                    self._write(line)
-                if checked[-1] is not text:
-                    text = checked[-1]
+                    return ()
+                *before, text = checked
+                if text is not given:
                     header = self._known(text)
         if header is None or header.mime or section is not Section.PRIMARY:
             if header is not None and header.name == _ENCODED:
                 self._note_encoding(_value(header, text))
-            self._write(text)
-            return
-        self._seen.add(header.name)
-        if header.name == "received":
-            self._count_hop()
-        if self._rewriter is not None and (header.sender or header.recipient):
-            text = self._rewritten(self._rewriter, header, text)
-        if not header.dropped:
-            self._write(text)
+        else:
+            self._seen.add(header.name)
+            if header.name == "received":
+                self._count_hop()
+            if self._rewriter is not None and (header.sender or header.recipient):
+                text = self._rewritten(self._rewriter, header, text)
+            if header.dropped:
+                return before
+        return None if text is given and not before else (*before, text)
 
     def _check_header(self, header: Header | None, text: bytes) -> list[bytes] | None:
         tables = self._checker.tables
@@ -424,12 +432,13 @@ class Cleaner:
             return text
         return text if found is None else found.encode("latin-1")
 
-    def _write(self, text: bytes) -> None:
+    def _write(self, headers: Iterable[bytes]) -> None:
         limit = self._limits.header
-        if len(text) > limit:
-            cut = text.rfind(b"\n", 0, limit + 1)  # between lines, unless that loses much
-            text = text[: cut if cut > limit * 0.9 else limit]
-        self._out.append(text.replace(b"\n", CRLF) + CRLF)
+        for text in headers:
+            if len(text) > limit:
+                cut = text.rfind(b"\n", 0, limit + 1)  # between lines, unless that loses much
+                text = text[: cut if cut > limit * 0.9 else limit]
+            self._out.append(text.replace(b"\n", CRLF) + CRLF)
 
     def _end_headers(self, *, properly: bool) -> None:
         """`properly`: by an empty line."""
@@ -446,8 +455,7 @@ class Cleaner:
 
     def _complete(self) -> None:
         if self._completion is not None and not self._is_silent:
-            for text in self._completion(self._seen):
-                self._write(text)
+            self._write(self._completion(self._seen))
 
     # bodies
 
