@@ -2,6 +2,7 @@
 
 SUMMARY      TYPES name -> TableType: how a table is kept and searched (hash, regexp, cidr, static)
              KINDS name -> Kind: what its keys and values mean (access, aliases, virtual ...)
+             KIND_OF_PARAMETER parameter -> the kind of the tables that it names
              parse_reference("hash:virtual") -> TableReference
 RULES        the one list of both; forms, compiler and engine read it
 ERRORS       EntryError for a reference that names no type we have, and for keys and values
@@ -131,6 +132,65 @@ def parse_reference(text: str) -> TableReference:
 # The parameters whose tables hold passwords: these are of a kind that is secret.
 PASSWORD_MAPS = ("smtp_sasl_password_maps", "lmtp_sasl_password_maps")
 MASK = "***"  # what is shown of a secret value
+
+# Parameter -> kind of the tables that it names; all others are text.
+KIND_OF_PARAMETER: dict[str, str] = {
+    **dict.fromkeys(("alias_maps", "alias_database"), "aliases"),
+    "virtual_alias_maps": "virtual",
+    **dict.fromkeys(
+        ("canonical_maps", "sender_canonical_maps", "recipient_canonical_maps"), "canonical"
+    ),
+    **dict.fromkeys(("smtp_generic_maps", "lmtp_generic_maps"), "generic"),
+    **dict.fromkeys(("transport_maps", "address_verify_transport_maps"), "transport"),
+    "relocated_maps": "relocated",
+    **dict.fromkeys(PASSWORD_MAPS, "passwords"),
+    **dict.fromkeys(("sender_bcc_maps", "recipient_bcc_maps"), "bcc"),
+    **dict.fromkeys(
+        (
+            "local_recipient_maps",
+            "relay_recipient_maps",
+            "virtual_mailbox_maps",
+            "virtual_mailbox_limit_maps",
+            "virtual_uid_maps",
+            "virtual_gid_maps",
+            "smtpd_sender_login_maps",
+            "sender_dependent_relayhost_maps",
+            "sender_dependent_default_transport_maps",
+            "mailbox_command_maps",
+            "mailbox_transport_maps",
+            "fallback_transport_maps",
+        ),
+        "recipients",
+    ),
+    **dict.fromkeys(
+        ("mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"),
+        "domains",
+    ),
+    **dict.fromkeys(
+        (
+            f"{prefix}{name}"
+            for prefix in ("", "smtp_", "lmtp_")
+            for name in (
+                "header_checks",
+                "mime_header_checks",
+                "nested_header_checks",
+                "body_checks",
+            )
+        ),
+        "header_checks",
+    ),
+    "milter_header_checks": "header_checks",
+}
+# What stands beside their keys is any text: where one of these is asked for, any table will do.
+OPEN_KINDS = ("text", "domains", "recipients")
+REWRITING_KINDS = frozenset({"canonical", "generic"})  # mean the same, and may be one table
+
+
+def suits(kind: str, wanted: str) -> bool:
+    """True when a table of `kind` may stand where one of the kind `wanted` is asked."""
+    if kind in (wanted, "text") or wanted in OPEN_KINDS:
+        return True
+    return {kind, wanted} == REWRITING_KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

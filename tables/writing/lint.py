@@ -157,34 +157,18 @@ def _same_type(first: str, second: str) -> bool:
 def table_kinds(subject: Subject, report: Report) -> None:
     """A table is named where tables of its kind are asked."""
     for place, name, _ in subject.settings():
-        wanted = KIND_OF_PARAMETER.get(name)
-        if wanted is None:
-            continue
+        wanted = specs.KIND_OF_PARAMETER.get(name, "text")
+        if specs.KINDS[wanted].secret:
+            continue  # open_passwords says so
         for item in subject.items(place, name):
             table = subject.table(item)
-            if table is not None and table.kind not in (wanted, "text"):
+            if table is not None and not specs.suits(table.kind, wanted):
                 report.warning(
                     "table-kind",
                     subject.row(place, name),
                     f"{place.label}{name} asks for tables of the kind {wanted}, {item} is of the "
                     f"kind {table.kind}. Check that this is the table you mean.",
                 )
-
-
-KIND_OF_PARAMETER = {
-    "alias_maps": "aliases",
-    "canonical_maps": "canonical",
-    "sender_canonical_maps": "canonical",
-    "recipient_canonical_maps": "canonical",
-    "smtp_generic_maps": "generic",
-    "virtual_alias_maps": "virtual",
-    "transport_maps": "transport",
-    "relocated_maps": "relocated",
-    "sender_bcc_maps": "bcc",
-    "recipient_bcc_maps": "bcc",
-    "header_checks": "header_checks",
-    "body_checks": "header_checks",
-}
 
 
 _HOLDS_VALUES = re.compile("(?:proxy:)*(?:static|inline|randmap):")  # in the reference itself

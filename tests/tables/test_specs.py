@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tables.errors import EntryError
-from tables.specs import KINDS, TYPES, TableReference, is_reference, parse_reference
+from tables.parameters import REGISTRY
+from tables.specs import (
+    KIND_OF_PARAMETER,
+    KINDS,
+    TYPES,
+    TableReference,
+    is_reference,
+    parse_reference,
+)
 
 
 def test_it_works() -> None:
@@ -65,6 +73,11 @@ def test_kinds_name_types_that_have_rows() -> None:
     assert not TYPES["static"].has_rows
     assert TYPES["cidr"].ordered
     assert TYPES["cdb"].indexed
+
+
+def test_parameters_name_tables_of_kinds_that_there_are() -> None:
+    assert KIND_OF_PARAMETER.keys() <= REGISTRY.keys()
+    assert set(KIND_OF_PARAMETER.values()) <= KINDS.keys()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from panel.services.importer.settings import (
     names_used,
     read_settings,
 )
-from panel.services.importer.sources import KINDS, Sources
+from panel.services.importer.sources import Sources
 from panel.services.importer.tree import Tree
 from panel.services.importer.writing import (
     clear_rows,
@@ -27,6 +27,7 @@ from panel.services.importer.writing import (
     write_services,
     write_tables,
 )
+from tables import specs
 from tables.parameters import find
 from tables.parametertext import NETWORK_LISTS
 
@@ -82,7 +83,7 @@ def _rewritten(
     if place is None or (find(name) is None and name not in used):
         return value
     where = Where(file, line, name)
-    kind = "access" if place == "access" else KINDS.get(name, "text")
+    kind = "access" if place == "access" else specs.KIND_OF_PARAMETER.get(name, "text")
     value = rewriter.rewritten(value, kind, where)
     if name in PATTERN_LISTS:
         value = rewriter.with_files_in_place(value, where)

@@ -20,52 +20,6 @@ from pathlib import Path
 from panel.constants import RESERVED_TABLE_PREFIX, TABLE_NAME_LENGTH
 from tables import specs
 
-# parameter -> kind of the tables that it names; all others are text
-KINDS: dict[str, str] = {
-    **dict.fromkeys(("alias_maps", "alias_database"), "aliases"),
-    "virtual_alias_maps": "virtual",
-    **dict.fromkeys(
-        ("canonical_maps", "sender_canonical_maps", "recipient_canonical_maps"), "canonical"
-    ),
-    **dict.fromkeys(("smtp_generic_maps", "lmtp_generic_maps"), "generic"),
-    **dict.fromkeys(("transport_maps", "address_verify_transport_maps"), "transport"),
-    "relocated_maps": "relocated",
-    **dict.fromkeys(specs.PASSWORD_MAPS, "passwords"),
-    **dict.fromkeys(("sender_bcc_maps", "recipient_bcc_maps"), "bcc"),
-    **dict.fromkeys(
-        (
-            "local_recipient_maps",
-            "relay_recipient_maps",
-            "virtual_mailbox_maps",
-            "virtual_mailbox_limit_maps",
-            "virtual_uid_maps",
-            "virtual_gid_maps",
-            "smtpd_sender_login_maps",
-            "sender_dependent_relayhost_maps",
-            "sender_dependent_default_transport_maps",
-            "mailbox_command_maps",
-            "mailbox_transport_maps",
-            "fallback_transport_maps",
-        ),
-        "recipients",
-    ),
-    **dict.fromkeys(
-        ("mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"),
-        "domains",
-    ),
-    **dict.fromkeys(
-        (
-            f"{prefix}{name}"
-            for prefix in ("", "smtp_", "lmtp_", "milter_")
-            for name in ("header_checks", "mime_header_checks", "nested_header_checks")
-        ),
-        "header_checks",
-    ),
-    **dict.fromkeys(("body_checks", "smtp_body_checks", "lmtp_body_checks"), "header_checks"),
-}
-_WEAK = ("text", "domains", "recipients")  # give way to what is more particular
-_SAME_VALUES = frozenset({"canonical", "generic"})
-
 
 @dataclass(slots=True)
 class Source:
@@ -88,10 +42,10 @@ class Source:
         kinds = set(self.kinds)
         if secret := [kind for kind in kinds if specs.KINDS[kind].secret]:
             return secret[0]
-        for weak in _WEAK:
+        for weak in specs.OPEN_KINDS:
             if len(kinds) > 1:
                 kinds.discard(weak)
-        if kinds == _SAME_VALUES:
+        if kinds == specs.REWRITING_KINDS:
             return "canonical"
         kind = kinds.pop() if len(kinds) == 1 else "text"
         return kind if self.type in specs.KINDS[kind].types else "text"

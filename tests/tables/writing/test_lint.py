@@ -235,16 +235,35 @@ def test_it_refuses_a_table_in_place_that_cannot_be_read(tmp_path: Path, value: 
     assert compiled.errors == [("table-reference", "parameter:virtual_alias_maps")]
 
 
-def test_it_warns_of_a_table_in_the_wrong_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["virtual_alias_maps", "lmtp_generic_maps", "sender_bcc_maps"])
+def test_it_warns_of_a_table_in_the_wrong_place(tmp_path: Path, name: str) -> None:
     compiled = Compiled(
         tmp_path,
         rows(
             tables=[table("aliases", {"root": "joe"}, kind="aliases")],
-            values={"virtual_alias_maps": "hash:aliases"},
+            values={name: "hash:aliases"},
         ),
     )
     assert compiled.errors == []
     assert compiled.only_warning.check == "table-kind"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("smtp_generic_maps", "canonical"),
+        ("canonical_maps", "generic"),
+        ("virtual_alias_maps", "text"),
+        ("virtual_mailbox_maps", "virtual"),
+        ("relay_domains", "transport"),
+    ],
+)
+def test_a_table_that_means_the_same_is_in_its_place(tmp_path: Path, name: str, kind: str) -> None:
+    made = table("made", {"one@b.example": "two@c.example"}, kind=kind)
+    if kind == "transport":
+        made = table("made", {"b.example": "smtp:[c.example]"}, kind=kind)
+    compiled = Compiled(tmp_path, rows(tables=[made], values={name: "hash:made"}))
+    assert (compiled.errors, compiled.warnings) == ([], [])
 
 
 @pytest.mark.parametrize(
