@@ -67,7 +67,7 @@ _DELAYED = frozenset({Stage.CONNECT, Stage.HELO, Stage.EHLO})  # postconf(5) smt
 class Policy:
     """The restriction lists of one snapshot, for one service's parameters. Immutable, shared."""
 
-    __slots__ = ("asked", "lists", "partners", "settings", "walker")
+    __slots__ = ("asked", "lists", "order", "partners", "settings", "walker")
 
     def __init__(self, parameters: Parameters, tables: Tables, addresses: Addresses) -> None:
         """Compile every list; raises ParameterError naming the parameter that is wrong."""
@@ -77,6 +77,8 @@ class Policy:
         self.walker = Walker(compiler, soft_bounce=self.settings.soft_bounce)
         self.lists = {stage: compiler.compile(name) for stage, name in _PARAMETERS.items()}
         self.asked = frozenset(Stage) - self._idle()
+        is_relay_first = self.settings.smtpd_relay_before_recipient_restrictions
+        self.order = ("relay", "recipient") if is_relay_first else ("recipient", "relay")
 
     def _idle(self) -> frozenset[Stage]:
         """The stages at which nothing is asked."""
@@ -240,10 +242,7 @@ class Checks:
             await self._helo(case)
             await self._sender(case)
         case.maybe_permit, case.maybe_reject = self._sender_maybe, None
-        order = ("relay", "recipient")
-        if not settings.smtpd_relay_before_recipient_restrictions:
-            order = ("recipient", "relay")
-        for stage in order:  # one defer_if_reject for both
+        for stage in self.policy.order:  # one defer_if_reject for both
             access = "check_recipient_access"
             await self._list(case, stage, name, RECIPIENT, access, fresh=False)
         self._force_deferral(case)
@@ -284,18 +283,16 @@ class Checks:
             return Decision(failure.code, failure.enhanced, failure.text, blame=failure.blame)
         return bad if resolved.is_bad else GO_ON
 
-    async def _list(
+    def _list(
         self, case: Case, stage: str, name: str, kind: str, access: str, *, fresh: bool = True
-    ) -> None:
+    ) -> Awaitable[bool]:
         """Walk one list about `name`; `access` is what a bare type:name means in it."""
         case.list_name = _PARAMETERS[stage]
         if fresh:
             case.maybe_reject = None
-        if steps := self.policy.lists[stage]:
-            case.subject = Subject(name, kind)
-            case.default_access = access
-            case.depth, case.warning = 0, False
-            await self.policy.walker.walk(case, steps)
+        case.subject = Subject(name, kind)
+        case.default_access = access
+        return self.policy.walker.walk(case, self.policy.lists[stage])
 
     def _force_deferral(self, case: Case) -> None:
         """Nothing refused, but something could not be found out: say so now."""

@@ -48,8 +48,7 @@ def reject_non_fqdn_helo_hostname(case: Case, _: None) -> Verdict:
         return DUNNO
     if helo.startswith("["):
         return _bad_literal(case, helo)
-    name = names.without_dot(helo)
-    if "." in name and names.is_host_name(name, utf8=case.facts.smtputf8):
+    if names.is_full_name(helo, case.facts.smtputf8):
         return DUNNO
     text = Subject(helo, HELO).rejected("need fully-qualified hostname")
     return reject(case.settings.non_fqdn_reject_code, "5.5.2", text)

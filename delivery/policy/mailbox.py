@@ -63,10 +63,8 @@ def check_mail_access(case: Case, maps: Maps, address: Address, kind: str) -> An
 
 def reject_non_fqdn_address(case: Case, address: Address, kind: str) -> Verdict:
     """Refuse a domain that is no full name; literals pass."""
-    if names.in_brackets(address.domain) is not None:
-        return DUNNO
-    domain = names.without_dot(address.domain)
-    if "." in domain and names.is_host_name(domain, utf8=case.facts.smtputf8):
+    domain = address.domain
+    if names.is_full_name(domain, case.facts.smtputf8) or names.in_brackets(domain) is not None:
         return DUNNO
     text = Subject(address.internal, kind).rejected("need fully-qualified address")
     return reject(case.settings.non_fqdn_reject_code, "5.5.2", text)

@@ -8,6 +8,7 @@ SOURCE       Postfix valid_hostname(3), valid_mailhost_addr(3)
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from tables.domains import is_plain_host, to_ascii
 
@@ -24,6 +25,13 @@ def is_host_name(name: str, *, utf8: bool = False) -> bool:
     if name.isascii():
         return is_plain_host(name)
     return utf8 and is_plain_host(to_ascii(name))
+
+
+@lru_cache(maxsize=4096)  # asked about the HELO, sender and recipient of each message
+def is_full_name(text: str, utf8: bool) -> bool:
+    """A host name with a dot in it."""
+    name = without_dot(text)
+    return "." in name and is_host_name(name, utf8=utf8)
 
 
 def is_host_address(text: str) -> bool:

@@ -246,20 +246,16 @@ class Dialogue:
 
     # commands
 
-    async def _helo(self, event: events.Helo) -> Reply:
-        return await self._hello(event.name, "SMTP", ())
-
-    async def _ehlo(self, event: events.Ehlo) -> Reply:
-        return await self._hello(event.name, "ESMTP", self._protocol.keywords)
-
-    async def _hello(self, name: str, protocol: str, keywords: tuple[str, ...]) -> Reply:
-        stage = Stage.EHLO if protocol == "ESMTP" else Stage.HELO
+    async def _hello(self, event: events.Helo | events.Ehlo) -> Reply:
+        is_extended = isinstance(event, events.Ehlo)
+        stage = Stage.EHLO if is_extended else Stage.HELO
         # the protocol is what it was before
-        if (refusal := await self._refusal(self._checks.helo, stage, helo=name)) is not None:
+        refusal = await self._refusal(self._checks.helo, stage, helo=event.name)
+        if refusal is not None:
             return refusal
         self._forget()
-        self._known["helo"] = name
-        self._known["protocol"] = protocol
+        self._known |= {"helo": event.name, "protocol": "ESMTP" if is_extended else "SMTP"}
+        keywords = self._protocol.keywords if is_extended else ()
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
@@ -585,8 +581,8 @@ def _wants_tls(event: events.Event) -> bool:
 
 
 _ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Awaitable[Reply]]] = {
-    events.Helo: Dialogue._helo,
-    events.Ehlo: Dialogue._ehlo,
+    events.Helo: Dialogue._hello,
+    events.Ehlo: Dialogue._hello,
     events.Mail: Dialogue._mail,
     events.Rcpt: Dialogue._rcpt,
     events.Data: Dialogue._data,

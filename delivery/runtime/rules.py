@@ -27,6 +27,7 @@ from delivery.runtime.cleanuprules import (
 )
 from delivery.runtime.footer import Footer
 from delivery.runtime.machine import on_this_machine, own_addresses
+from delivery.runtime.rates import Rate
 from delivery.runtime.saslrules import SaslRules, SaslSettings
 from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp.settings import ServerSettings
@@ -46,6 +47,13 @@ from tables.services import STANDARD, Service
 DEFAULT_SERVICE = STANDARD[0]
 PICKUP_SERVICE = Service(name="pickup", type="unix", command="pickup")
 EVERYBODY = ("static:anyone",)  # the default of lists of users
+_RATE_LIMITS = {  # postconf(5)
+    Rate.CONNECTION: "smtpd_client_connection_rate_limit",
+    Rate.MESSAGE: "smtpd_client_message_rate_limit",
+    Rate.RECIPIENT: "smtpd_client_recipient_rate_limit",
+    Rate.HANDSHAKE: "smtpd_client_new_tls_session_rate_limit",
+    Rate.LOGIN: "smtpd_client_auth_rate_limit",
+}
 DELIVERING = ("unix", "fifo")  # types of services that deliver
 # postconf(5) queue_minfree: so many times message_size_limit are free, or mail is refused: the end
 # of a delivery needs room on the disk as well
@@ -101,11 +109,6 @@ class SessionSettings:
     smtpd_reject_footer_maps: str
     anvil_rate_time_unit: float
     smtpd_client_connection_count_limit: int
-    smtpd_client_connection_rate_limit: int
-    smtpd_client_message_rate_limit: int
-    smtpd_client_recipient_rate_limit: int
-    smtpd_client_new_tls_session_rate_limit: int
-    smtpd_client_auth_rate_limit: int
     smtpd_client_event_limit_exceptions: tuple[str, ...]
 
 
@@ -161,6 +164,8 @@ class ServiceRules(MailRules):
         self.xforward_hosts = MatchList(
             "smtpd_authorized_xforward_hosts", settings.smtpd_authorized_xforward_hosts, maps
         )
+        limits = {rate: parameters.integer(name) for rate, name in _RATE_LIMITS.items()}
+        self.rate_limits = {rate: limit for rate, limit in limits.items() if limit > 0}  # 0: none
         self.discarded_keywords = maps(settings.smtpd_discard_ehlo_keyword_address_maps)
         self.command_filter = maps(settings.smtpd_command_filter)
         self.footer = Footer(

@@ -35,7 +35,7 @@ from delivery.runtime.notices import Notices
 from delivery.runtime.patience import Patience
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
-from delivery.smtp.events import ContentChunk, Signal, StartTls
+from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk, StartTls
 from delivery.smtp.proxyheader import ProxyHeaderError
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
@@ -125,11 +125,7 @@ class Session(asyncio.Protocol):
             self._take_header(data)
             return
         self._smtp.receive_data(data)
-        if self._choked:
-            self._read_ahead()
-            return  # whoever only talks and never listens is not waited for
-        self._patience.heard(self._loop.time())
-        if self._busy:
+        if self._busy or self._choked:  # whoever only talks and never listens is not waited for
             self._read_ahead()
         else:
             self._start(self._serve())
@@ -154,7 +150,6 @@ class Session(asyncio.Protocol):
         """It reads again."""
         self._choked = False
         if not self._busy:
-            self._patience.heard(self._loop.time())
             self._read_on()
             self._start(self._serve())
 
@@ -256,9 +251,9 @@ class Session(asyncio.Protocol):
         self._unread = False
         while self._transport is not None and not self._choked:
             event = smtp.next_event()
-            if isinstance(event, Signal):
+            if event is NEED_DATA or event is PAUSED:
                 break
-            if isinstance(event, ContentChunk):
+            if type(event) is ContentChunk:
                 dialogue.take(event.data)
                 self._patience.took(len(event.data), self._loop.time())
                 continue
@@ -273,6 +268,8 @@ class Session(asyncio.Protocol):
                 return
             if (dialogue.has_too_many_errors or self._draining) and not smtp.closed:
                 await self._take_leave(dialogue)
+        if not self._out:
+            self._patience.heard(self._loop.time())
         self._flush()
 
     async def _start_tls(self, dialogue: Dialogue) -> bool:

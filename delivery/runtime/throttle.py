@@ -13,6 +13,8 @@ SOURCE       Postfix TUNING_README; postconf(5) smtpd_client_connection_count_li
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from delivery import log
 from delivery.runtime.anvil import Counts
 from delivery.runtime.rates import Rate
@@ -21,13 +23,7 @@ from delivery.values import Client
 from tables.errors import TableError
 from tables.reading.matchlist import MatchList
 
-_LIMITS = {
-    Rate.CONNECTION: "smtpd_client_connection_rate_limit",
-    Rate.MESSAGE: "smtpd_client_message_rate_limit",
-    Rate.RECIPIENT: "smtpd_client_recipient_rate_limit",
-    Rate.HANDSHAKE: "smtpd_client_new_tls_session_rate_limit",
-    Rate.LOGIN: "smtpd_client_auth_rate_limit",
-}
+NO_LIMITS: Mapping[Rate, int] = {}
 
 
 class Throttle:
@@ -39,6 +35,7 @@ class Throttle:
         self._service = rules.service.name
         self._settings = rules.settings
         self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
+        self._limits = NO_LIMITS if self._is_free else rules.rate_limits
         self._is_connected = False
 
     async def connect(self) -> bool:
@@ -49,8 +46,8 @@ class Throttle:
         settings = self._settings
         unit = settings.anvil_rate_time_unit
         now, lately = await self._counts.connect(self._service, self._client.address, unit)
-        limit = self._limit(Rate.CONNECTION)
-        return 0 < settings.smtpd_client_connection_count_limit < now or 0 < limit < lately
+        limit = self._limits.get(Rate.CONNECTION, lately)
+        return 0 < settings.smtpd_client_connection_count_limit < now or limit < lately
 
     def disconnect(self) -> None:
         """It is gone."""
@@ -60,23 +57,19 @@ class Throttle:
 
     async def is_over(self, rate: Rate) -> bool:
         """It asks for one more; True when that is one too many."""
-        limit = self._limit(rate)
-        if self._is_free or limit <= 0:
+        limit = self._limits.get(rate)
+        if limit is None:
             return False
         unit = self._settings.anvil_rate_time_unit
         return await self._counts.count(rate, self._service, self._client.address, unit) > limit
 
     async def was_over(self, rate: Rate) -> bool:
         """True when it has asked for too much already: not even worth trying."""
-        limit = self._limit(rate)
-        if self._is_free or limit <= 0:
+        limit = self._limits.get(rate)
+        if limit is None:
             return False
         unit = self._settings.anvil_rate_time_unit
         return await self._counts.lately(rate, self._service, self._client.address, unit) > limit
-
-    def _limit(self, rate: Rate) -> int:
-        limit: int = getattr(self._settings, _LIMITS[rate])
-        return limit
 
 
 def holds(hosts: MatchList, client: Client) -> bool:

@@ -141,7 +141,7 @@ def _mail(text: str, context: Context) -> Mail:
     path, options = _path_and_options(text, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
     if not options:
         return Mail(_address(path, context.settings, False, replies.BAD_SENDER), _given(path))
-    smtputf8 = "SMTPUTF8" in context.offered and any(o.upper() == "SMTPUTF8" for o in options)
+    smtputf8 = "SMTPUTF8" in context.offered and "SMTPUTF8" in map(str.upper, options)
     address = _address(path, context.settings, smtputf8, replies.BAD_SENDER)
     size: int | None = None
     body = ret = ""

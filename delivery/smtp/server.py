@@ -75,6 +75,10 @@ _NO_CONTENT = ContentDecoder()  # until DATA or BDAT is accepted
 _FREE_TEXT = frozenset({"HELO", "EHLO", "NOOP"})
 
 
+class Connected:
+    """The client is there; the reply to that is the greeting. An event that nobody is told."""
+
+
 class ServerProtocol:
     """One connection; a fresh one owes the greeting and is PAUSED until it is sent."""
 
@@ -102,7 +106,7 @@ class ServerProtocol:
         self.is_encrypted = False  # by STARTTLS
         self._before_auth = State.START  # where the end of an AUTH dialogue leads
         self._intake = Intake(settings.line_length_limit)
-        self._awaiting: Event | None = None  # wants a reply
+        self._awaiting: Event | Connected | None = Connected()  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
         self._pending: Event | None = None  # comes before anything that is read
         self._decoder = _NO_CONTENT
@@ -147,13 +151,19 @@ class ServerProtocol:
 
     def next_event(self) -> Event | Signal:
         """The next event; NEED_DATA or PAUSED when there is none."""
-        if self._awaiting is not None or self.closed or self.state is State.CONNECT:
+        if self._awaiting is not None or self.closed:
             return PAUSED
         self.command = ""
-        if not self._intake.waits and self._pending is None and self.state is not State.CHUNK:
-            return NEED_DATA
-        while (event := self._step()) is None:
-            pass
+        event: Event | Literal[Signal.NEED_DATA] | None = None
+        while event is None:
+            if self._swallow:
+                self._swallow -= len(self._intake.take(self._swallow))
+            if self._pending is not None and not self._swallow:
+                event, self._pending = self._pending, None
+            elif self._intake.waits or self.state is State.CHUNK:
+                event = _READERS.get(self.state, ServerProtocol._read_command)(self)
+            else:
+                event = NEED_DATA
         if event is not NEED_DATA and type(event) is not ContentChunk:
             self._awaiting = event
         return event
@@ -163,25 +173,25 @@ class ServerProtocol:
         event, self._awaiting = self._awaiting, None
         if reply.closes:
             self._close()
-        elif event is not None:
-            if (advance := _ADVANCES.get(type(event))) is not None:
-                advance(self, event, reply)
-                if reply.code == 354 and type(event) is Bdat:
-                    return b""  # RFC 3030 2: the chunk follows by itself
-            elif reply.is_positive:
-                self._take_transition(event)
-        elif self.state is State.CONNECT:
-            self.improper_pipelining = bool(self._intake.waits)  # spoke before the greeting
-            self.state = State.START if reply.is_positive else State.REFUSED
-        else:
+        elif event is None:
             raise OurError(f"a reply that nobody waits for: {reply}")
+        elif (advance := _ADVANCES.get(type(event))) is not None:
+            advance(self, event, reply)
+            if reply.code == 354 and type(event) is Bdat:
+                return b""  # RFC 3030 2: the chunk follows by itself
+        elif reply.is_positive:
+            self._take_transition(event)
         return reply.wire
 
     # --- What a reply does -------------------------------------------------------------------
 
-    def _take_transition(self, event: Event) -> None:
+    def _take_transition(self, event: Event | Connected) -> None:
         states = TRANSITIONS[self.state]
         self.state = states.get(type(event), self.state)  # what is not there is legal anywhere
+
+    def _after_connect(self, event: Connected, reply: Reply) -> None:
+        self.improper_pipelining = bool(self._intake.waits)  # spoke before the greeting
+        self.state = State.START if reply.is_positive else State.REFUSED
 
     def _after_hello(self, event: Helo | Ehlo, reply: Reply) -> None:
         if reply.is_positive:
@@ -273,25 +283,17 @@ class ServerProtocol:
 
     # --- Reading -----------------------------------------------------------------------------
 
-    def _step(self) -> Event | Literal[Signal.NEED_DATA] | None:
-        """One event, NEED_DATA, or None: there was progress, step again."""
-        if self._swallow:
-            self._swallow -= len(self._intake.take(self._swallow))
-            if self._swallow:
-                return NEED_DATA
-        if self._pending is not None:
-            event, self._pending = self._pending, None
-            return event
-        if self.state is State.CONTENT:
-            return self._read_content()
-        if self.state is State.CHUNK:
-            return self._read_chunk()
+    def _read_response(self) -> Event | Literal[Signal.NEED_DATA]:
         line = self._intake.take_line()
         if line is None:
             return NEED_DATA
-        if self.state is State.AUTH:
-            is_readable = line.isascii() and self._intake.flaw is not Flaw.CUT
-            return AuthResponse(line.decode("ascii") if is_readable else None)
+        is_readable = line.isascii() and self._intake.flaw is not Flaw.CUT
+        return AuthResponse(line.decode("ascii") if is_readable else None)
+
+    def _read_command(self) -> Event | Literal[Signal.NEED_DATA] | None:
+        line = self._intake.take_line()
+        if line is None:
+            return NEED_DATA
         parsed = self._parse_line(line)
         if self._swallow:
             self._pending = parsed  # the chunk is skipped before its refusal is sent
@@ -304,11 +306,12 @@ class ServerProtocol:
         return parsed
 
     def _parse_line(self, line: bytes) -> Event | None:
-        flaw = self._intake.flaw
-        if flaw is Flaw.BARE and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
-            self._after = State.CLOSED
-            return SyntaxProblem("", self._bare_newline_reply())
-        is_cut = flaw is Flaw.CUT
+        is_cut = False
+        if (flaw := self._intake.flaw) is not None:
+            is_cut = flaw is Flaw.CUT
+            if not is_cut and self.settings.smtpd_forbid_bare_newline.lower() == "reject":
+                self._after = State.CLOSED
+                return SyntaxProblem("", self._bare_newline_reply())
         try:
             text = line.decode("utf-8")
         except UnicodeDecodeError:
@@ -465,8 +468,15 @@ def _is_header(verb: str) -> bool:
     return bool(name and colon) and name.isascii() and name.isprintable()
 
 
+_READERS: dict[State, Callable[[ServerProtocol], Event | Literal[Signal.NEED_DATA] | None]] = {
+    State.CONTENT: ServerProtocol._read_content,
+    State.CHUNK: ServerProtocol._read_chunk,
+    State.AUTH: ServerProtocol._read_response,
+}  # in all other states commands are read
+
 # what the reply does to the protocol, where that is more than a transition
 _ADVANCES: dict[type, Callable[[ServerProtocol, Any, Reply], None]] = {
+    Connected: ServerProtocol._after_connect,
     Helo: ServerProtocol._after_hello,
     Ehlo: ServerProtocol._after_hello,
     Xclient: ServerProtocol._after_xclient,
