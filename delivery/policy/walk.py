@@ -63,9 +63,9 @@ class Walker:
             self.refuse(case, steps[0], nested)
         case.depth += 1
         permitted = False
+        if case.effects.discard:
+            steps = ()
         for step in steps:
-            if case.effects.discard:
-                break
             softened = step.warn and not case.warning
             if softened:
                 case.warning = True
@@ -92,7 +92,8 @@ class Walker:
                     permitted = self.settle(case, step, answer)
             if softened:
                 case.warning = False
-            if permitted or (case.maybe_permit is not None and case.maybe_reject is not None):
+            is_settled = case.maybe_permit is not None and case.maybe_reject is not None
+            if permitted or is_settled or case.effects.discard:
                 break
         case.depth -= 1
         return permitted

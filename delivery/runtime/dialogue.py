@@ -112,6 +112,7 @@ class Dialogue:
         self.is_slowed = False  # it has made so many errors that its replies wait
         self.has_too_many_errors = False  # the connection is to end now
         self._settings = rules.settings
+        self._asked = rules.policy.asked
         self._cleanup = cleanup
         self._ask = ask
         self._protocol = protocol
@@ -160,8 +161,10 @@ class Dialogue:
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
         if await self._login.wait():
             self._offer()
-        if (refusal := await self._refusal(self._checks.client, Stage.CONNECT)) is not None:
-            return self.shown(refusal)
+        if Stage.CONNECT in self._asked:
+            refusal = await self._refusal(self._checks.client, Stage.CONNECT)
+            if refusal is not None:
+                return self.shown(refusal)
         return replies.greeting(self._settings.smtpd_banner)
 
     async def secured(self, secured: ssl.SSLObject) -> Reply | None:
@@ -205,15 +208,15 @@ class Dialogue:
             reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
         if self.is_slowed:
             await self.pause()
-        if not (reply.is_positive or self._is_forgiven):
+        if type(event) in _JUNK:
+            self._count_junk()
+        if reply.is_positive:
+            return reply
+        if not self._is_forgiven:
             self._count_error()
-        if type(event) in _JUNK or (  # a mistake in such a command counts like it
-            isinstance(event, events.SyntaxProblem) and event.verb in _JUNK_VERBS
-        ):
-            if self._junk > self._settings.smtpd_junk_command_limit:
-                self._count_error()
-            self._junk += 1
-        return reply if reply.is_positive else self.shown(reply)
+        if isinstance(event, events.SyntaxProblem) and event.verb in _JUNK_VERBS:
+            self._count_junk()  # a mistake in such a command counts like it
+        return self.shown(reply)
 
     async def pause(self) -> None:
         """Before a reply: clients that make errors wait. postconf(5) smtpd_error_sleep_time."""
@@ -225,6 +228,12 @@ class Dialogue:
         self._errors += 1
         self.is_slowed = self._errors >= self._settings.smtpd_soft_error_limit
         self.has_too_many_errors = self._errors >= self._settings.smtpd_hard_error_limit
+
+    def _count_junk(self) -> None:
+        """postconf(5) smtpd_junk_command_limit."""
+        if self._junk > self._settings.smtpd_junk_command_limit:
+            self._count_error()
+        self._junk += 1
 
     def _forgive(self) -> None:
         """A message was accepted: what went wrong before does not count any more."""
@@ -249,10 +258,10 @@ class Dialogue:
     async def _hello(self, event: events.Helo | events.Ehlo) -> Reply:
         is_extended = isinstance(event, events.Ehlo)
         stage = Stage.EHLO if is_extended else Stage.HELO
-        # the protocol is what it was before
-        refusal = await self._refusal(self._checks.helo, stage, helo=event.name)
-        if refusal is not None:
-            return refusal
+        if stage in self._asked:  # the protocol is what it was before
+            refusal = await self._refusal(self._checks.helo, stage, helo=event.name)
+            if refusal is not None:
+                return refusal
         self._forget()
         self._known |= {"helo": event.name, "protocol": "ESMTP" if is_extended else "SMTP"}
         keywords = self._protocol.keywords if is_extended else ()
@@ -315,9 +324,10 @@ class Dialogue:
     async def _data(self, event: events.Data | events.Bdat) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        refusal = await self._refusal(self._checks.data, Stage.DATA, **transaction.whole)
-        if refusal is not None:
-            return refusal
+        if Stage.DATA in self._asked:
+            refusal = await self._refusal(self._checks.data, Stage.DATA, **transaction.whole)
+            if refusal is not None:
+                return refusal
         mail = transaction.mail
         arrival = Arrival(
             sender=mail.address,
@@ -343,17 +353,20 @@ class Dialogue:
             if event.problem is not None:
                 self._blame(Blame.BOUNCE)
                 return event.problem
-            known = transaction.whole | {"size": event.size}
-            refusal = await self._refusal(self._checks.end_of_data, Stage.END_OF_MESSAGE, **known)
-            if refusal is not None:
-                return refusal
+            stage = Stage.END_OF_MESSAGE
+            if stage in self._asked:
+                known = transaction.whole | {"size": event.size}
+                refusal = await self._refusal(self._checks.end_of_data, stage, **known)
+                if refusal is not None:
+                    return refusal
             try:
                 queue_id = await self._cleanup.enter(transaction.draft, self._checks.effects)
             except ContentRefused as refused:
                 decision = Decision(
                     refused.code, refused.enhanced, refused.text, restriction=refused.cause
                 )
-                return self._refuse(decision, self._facts(Stage.END_OF_MESSAGE, **known))
+                facts = self._facts(stage, **transaction.whole, size=event.size)
+                return self._refuse(decision, facts)
             self._forgive()
             if self._forwarded:
                 log.event("xforward", queue_id=queue_id, **_logged(self._forwarded))
@@ -487,8 +500,6 @@ class Dialogue:
 
         `typed`: the recipient at stake; `given`: facts that this command adds.
         """
-        if stage not in self.rules.policy.asked:
-            return None
         facts = self._facts(stage, **given)
         try:
             decision = await eager.within(CHECKS_S, checks(facts))

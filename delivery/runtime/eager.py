@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from delivery.errors import OurError
 
 T = TypeVar("T")
+_ENDED = object()  # without having waited
 
 
 def run(
@@ -32,13 +33,15 @@ def run(
 
     `tasks` has the task until it ends: the loop itself holds tasks only weakly.
     """
+    awaited: object = _ENDED
     try:
-        awaited = coroutine.send(None)
-    except StopIteration:
-        on_done(None)
-        return None
+        for awaited in coroutine.__await__():  # noqa: B007 - ends without raising StopIteration
+            break
     except Exception as error:  # noqa: BLE001 - handed on to on_done, which must judge it
         on_done(error)
+        return None
+    if awaited is _ENDED:
+        on_done(None)
         return None
     task = asyncio.get_running_loop().create_task(_Rest(coroutine, awaited))
     if tasks is not None:

@@ -259,7 +259,9 @@ class Session(asyncio.Protocol):
                 continue
             if dialogue.is_slowed:
                 self._flush()  # those that are due do not wait for the slow one
-            self._say(await dialogue.answer(event), smtp.command)
+            reply = await dialogue.answer(event)
+            self._out.append(smtp.send(reply))
+            dialogue.transcript.note(smtp.command, reply)
             if (
                 type(event) is StartTls
                 and smtp.is_encrypted
@@ -385,11 +387,11 @@ class Session(asyncio.Protocol):
             log.event("smtpd", problem=f"{type(error).__name__}: {error}", client=self._client)
         self._gone(self)
 
-    def _say(self, reply: Reply, command: str = "") -> None:
-        """Have a reply written with the next ones; `command`: the line that it answers."""
+    def _say(self, reply: Reply) -> None:
+        """Have a reply to no command written with the next ones."""
         self._out.append(self._smtp.send(reply))
         if self._dialogue is not None:
-            self._dialogue.transcript.note(command, reply)
+            self._dialogue.transcript.note("", reply)
 
     def _say_and_close(self, reply: Reply) -> None:
         self._say(reply)

@@ -71,12 +71,12 @@ class Intake:
         if end < 0:
             self._drain()
             return None
-        text = buffer[at:end]
         if end + 1 == len(buffer):
             self.waits, self._at = b"", 0
         else:
             self._at = end + 1
-        if text[-1:] == b"\r" and len(text) <= self.line_limit + 1 and self._beginning is None:
+        text = buffer[at:end]
+        if text.endswith(b"\r") and end - at <= self.line_limit + 1 and self._beginning is None:
             self.flaw = None
             return text[:-1]
         return self._flawed(text)
