@@ -140,7 +140,8 @@ def _flush(config: Config, options: argparse.Namespace) -> int:
     request: dict[str, Any] = {"command": "flush", "site": options.site}
     if options.ids:
         request["ids"] = options.ids
-    print(f"{_ask(config, request)['scheduled']} messages will be tried now")
+    count = _ask(config, request)["scheduled"]
+    print(f"{count} message{'s' if count != 1 else ''} will be tried now")
     return 0
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from panel.admin.base import ReadOnlyAdmin
-from panel.admin.rowlinks import PAGES, RowLink, noun, row_link
+from panel.admin.rowlinks import NAME_LENGTH, PAGES, RowLink, noun, row_link
 from panel.admin.unfolded import DropdownFilter, display
 from panel.models import Change
 from panel.services.changes import pending_changes
@@ -126,7 +126,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     def row_name(self, change: Change) -> str:
         """The row by what people call it."""
         name = label_of(change)
-        return f"{noun(change.model)} {Truncator(name).chars(60)}"
+        return f"{noun(change.model)} {Truncator(name).chars(NAME_LENGTH)}"
 
     @display(description=gettext_lazy("change"))
     def summary(self, change: Change) -> str:

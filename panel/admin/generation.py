@@ -17,17 +17,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from panel.admin.base import ReadOnlyAdmin
-from panel.admin.rowlinks import RowLink, row_link
+from panel.admin.rowlinks import RowLink, row_links
 from panel.admin.status import status_view
 from panel.admin.unfolded import display
 from panel.constants import PUBLISH_QUEUE
 from panel.models import Generation, Node
 from panel.services.announce import ring
+from panel.services.reports import counts_in_words
 from tables.writing.report import Report
 
 LEVELS = {
@@ -50,7 +51,8 @@ class Said:
 def findings(report: Report, level: str) -> list[Said]:
     """The errors or warnings of a report."""
     found = report.errors if level == "errors" else report.warnings
-    return [Said(each.check, each.message, row_link(each.row)) for each in found]
+    links = row_links(each.row for each in found)
+    return [Said(each.check, each.message, links[each.row]) for each in found]
 
 
 def report_of(generation: Generation) -> Report:
@@ -178,12 +180,8 @@ class GenerationAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("report"))
     def said(self, generation: Any) -> str:
         """How many errors and warnings."""
-        errors, warnings = int(generation.error_number or 0), int(generation.warning_number or 0)
-        return ", ".join(
-            (
-                ngettext("%d error", "%d errors", errors) % errors,
-                ngettext("%d warning", "%d warnings", warnings) % warnings,
-            )
+        return counts_in_words(
+            int(generation.error_number or 0), int(generation.warning_number or 0)
         )
 
     @display(description=gettext_lazy("runs on"))

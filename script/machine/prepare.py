@@ -54,7 +54,7 @@ def _bring_up() -> int:
         return 1
     steps = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if steps:
-        print(f"migrating the database ({len(steps)} steps)", flush=True)
+        print(f"migrating the database (steps: {len(steps)})", flush=True)
         call_command("migrate", interactive=False, verbosity=0)
     call_command("first_start")
     return 0

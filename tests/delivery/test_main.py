@@ -46,6 +46,8 @@ def test_the_queue(engine: Running, capsys: pytest.CaptureFixture[str]) -> None:
     assert [item["queue_id"] for item in listed] == ids
     assert main(["mailq"]) == 0
     assert "in 3 Requests.\n" in capsys.readouterr().out
+    assert main(["flush", ids[2]]) == 0
+    assert capsys.readouterr().out == "1 message will be tried now\n"
     assert main(["flush", ids[0], ids[1]]) == 0
     assert capsys.readouterr().out == "2 messages will be tried now\n"
     assert main(["flush", "--site", "far.example"]) == 0

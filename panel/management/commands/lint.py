@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from panel.services.reports import counts_in_words
 from panel.services.stores import lint_rows
 from tables.writing.report import Finding
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
             for level, findings in (("error", report.errors), ("warning", report.warnings)):
                 for finding in findings:
                     self.stdout.write(_line(level, finding))
-            self.stdout.write(f"{report.error_count} errors, {report.warning_count} warnings")
+            self.stdout.write(counts_in_words(report.error_count, report.warning_count))
         if not report.is_publishable:
             sys.exit(1)
 

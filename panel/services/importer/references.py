@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.translation import ngettext
+
 from panel.constants import VALUE_LENGTH
 from panel.services.importer.report import ImportReport, Level
 from panel.services.importer.sources import Sources
@@ -159,7 +161,8 @@ class Rewriter:
         lines = " ".join(line for _, line in logical_lines(source_lines(source)))
         found = split_items(self.with_files_in_place(lines, where, inside=(*inside, source)))
         shown = self._tree.shown(source)
-        self._say(Level.APPROXIMATED, where, f"{len(found)} patterns of {shown}, as it is now")
+        patterns = ngettext("%d pattern", "%d patterns", len(found)) % len(found)
+        self._say(Level.APPROXIMATED, where, f"{patterns} of {shown}, as it is now")
         if not negated:
             return list(found)
         return [item[1:] if item.startswith("!") else f"!{item}" for item in found]

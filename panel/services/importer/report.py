@@ -67,8 +67,8 @@ class ImportReport:
         yield from map(str, self.lines)
         for (file, level), count in self._kept.items():
             if count > KEPT:
-                yield f"{file}: {level}: and {count - KEPT} lines more"
-        rows = ", ".join(f"{count} {name}" for name, count in sorted(self.rows.items()))
+                yield f"{file}: {level}: and {count - KEPT} more"
+        rows = ", ".join(f"{name} {count}" for name, count in sorted(self.rows.items()))
         yield f"Rows: {rows or 'none'}."
         yield ", ".join(f"{self.counts[level]} {level}" for level in Level) + "."
 

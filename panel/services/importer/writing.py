@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.translation import ngettext
 
 from panel.models import Entry, Parameter, Restriction, RestrictionList, Service, Table
 from panel.services.importer.entries import load_entries
@@ -62,7 +63,8 @@ def write_tables(sources: Sources, tree: Tree, rewriter: Rewriter, report: Impor
             name=source.name, defaults={"type": source.type, "kind": source.kind}
         )
         count = load_entries(table, source, file, rewriter, report)
-        text = f"{count} entries of the table {table.reference}, kind {table.kind}."
+        entries = ngettext("%d entry", "%d entries", count) % count
+        text = f"{entries} of the table {table.reference}, kind {table.kind}."
         report.add(Level.UNDERSTOOD, file, 0, text)
         report.rows["entries"] += count
     report.rows["tables"] = len(sources)

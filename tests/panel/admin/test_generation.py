@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from panel.models import Generation, Node, NodeState
+from panel.models import Generation, Node, NodeState, Parameter, Table
 from tests.panel.admin.suite import MARKUP, ReadSuite
 
 PUBLISH = "/admin/panel/generation/publish/"
@@ -61,6 +61,21 @@ class TestGeneration(ReadSuite):
         assert "3 errors" in page
         assert MARKUP not in page
         assert 'href="javascript' not in page
+
+    def test_findings_name_their_rows(self, admin: Client) -> None:
+        made = Parameter.objects.create(name="mynetworks", value="0.0.0.0/0")
+        alias = Table.objects.create(name="t", type="hash", kind="text").entries.create(
+            key="sam", value="joe"
+        )
+        found = [f"parameter:{made.pk}", f"entry:{alias.pk}", "entry:0", f"entry:{alias.pk}"]
+        said = [{"check": "c", "row": row, "message": "m"} for row in found]
+        row = Generation.objects.create(
+            number=2, state="refused", snapshot="1:1:", report=REPORT | {"errors": said}
+        )
+        page = admin.get(self.url("change", row.pk)).text
+        assert "Open parameter mynetworks" in page
+        assert page.count("Open entry sam") == 2
+        assert "Open entry 0" in page, "it is there no longer"
 
     def test_the_list_counts_what_was_said(self, admin: Client) -> None:
         Generation.objects.create(number=2, state="refused", snapshot="1:1:", report=REPORT)

@@ -106,6 +106,10 @@ class TestLint:
     def test_it_works(self) -> None:
         assert "0 errors" in run("lint")
 
+    def test_it_counts_as_people_do(self) -> None:
+        Table.objects.create(name="forgotten", type="hash", kind="text")
+        assert run("lint").endswith("\n0 errors, 1 warning\n")
+
     def test_errors_make_it_fail(self) -> None:
         pk = break_rows()
         out = StringIO()

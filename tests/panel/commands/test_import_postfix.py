@@ -46,7 +46,7 @@ class TestImportPostfix:
         before = Change.objects.count()
         said = run(str(etc), "--replace", "--dry-run")
         assert "Nothing was changed" in said
-        assert "1 entries of the table hash:aliasing" in said
+        assert "1 entry of the table hash:aliasing" in said
         assert Change.objects.count() == before
         assert not Table.objects.filter(name="aliasing").exists()
 
