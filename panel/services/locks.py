@@ -10,9 +10,9 @@ SOURCE       PostgreSQL manual 13.3.5
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 
 @contextmanager
@@ -30,6 +30,11 @@ def advisory_lock(kind: int, number: int = 0, *, wait: bool = False) -> Iterator
             else:
                 cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [kind, number])
                 held = cursor.fetchone()[0]
-        yield held
+        try:
+            yield held
+        finally:
+            if held:  # a session that is closed may have it a little longer
+                with suppress(DatabaseError), session.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [kind, number])
     finally:
         session.close()
