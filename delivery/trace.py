@@ -24,6 +24,7 @@ from tables.addresses import Address
 HEADER_LIMIT = 102_400  # octets; postconf(5) header_size_limit
 DELIVERED_LIMIT = 1000
 _TEXT_LIMIT = 255
+_REMEMBERED = 1000  # a client has many messages, a domain too
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f()\\<>\"@,;\ud800-\udfff]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _MASK = bytes(range(128)) + b"?" * 128
@@ -58,6 +59,7 @@ def with_protocol(
     return name + ("S" if tls else "") + ("A" if login else "")
 
 
+@lru_cache(_REMEMBERED)
 def scrub(text: str, *, smtputf8: bool = False) -> str:
     """Outside text that may stand in a header, inside a comment too."""
     text = _UNSAFE.sub("?", text[:_TEXT_LIMIT])

@@ -54,11 +54,12 @@ def address_keys(
 
     Source: mail_addr_find(3) with its default strategy.
     """
-    keys = _mailbox_keys(address, delimiter)
-    if address.domain:
+    at = f"@{_domain(address.domain)}" if address.domain else ""
+    keys = _user_keys(address.local, delimiter, at)
+    if at:
         if is_local:
-            keys += _local_keys(address.local, delimiter, "")
-        keys.append(Key(f"@{_domain(address.domain)}", True))
+            keys += _user_keys(address.local, delimiter, "", partial=True)
+        keys.append(Key(at, True))
     return tuple(keys)
 
 
@@ -73,12 +74,12 @@ def alias_keys(local: str) -> tuple[Key, ...]:
 
 def access_mail(address: Address, *, delimiter: str = "", parent: bool = True) -> tuple[Key, ...]:
     """Keys of an access table for a sender or recipient. access(5) EMAIL ADDRESS PATTERNS."""
-    keys = _mailbox_keys(address, delimiter)
-    if address.domain:
-        domain = _domain(address.domain)
+    domain = _domain(address.domain)
+    keys = _user_keys(address.local, delimiter, f"@{domain}" if domain else "")
+    if domain:
         keys.append(Key(domain, True))
         keys += [Key(name, True) for name in _parents(domain, parent)]
-        keys += _local_keys(address.local, delimiter, "@")
+        keys += _user_keys(address.local, delimiter, "@", partial=True)
     return tuple(keys)
 
 
@@ -111,9 +112,9 @@ def transport_keys(
     address: Address, *, delimiter: str = "", parent: bool = False
 ) -> tuple[Key, ...]:
     """Keys of a transport table. transport(5) TABLE SEARCH ORDER."""
-    keys = _mailbox_keys(address, delimiter)
-    if address.domain:
-        domain = _domain(address.domain)
+    domain = _domain(address.domain)
+    keys = _user_keys(address.local, delimiter, f"@{domain}" if domain else "")
+    if domain:
         keys.append(Key(domain, True))
         keys += [Key(name, True) for name in _parents(domain, parent)]
     keys.append(Key("*"))
@@ -140,24 +141,13 @@ def credential_keys(host: str, destination: str) -> tuple[Key, ...]:
     return (Key(host),) if host == destination else (Key(host), Key(destination))
 
 
-def _mailbox_keys(address: Address, delimiter: str) -> list[Key]:
-    """user+ext@dom, user@dom; just user+ext, user without a domain."""
-    at = f"@{_domain(address.domain)}" if address.domain else ""
-    keys = [Key(form + at) for form in _forms(address.local)]
+def _user_keys(local: str, delimiter: str, at: str, *, partial: bool = False) -> list[Key]:
+    """user+ext, user, each with `at` behind it; `partial`: that is not all of the address."""
+    keys = [Key(form + at, partial) for form in _forms(local)]
     if delimiter:
-        user, extension = split_extension(address.local, delimiter)
+        user, extension = split_extension(local, delimiter)
         if extension is not None:
-            cut = address.local[len(user) :]
-            keys += [Key(form + at, True, cut) for form in _forms(user)]
-    return keys
-
-
-def _local_keys(local: str, delimiter: str, at: str) -> list[Key]:
-    """user+ext, user, each with `at` behind it."""
-    keys = [Key(form + at, True) for form in _forms(local)]
-    user, extension = split_extension(local, delimiter)
-    if extension is not None:
-        keys += [Key(form + at, True, local[len(user) :]) for form in _forms(user)]
+            keys += [Key(form + at, True, local[len(user) :]) for form in _forms(user)]
     return keys
 
 

@@ -122,13 +122,14 @@ class MailboxAgent:
             reason="",
             relay=delivery.route.transport,
         )
+        keys = address_keys(recipient.address, delimiter=self._settings.recipient_delimiter)
         try:
-            found = self._find(self._mailboxes, recipient)
+            found = _find(self._mailboxes, keys)
             if found is None:
                 reason = f'unknown user: "{recipient.address.internal.lower()}"'
                 return replace(outcome, status=Status.BOUNCED, dsn="5.1.1", reason=reason)
-            quota = self._quota(recipient)
-            owner = self._owner(recipient)
+            quota = self._quota(keys)
+            owner = self._owner(keys)
         except TableUnavailable:
             return replace(outcome, reason="mailbox lookup error")
         if owner is None:
@@ -144,14 +145,14 @@ class MailboxAgent:
             return replace(outcome, dsn="4.3.5", reason=reason)
         return await self._write(delivery, outcome, found, quota)
 
-    def _owner(self, recipient: Recipient) -> str | None:
+    def _owner(self, keys: tuple[Key, ...]) -> str | None:
         """ "uid:gid"; '' for nobody in particular, None for a number that cannot be used."""
         if self._helper is None or not self._helper.switches or not self._uids:
             return ""
         numbers = []
         least = self._settings.virtual_minimum_uid
         for maps, smallest in ((self._uids, max(least, 1)), (self._gids, 1)):
-            text = None if maps is None else self._find(maps, recipient)
+            text = None if maps is None else _find(maps, keys)
             if text is None or not text.isdecimal() or int(text[:9]) < smallest:
                 return None
             numbers.append(text)
@@ -245,19 +246,19 @@ class MailboxAgent:
             delivered_to=where,
         )
 
-    def _find(self, maps: Maps, recipient: Recipient) -> str | None:
-        delimiter = self._settings.recipient_delimiter
-        found = maps.find(address_keys(recipient.address, delimiter=delimiter))
-        return None if found is None else found.value
-
-    def _quota(self, recipient: Recipient) -> int:
+    def _quota(self, keys: tuple[Key, ...]) -> int:
         """Bytes, 0 for none. An entry that is no number means that the table is broken."""
-        text = self._find(self._limits, recipient)
+        text = _find(self._limits, keys)
         if text is None:
             return 0
         if not text.isdecimal():
             raise TableUnavailable("virtual_mailbox_limit_maps holds something that is no number")
         return int(text)
+
+
+def _find(maps: Maps, keys: tuple[Key, ...]) -> str | None:
+    found = maps.find(keys)
+    return None if found is None else found.value
 
 
 def _failed(outcome: Outcome, error: Exception) -> Outcome:

@@ -199,12 +199,11 @@ class Cleaner:
     def _is_received_alone(self, prologue: bytes) -> bool:
         """True when it is our Received header, as it mostly is, which is only counted."""
         return (
-            prologue.startswith(b"Received:")
+            self._weights.counts_received
+            and prologue.startswith(b"Received:")
             and prologue.count(b"\n") == prologue.count(b"\n\t") + 1
             and len(prologue) <= self._limits.line
             and prologue.isascii()
-            and (weighed := self._weights.weigh(b"Received")) is not None
-            and weighed.weight == NOTE
         )
 
     @property

@@ -42,14 +42,13 @@ def missing_headers(
     settings: ContentSettings, occasion: Occasion, seen: Collection[str]
 ) -> list[bytes]:
     """The headers to be added, in order, without line ends; folded lines joined by newlines."""
-    is_resent = not _RESENT.isdisjoint(seen)
-    prefix = "Resent-" if is_resent else ""
+    prefix, named = ("", "") if _RESENT.isdisjoint(seen) else ("Resent-", "resent-")
     lines: list[str] = []
-    if f"{prefix}message-id".lower() not in seen:
+    if f"{named}message-id" not in seen:
         lines.append(f"{prefix}Message-Id: <{_message_id(settings, occasion)}>")
-    if f"{prefix}date".lower() not in seen:
+    if f"{named}date" not in seen:
         lines.append(f"{prefix}Date: {mail_date(occasion.when)}")
-    if f"{prefix}from".lower() not in seen:
+    if f"{named}from" not in seen:
         lines.append(addresslist.fold(f"{prefix}From: {_author(settings, occasion)}"))
     undisclosed = settings.undisclosed_recipients_header.strip()
     if undisclosed and _VISIBLE.isdisjoint(seen) and name_length(_encode(undisclosed)):

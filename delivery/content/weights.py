@@ -48,6 +48,8 @@ class Weights:
         self._completes = completes
         self.everything = everything
         self._mime = mime
+        #: that Received headers are only counted
+        self.counts_received = self._weight(names.find(b"received")) == NOTE
 
     def weigh(self, name: bytes) -> Weighed | None:
         """The weight of a name as written; None when it cannot begin a header."""

@@ -119,8 +119,8 @@ class Cleanup:
             comments=origin.comments,
             userid=origin.userid,
         )
-        prepended = "".join(f"{line}\r\n" for line in arrival.prepended)
-        prologue = prepended.encode("utf-8", "surrogateescape") + received
+        prepended = [f"{line}\r\n".encode("utf-8", "surrogateescape") for line in arrival.prepended]
+        prologue = b"".join((*prepended, received))
         draft = self.begin(rules.cleanup, rules.handling, envelope, writer, prologue, origin)
         draft.failure = draft.failure or failure
         return draft

@@ -46,8 +46,8 @@ class QueueDoor:
 
     async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
         """Queue a message; its id, when it is on disk. Raises SmtpFailure 452 4.3.1."""
-        queue_id = submission.queue_id
-        number = queueid.to_number(queue_id) if queue_id else self._intake.next_number()
+        queue_id = submission.queue_id or queueid.to_text(self._intake.next_number())
+        number = queueid.to_number(queue_id)
         rows = make_rows(number, submission, time.time() if now is None else now)
         _, headers, data = rows.content
         words = (rows.message, rows.recipients, len(headers), data is None)
@@ -62,8 +62,8 @@ class QueueDoor:
             self.forget(submission.content)
             raise
         finally:  # without an answer it may be in the queue: recovery.py knows
-            self._intake.entered(queueid.to_text(number))
-        return queueid.to_text(number)
+            self._intake.entered(queue_id)
+        return queue_id
 
     async def flush(self, now: float, *, site: str) -> int:
         """Make deferred messages with a recipient in `site` due, and try them; how many."""

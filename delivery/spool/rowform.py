@@ -29,7 +29,7 @@ _MEMBERS = [
 _KINDS: dict[str, Callable[[Any], Any]] = {name: type(usual) for name, usual in _MEMBERS}
 _members_of = attrgetter(*_KINDS)
 _client_of = attrgetter("address", "port", "name", "reverse_name", "forward_error")
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().raw_decode
 
 
