@@ -18,6 +18,7 @@ from delivery.policy.facts import Probe, ProbeStatus
 from delivery.runtime.link import FrameTooLong, Link
 from delivery.spool import queueid
 from delivery.spool.content import ContentWriter
+from delivery.spool.crossing import packed
 from delivery.spool.entries import make_rows
 from delivery.spool.intake import Intake
 from delivery.spool.records import Submission
@@ -49,10 +50,8 @@ class QueueDoor:
         queue_id = submission.queue_id or queueid.to_text(self._intake.next_number())
         number = queueid.to_number(queue_id)
         rows = make_rows(number, submission, time.time() if now is None else now)
-        _, headers, data = rows.content
-        words = (rows.message, rows.recipients, len(headers), data is None)
         try:
-            await self._link.ask("enter", words, headers + (data or b""))
+            await self._link.ask("enter", *packed(rows))
         except FrameTooLong as error:
             self.forget(submission.content)
             raise SmtpFailure(

@@ -10,8 +10,8 @@ RULES        these processes speak to clients, the other one has the queue: all 
              a child is forked before there are threads, sockets or a loop; what the parent may
              do to users of this machine (the courier) is not the child's, nor are its channels to
              other children
-             what comes over the link is as untrusted as the clients: rows are rows, and a number is
-             one that this process can have given
+             what comes over the link is as untrusted as the clients: rows are rows (crossing.py),
+             and a number is one that this process can have given
 ERRORS       DeliveryError: a process has ended
 SOURCE       decisions 0024, 0025; Postfix master(8), smtpd(8), qmgr(8)
 """
@@ -37,18 +37,14 @@ from delivery.runtime.anvil import answers
 from delivery.runtime.link import Handler, Link
 from delivery.runtime.rates import Rates
 from delivery.spool import queueid
-from delivery.spool.committer import EntryRows
-from delivery.spool.records import QueueState
-from delivery.spool.rowform import RecipientRow, RowError
+from delivery.spool.crossing import unpacked
+from delivery.spool.rowform import RowError
 from delivery.spool.store import Spool
 from tables.addresses import Address
 
 NUMBER = 1024  # behind the "z" of the first one's queue ids; numbers of shards are lower
 NUMBERS = 128  # from there to the next one's
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# of columns, as spool/entries.py makes them
-MESSAGE_TYPES = (int, int, float, float, *(int,) * 7, str, str, str)
-RECIPIENT_TYPES = (int, int, str, str, str, str, int)  # without the outcome
 AHEAD_S = 86_400.0  # a queue id may be so far ahead of the clock, which may have been set back
 ANSWER_S = 60.0  # rules with thousands of patterns take seconds to be compiled
 END_S = 5.0  # for the process to end, once it was told
@@ -185,7 +181,7 @@ class Reception:
         }
 
     def _enter(self, value: Any, data: bytes) -> asyncio.Future[None]:
-        rows = _rows(value, data)
+        rows = unpacked(value, data)
         self._check_id(rows.message[0])
         future = self._spool.enter_rows(rows)
         future.add_done_callback(self._entered)
@@ -270,39 +266,6 @@ class Receptions:
         await asyncio.gather(
             *(other.look(again=again, first=self._listening) for other in self._others)
         )
-
-
-def _rows(value: Any, data: bytes) -> EntryRows:
-    """A message as the other process made it. Raises RowError."""
-    try:
-        message, recipients, headers, in_file = value
-        if tuple(map(type, message)) != MESSAGE_TYPES:
-            raise RowError("columns of a message")
-        number, state, _, _, *counts = message[:11]
-        if state not in (QueueState.ACTIVE, QueueState.HOLD):
-            raise RowError("a new message is active or held")
-        size, is_in_file = counts[2:4]
-        if min(counts) < 0 or is_in_file != in_file or not 0 <= headers <= len(data):
-            raise RowError("columns of a message")
-        if size != len(data) - headers and not in_file:
-            raise RowError("the size is not that of the content")
-        return EntryRows(
-            message=tuple(message),
-            content=(number, data[:headers], None if in_file else data[headers:]),
-            recipients=[_recipient(number, place, row) for place, row in enumerate(recipients)],
-            file_name=queueid.to_text(number) if in_file else "",
-        )
-    except (TypeError, ValueError, LookupError) as error:
-        raise RowError(f"rows of a message: {error}") from error
-
-
-def _recipient(number: int, place: int, row: Any) -> RecipientRow:
-    *columns, outcome = row
-    if tuple(map(type, columns)) != RECIPIENT_TYPES or columns[:2] != [number, place]:
-        raise RowError("columns of a recipient")
-    if outcome is not None and type(outcome) is not str:
-        raise RowError("an outcome is a text")
-    return RecipientRow(*row)
 
 
 def _wait(pid: int) -> None:

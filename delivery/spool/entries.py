@@ -2,8 +2,8 @@
 
 SUMMARY      make_rows(number, submission, now) -> EntryRows, by whoever took the message in
              lease_of(rows), content_of(rows): for its first attempt, by the queue
-RULES        rows are all that goes from one process to another (runtime/reception.py), and what is
-             on disk: the first attempt knows no more than a later one
+RULES        rows are all that goes from one process to another (crossing.py), and what is on disk:
+             the first attempt knows no more than a later one
              recipients that are equal in everything are one; an exact copy would be delivered twice
              content in a file has the name of its message already: that of its writer
              one that waits on disk for its first attempt is due before all that was tried before,
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 from delivery.errors import OurError
 from delivery.spool import queueid, rowform
@@ -34,24 +35,17 @@ def make_rows(number: int, submission: Submission, now: float) -> EntryRows:
     in_file = bool(content.path)
     if in_file and os.path.basename(content.path) != queue_id:
         raise OurError(f"{queue_id} entered with the content file {content.path}")
-    message = (
-        number,
-        int(QueueState.HOLD if submission.hold else QueueState.ACTIVE),
-        now,  # due
-        now,  # arrived
-        0,  # attempts
-        0,  # interrupted
-        content.size,
-        int(in_file),
-        0 if in_file else checksum(content.data),
-        0,  # warned
-        0,  # expired
-        rowform.sender_column(envelope.sender),
-        rowform.envelope_column(envelope),
-        submission.hold,
-    )
     return EntryRows(
-        message=message,
+        message=new_message(
+            number,
+            now,
+            content.size,
+            0 if in_file else checksum(content.data),
+            in_file,
+            rowform.sender_column(envelope.sender),
+            rowform.envelope_column(envelope),
+            submission.hold,
+        ),
         content=(number, content.headers, None if in_file else content.data),
         recipients=[
             *(rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)),
@@ -61,6 +55,35 @@ def make_rows(number: int, submission: Submission, now: float) -> EntryRows:
             ),
         ],
         file_name=queue_id if in_file else "",
+    )
+
+
+def new_message(
+    number: int,
+    arrived: float,
+    size: int,
+    crc: int,
+    in_file: bool,
+    sender: str,
+    envelope: str,
+    hold: str,
+) -> tuple[Any, ...]:
+    """The row of a message that comes in; it is due."""
+    return (
+        number,
+        int(QueueState.HOLD if hold else QueueState.ACTIVE),
+        arrived,  # due
+        arrived,
+        0,  # attempts
+        0,  # interrupted
+        size,
+        int(in_file),
+        crc,
+        0,  # warned
+        0,  # expired
+        sender,
+        envelope,
+        hold,
     )
 
 

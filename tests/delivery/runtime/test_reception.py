@@ -152,9 +152,8 @@ async def test_content_stays_where_nobody_knows_whether_it_was_entered(
 
 def _message(number: int, **other: Any) -> list[Any]:
     columns = {
-        "id": number, "state": 0, "due": 1.0, "arrived": 1.0, "attempts": 0, "interrupted": 0,
-        "size": 0, "in_file": 0, "crc": 0, "warned": 0, "expired": 0, "sender": "@",
-        "envelope": "{}", "hold": "",
+        "id": number, "arrived": 1.0, "size": 0, "crc": 0, "sender": "@", "envelope": "{}",
+        "hold": "", "recipients": [], "headers": 0, "in_file": False,
     }  # fmt: skip
     return list({**columns, **other}.values())
 
@@ -167,25 +166,31 @@ OURS = queueid.IdMaker(NUMBER).next()
     [
         None,
         [],
-        ["x", [], 0, False],
-        [_message(queueid.IdMaker(0).next()), [], 0, False],  # an id of the queue's own
-        [_message("../../etc"), [], 0, True],  # type: ignore[arg-type]
-        [_message(-1), [], 0, True],
-        [_message(OURS, state=3), [], 0, False],
-        [_message(OURS, envelope="[]"), [], 0, False],
-        [_message(OURS, sender="nobody"), [], 0, False],
-        [_message(OURS), [[OURS, 0, "x", "x", "", "", 0]], 0, False],
-        [_message(OURS, arrived="soon"), [], 0, False],
-        [_message(OURS, in_file=1), [], 0, False],
-        [_message(OURS, size=1), [], 0, False],
-        [_message(OURS, attempts=-1), [], 0, False],
-        [_message(OURS), [], -1, False],
-        [_message(OURS), [], 1, False],
-        [_message(OURS + 1), [], 0, False],  # of another shard
-        [_message((1 << 63) - 1 - queueid.SHARDS + 1 + NUMBER), [], 0, False],  # the last of all
-        [_message(OURS), [[7, 0, "a@b", "a@b", "", "", 0, None]], 0, False],  # another message's
-        [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, 5]], 0, False],
-        [_message(OURS), [[OURS, 0, "a@b", "a@b", "", "", 1, "{}"]], 0, False],
+        "x",
+        _message(OURS)[:-1],
+        [*_message(OURS), 0],
+        _message(queueid.IdMaker(0).next()),  # an id of the queue's own
+        _message("../../etc", in_file=True),  # type: ignore[arg-type]
+        _message(-1, in_file=True),
+        _message(OURS, envelope="[]"),
+        _message(OURS, sender="nobody"),
+        _message(OURS, arrived="soon"),
+        _message(OURS, in_file=1),
+        _message(OURS, size=1),
+        _message(OURS, size=-1, in_file=True),
+        _message(OURS, crc=-1),
+        _message(OURS, hold=None),
+        _message(OURS, headers=-1),
+        _message(OURS, headers=1),
+        _message(OURS + 1),  # of another shard
+        _message((1 << 63) - 1 - queueid.SHARDS + 1 + NUMBER),  # the last of all
+        _message(OURS, recipients=["x"]),
+        _message(OURS, recipients=[[]]),
+        _message(OURS, recipients=[["x", "x", "", "", None]]),
+        _message(OURS, recipients=[["a@b", "a@b", "", None]]),
+        _message(OURS, recipients=[[1, "a@b", "", "", None]]),
+        _message(OURS, recipients=[["a@b", "a@b", "", "", 5]]),
+        _message(OURS, recipients=[["a@b", "a@b", "", "", "{}"]]),
     ],
 )
 @asynchronous
