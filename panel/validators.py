@@ -60,7 +60,7 @@ def check_value(kind: str, text: str) -> None:
     parsed(specs.KINDS[kind].parse_value, text, field="value")
 
 
-def check_rule(type_: str, key: str, value: str) -> None:
+def check_rule(type_: str, key: str, value: str, *, is_secret: bool = False) -> None:
     """A pattern or network with its value, read as a line of the table's source text."""
     word = "".join(takewhile(str.isalnum, key)).lower()
     if not value and word not in ("if", "endif"):
@@ -74,7 +74,8 @@ def check_rule(type_: str, key: str, value: str) -> None:
     problems = READERS[type_](f"{opening}{key} {value}\n{closing}").problems
     if problems:
         said = problems[0].message.removesuffix(": skipping this rule")
-        raise ValidationError({"key": f"{said[:1].upper()}{said[1:]}."})
+        said = specs.HIDDEN if is_secret else f"{said[:1].upper()}{said[1:]}."
+        raise ValidationError({"key": said})
 
 
 def check_parameter(name: str, text: str, *, own_names: Collection[str]) -> None:

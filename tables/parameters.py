@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from tables import expansion, parametertext
+from tables import expansion, parametertext, specs
 from tables.errors import EntryError, ParameterError
 from tables.itemtext import split_items
 from tables.registry import (
@@ -137,7 +137,7 @@ def check(
             expanded = Parameters({**(others or {}), name: text}).text(name)
             parametertext.check_value(parameter, expanded, own_names)
     except EntryError as error:
-        raise ParameterError(str(error), name=name) from error
+        raise ParameterError(specs.discreet(name, error), name=name) from error
 
 
 def _check_transport(name: str, services: Collection[str]) -> None:
@@ -214,7 +214,8 @@ class Parameters:
             try:
                 source = expansion.expand(source, self.source)
             except EntryError as error:
-                raise ParameterError(f"{name}: {error}", name=name) from error
+                said = f"{name}: {specs.discreet(name, error)}"
+                raise ParameterError(said, name=name) from error
         self._texts[name] = source
         return source
 
@@ -261,7 +262,7 @@ class Parameters:
                 case ParameterType.TEXT:
                     return text
         except EntryError as error:
-            raise ParameterError(f"{name}: {error}", name=name) from error
+            raise ParameterError(f"{name}: {specs.discreet(name, error)}", name=name) from error
 
     def bind(self, cls: type[T]) -> T:
         """A settings dataclass filled by field name; made once for each class.

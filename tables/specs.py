@@ -132,6 +132,15 @@ def parse_reference(text: str) -> TableReference:
 # The parameters whose tables hold passwords: these are of a kind that is secret.
 PASSWORD_MAPS = ("smtp_sasl_password_maps", "lmtp_sasl_password_maps")
 MASK = "***"  # what is shown of a secret value
+HIDDEN = "What is wrong is not shown, for it may hold passwords."  # of an error, which may quote
+
+
+def discreet(parameter: str, error: Exception) -> str:
+    """What may be said of an error in a parameter's value: nothing that could hold a password."""
+    if parameter not in PASSWORD_MAPS:
+        return str(error)
+    return f"Name tables of the kind passwords as type:name, such as hash:sasl_passwd. {HIDDEN}"
+
 
 # Parameter -> kind of the tables that it names; all others are text.
 KIND_OF_PARAMETER: dict[str, str] = {

@@ -5,7 +5,7 @@ SUMMARY      Credentials(settings, passwords, sender_keys).find(host, destinatio
 RULES        smtp_sasl_password_maps, asked for the sender where
              smtp_sender_dependent_authentication is on, then for the server's name, then for the
              next hop as it is written; a value is user:password, without a colon only a user
-ERRORS       TableUnavailable
+ERRORS       TableUnavailable, which shows nothing of the table: passwords may stand in its name
 SOURCE       postconf(5) smtp_sasl_password_maps, smtp_sasl_password_result_delimiter;
              Postfix smtp_sasl_glue.c
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tables.addresses import Address
+from tables.errors import TableUnavailable
 from tables.keys import Key, credential_keys
 from tables.reading.lookup import Maps
 
@@ -60,7 +61,10 @@ class Credentials:
         keys: tuple[Key, ...] = credential_keys(host, destination)
         if self._settings.smtp_sender_dependent_authentication and sender:
             keys = (*self._sender_keys(sender), *keys)
-        found = self._passwords.find(keys)
+        try:
+            found = self._passwords.find(keys)
+        except TableUnavailable:  # it may quote the table, and the sender of the message reads it
+            raise TableUnavailable("smtp_sasl_password_maps: a table cannot be asked") from None
         if found is None:
             return None
         user, _, password = found.value.partition(

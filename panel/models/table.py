@@ -297,7 +297,7 @@ class Entry(models.Model):
         if self.table.is_secret and self.value == specs.MASK:
             raise ValidationError({"value": _("Give the value; this is what is shown of one.")})
         if self.table.is_ordered:
-            check_rule(self.table.type, self.key, self.value)
+            check_rule(self.table.type, self.key, self.value, is_secret=self.table.is_secret)
             if not self.value or "$" in self.value:
                 return  # if and endif; $1 is known only when a key is looked up
         check_value(self.table.kind, self.value)

@@ -230,7 +230,10 @@ def _compile_ordered(
     text = "".join(lines)
     for problem in READERS[record.type](text).problems:
         row = rows[min(problem.line, len(rows)) - 1] if problem.line > 0 else record.row
-        report.warning("entry-pattern", row, f"Table {record.name}: {problem.message}.")
+        said = f"{problem.message}."
+        if kind.secret:
+            said = f"this line cannot be read as it is meant. {specs.HIDDEN}"
+        report.warning("entry-pattern", row, f"Table {record.name}: {said}")
     layer = build.object(text.encode(), count=len(lines))
     content = TableContent(
         type=record.type,

@@ -50,7 +50,8 @@ def parameter_values(subject: Subject, report: Report) -> None:
         try:
             parametertext.check_value(parameter, place.parameters.text(name))
         except TableError as error:
-            report.error("parameter", subject.row(place, name), f"{place.label}{name}: {error}")
+            said = f"{place.label}{name}: {specs.discreet(name, error)}"
+            report.error("parameter", subject.row(place, name), said)
 
 
 def parameter_names(subject: Subject, report: Report) -> None:
@@ -115,17 +116,18 @@ def class_loops(subject: Subject, report: Report) -> None:
 
 def missing_tables(subject: Subject, report: Report) -> None:
     """Every table that a parameter, a restriction or an access rule names exists, as that type."""
-    for text, where, row in subject.references():
+    for text, name, where, row in subject.references():
         try:
             reference = specs.parse_reference(text)
         except EntryError as error:
-            report.error("table-reference", row, f"{where}: {error}")
+            report.error("table-reference", row, f"{where}: {specs.discreet(name, error)}")
             continue
         if specs.TYPES[reference.type].inline or reference.name.startswith("{"):
             try:
                 open_reference(reference.text, _unopened)
             except EntryError as error:
-                report.error("table-reference", row, f"{where}: {error}.")
+                said = specs.discreet(name, error).rstrip(".")
+                report.error("table-reference", row, f"{where}: {said}.")
             continue
         table = subject.content.tables.get(reference.name)
         if table is None:
@@ -201,7 +203,7 @@ def open_passwords(subject: Subject, report: Report) -> None:
 def unused_tables(subject: Subject, report: Report) -> None:
     """Every table is named somewhere."""
     used = set()
-    for text, _, _ in subject.references():
+    for text, *_ in subject.references():
         try:
             used.add(specs.parse_reference(text).name)
         except EntryError:

@@ -148,8 +148,8 @@ class Subject:
             return False
         return True
 
-    def references(self) -> Iterator[tuple[str, str, str]]:
-        """Every reference to a table: text, where it stands, row."""
+    def references(self) -> Iterator[tuple[str, str, str, str]]:
+        """Every reference to a table: text, parameter ('' elsewhere), where it stands, row."""
         for place, name, _ in self.settings():
             parameter = find(name)
             where, row = f"{place.label}{name}", self.row(place, name)
@@ -167,14 +167,14 @@ class Subject:
                 continue
             for item in items:
                 for text in nested(item):
-                    yield text, where, row
+                    yield text, name, where, row
         named: dict[str, str] = {}
         for notes in self.notes.values():
             for row, words in notes.references.items():
                 for text in words.split():
                     named[text] = min(row, named.get(text, row))
         for text, row in sorted(named.items()):
-            yield text, "An access rule", row
+            yield text, "", "An access rule", row
 
 
 def _is_service(call: RestrictionCall) -> bool:

@@ -20,6 +20,29 @@ def test_it_works() -> None:
     assert parameters.items("mydestination") == ("example.com", "b")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "geheim",
+        "mx.example:joe:geheim",
+        "static:{joe:geheim",
+        "!inline:{x geheim}",
+        "{mx joe:geheim}",
+        "${geheim",
+        "${x==geheim",
+        "$",
+    ],
+)
+def test_an_error_shows_no_password(value: str) -> None:
+    with pytest.raises(ParameterError, match="passwords") as caught:
+        check("smtp_sasl_password_maps", value)
+    assert "geheim" not in str(caught.value)
+    if "$" in value:
+        with pytest.raises(ParameterError, match="passwords") as caught:
+            Parameters({"smtp_sasl_password_maps": value}).text("smtp_sasl_password_maps")
+        assert "geheim" not in str(caught.value)
+
+
 def test_every_default_fits_its_own_parameter() -> None:
     parameters = Parameters({})
     for name, parameter in REGISTRY.items():

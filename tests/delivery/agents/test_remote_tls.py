@@ -15,7 +15,10 @@ from delivery.agents.credentials import Account, Credentials, LoginSettings
 from delivery.agents.patience import Timeouts
 from delivery.agents.remote import RemoteAgent
 from tables.addresses import Address
+from tables.errors import TableUnavailable
+from tables.formats.base import FailMap
 from tables.keys import address_keys
+from tables.reading.lookup import Maps
 from tests.delivery.agents.peer import KEYWORDS, Dns, Mx, Peer, serving
 from tests.delivery.agents.remotes import LOCAL, letter, maps, remote_agent, summary
 from tests.delivery.spool.messages import asynchronous
@@ -304,3 +307,12 @@ async def test_the_sender_may_have_an_account_of_its_own() -> None:
     assert found("mx.far.example", "far.example", nobody) == Account("joe", "secret")
     assert found("mx", "far.example", nobody) == Account("only", "")
     assert found("other", "other", nobody) is None
+
+
+def test_what_is_wrong_with_passwords_is_told_without_them() -> None:
+    settings = LoginSettings(smtp_sasl_auth_enable=True)
+    broken = Maps([("inline:{mx joe:geheim}", FailMap("bad syntax: inline:{mx joe:geheim}"))])
+    find = Credentials(settings, broken).find
+    with pytest.raises(TableUnavailable, match="smtp_sasl_password_maps") as caught:
+        find("mx", "mx", Address("", ""))
+    assert "geheim" not in str(caught.value)

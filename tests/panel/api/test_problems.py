@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from panel.api.bodies import BODY_LIMIT, BULK_BODY_LIMIT
-from panel.models import Domain
+from panel.models import Domain, Table
 from tests.panel.api.client import PROBLEM, Api, fields_of
 
 GOOD = {"name": "example.com", "kind": "relay"}
@@ -21,6 +21,31 @@ def test_it_works(api: Api) -> None:
     assert (problem["type"], problem["title"]) == ("about:blank", "Bad Request")
     assert problem["errors"][0]["field"] == "name"
     assert problem["detail"].startswith("name: ")
+
+
+@pytest.mark.parametrize(
+    "path, body",
+    [
+        ("settings/", {"name": "smtp_sasl_password_maps", "value": "static:{joe:geheim"}),
+        (
+            "services/",
+            {
+                "name": "relay",
+                "type": "unix",
+                "command": "smtp",
+                "overrides": {"smtp_sasl_password_maps": "inline:{ mx=joe:geheim } geheim"},
+            },
+        ),
+        ("entries/", {"key": "/mx/", "value": "joe:$geheim"}),
+    ],
+)
+def test_they_show_no_password(api: Api, path: str, body: dict[str, object]) -> None:
+    if path == "entries/":
+        table = Table.objects.create(name="secrets", type="pcre", kind="passwords")
+        path = f"tables/{table.pk}/entries/"
+    response = api("POST", path, body)
+    assert response.status_code == 400, response.text
+    assert "geheim" not in response.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,6 +288,44 @@ def test_it_warns_of_passwords_that_are_shown(tmp_path: Path, value: str, words:
     assert finding.check == "open-password"
     assert words in finding.message
     assert "geheim" not in finding.message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "inline:{ { mx = joe:geheim } ",
+        "inline:{ mx joe:geheim }",
+        "inline:mx=joe:geheim",
+        "static:{joe:geheim",
+        "randmap:joe:geheim",
+        "unionmap:{inline:{ mx joe:geheim }, hash:gone}",
+        "regexp:{geheim}",
+        "mx.example:joe:geheim",
+        "!inline:{x geheim}",
+        "${geheim",
+        "$made_up",
+        "geheim",
+    ],
+)
+def test_a_finding_shows_no_password(tmp_path: Path, value: str) -> None:
+    made_up = "inline:{ mx joe:geheim }"
+    values = {"smtp_sasl_password_maps": value, "made_up": made_up}
+    lmtp = service("lmtp unix - - n - - lmtp")
+    overrides = {"lmtp_sasl_password_maps": value}
+    lmtp = replace(lmtp, service=replace(lmtp.service, overrides=overrides))
+    compiled = Compiled(tmp_path, rows(values=values, services=[lmtp]))
+    assert compiled.errors
+    found = [*compiled.report.errors, *compiled.report.warnings]
+    assert not [each.message for each in found if "geheim" in each.message]
+
+
+def test_a_finding_about_a_table_of_passwords_shows_none(tmp_path: Path) -> None:
+    lines = {"/mx/": "joe:$geheim", "if /x/": "joe:geheim", "endif": ""}
+    secrets = table("secrets", lines, type="pcre", kind="passwords")
+    maps = {"smtp_sasl_password_maps": "pcre:secrets"}
+    compiled = Compiled(tmp_path, rows(tables=[secrets], values=maps))
+    assert [check for check, _ in compiled.warnings] == ["entry-pattern"] * 2
+    assert not [each for each in compiled.report.warnings if "geheim" in each.message]
 
 
 def test_it_says_nothing_of_passwords_that_are_not_shown(tmp_path: Path) -> None:
