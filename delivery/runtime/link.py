@@ -1,7 +1,7 @@
 """link - how two processes of an engine speak to each other: questions, answers, news.
 
 SUMMARY      link = await Link.over(socket, handlers, lost)
-             ask(name, value, data) -> future of the answer; tell(...): nobody waits for one
+             ask(name, value, *data) -> future of the answer; tell(...): nobody waits for one
 FORM         two lengths (32 bits), a JSON array, bytes as they are. The array is
              [number, name, value], a question (number 0: news), or
              [-number, value], its answer, or [-number, null, error, [words]]
@@ -66,25 +66,25 @@ class Link(asyncio.Protocol):
         _, link = await loop.create_unix_connection(lambda: cls(handlers, lost), sock=channel)
         return link
 
-    def ask(self, name: str, value: object = None, data: bytes = b"") -> asyncio.Future[Any]:
-        """A question; the future has the answer."""
+    def ask(self, name: str, value: object = None, *data: bytes) -> asyncio.Future[Any]:
+        """A question; the future has the answer. The pieces of `data` arrive as one."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._transport is None:
             future.set_exception(OurError("the other process of the engine is gone"))
             return future
         self._number = number = self._number + 1
         try:
-            self._send([number, name, value], data)
+            self._send([number, name, value], *data)
         except FrameTooLong as error:
             future.set_exception(error)
         else:
             self._asked[number] = future
         return future
 
-    def tell(self, name: str, value: object = None, data: bytes = b"") -> None:
+    def tell(self, name: str, value: object = None, *data: bytes) -> None:
         """News; lost when the other side is gone."""
         if self._transport is not None:
-            self._send([0, name, value], data)
+            self._send([0, name, value], *data)
 
     def close(self) -> None:
         """Hang up, after what was said has been written."""
@@ -101,23 +101,9 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """A piece of what the other side said."""
         self._in += data
-        place, end = 0, len(self._in)
-        while end - place >= _LENGTHS.size:
-            length, rest = _LENGTHS.unpack_from(self._in, place)
-            if length + rest > FRAME_BYTES:
-                log.event("link", problem="a frame is too long", bytes=length + rest)
-                assert self._transport is not None
-                self._transport.abort()
-                return
-            start = place + _LENGTHS.size
-            middle = start + length
-            if middle + rest > end:
-                break
-            place = middle + rest
-            words, _ = _decode(self._in[start:middle].decode("ascii"))
-            self._heard(words, bytes(self._in[middle:place]) if rest else b"")
-        if place:
-            del self._in[:place]
+        with memoryview(self._in) as heard:
+            place = self._hear(heard)
+        del self._in[:place]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side is gone."""
@@ -130,21 +116,40 @@ class Link(asyncio.Protocol):
 
     # inside
 
-    def _send(self, words: list[object], data: bytes = b"") -> None:
-        text = _encode(words).encode("ascii")
-        if len(text) + len(data) > FRAME_BYTES:
-            raise FrameTooLong(f"{len(text) + len(data)} bytes do not pass between processes")
-        self._write(text, data)
+    def _send(self, words: list[object], *data: bytes) -> None:
+        self._write(_encode(words).encode("ascii"), *data)
 
-    def _write(self, text: bytes, data: bytes = b"") -> None:
+    def _write(self, text: bytes, *data: bytes) -> None:
+        length, rest = len(text), sum(map(len, data))
+        if length + rest > FRAME_BYTES:
+            raise FrameTooLong(f"{length + rest} bytes do not pass between processes")
         if not self._out:
             self._loop.call_soon(self._flush)
-        self._out += (_LENGTHS.pack(len(text), len(data)), text, data)
+        self._out += (_LENGTHS.pack(length, rest), text, *data)
 
     def _flush(self) -> None:
         out, self._out = self._out, []
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
+
+    def _hear(self, data: memoryview) -> int:
+        """Take the whole frames; where the rest begins."""
+        place, end = 0, len(data)
+        while end - place >= _LENGTHS.size:
+            length, rest = _LENGTHS.unpack_from(data, place)
+            if length + rest > FRAME_BYTES:
+                log.event("link", problem="a frame is too long", bytes=length + rest)
+                assert self._transport is not None
+                self._transport.abort()
+                break
+            start = place + _LENGTHS.size
+            middle = start + length
+            if middle + rest > end:
+                break
+            place = middle + rest
+            words, _ = _decode(str(data[start:middle], "ascii"))
+            self._heard(words, bytes(data[middle:place]))
+        return place
 
     def _heard(self, words: list[Any], data: bytes) -> None:
         number = words[0]

@@ -1,8 +1,8 @@
 """crossing - a new message on its way from the process that took it in to the one with the queue.
 
-SUMMARY      packed(rows) -> (words, data), for a link; unpacked(words, data) -> EntryRows
+SUMMARY      packed(rows) -> (words, headers, text), for a link; unpacked(words, data) -> EntryRows
 FORM         words: id, arrived, size, crc, sender, envelope, why it is held, recipients, octets of
-             headers, whether the text is in a file; data: headers, and the text when it is in none
+             headers, whether the text is in a file; data: headers, and the text that is in none
              a recipient: address, original, notify, orcpt, outcome
 RULES        what all new messages have alike, and what follows from the rest, does not cross
              whoever sent it may have been taken over by a client: rows are rows, of one message;
@@ -23,14 +23,14 @@ _TYPES = (int, float, int, int, str, str, str, list, int, bool)
 _RECIPIENT_TYPES = ((*(str,) * 4, type(None)), (str,) * 5)  # to be tried, settled
 
 
-def packed(rows: EntryRows) -> tuple[tuple[Any, ...], bytes]:
+def packed(rows: EntryRows) -> tuple[tuple[Any, ...], bytes, bytes]:
     """A message as it crosses."""
     number, _, _, arrived, _, _, size, _, crc, _, _, sender, envelope, hold = rows.message
     _, headers, data = rows.content
     recipients = [(*row[2:6], row.outcome) for row in rows.recipients]
     in_file = data is None
     words = (number, arrived, size, crc, sender, envelope, hold, recipients, len(headers), in_file)
-    return words, headers + (data or b"")
+    return words, headers, data or b""
 
 
 def unpacked(words: Any, data: bytes) -> EntryRows:
