@@ -3,8 +3,8 @@
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
 RULES        as many lists are under way as there are `hands`, and meanwhile the next one collects.
              An idle engine waits for nothing. When several items were waited for in the last list,
-             more are on their way: the next one gathers for GATHER_S, unless there is ENOUGH,
-             for each list costs as much as several items do
+             as many are on their way: the next one gathers them, for GATHER_S at most, for each
+             list costs as much as several items do
              an item that nobody is waiting for goes with the next one that somebody is waiting for,
              and after COMPANY_S without one
              a thread is woken once for a list, not for each item: every time it runs, the event
@@ -39,7 +39,7 @@ class Batches(Generic[T]):
         self._enough = min(ENOUGH, most)
         self._waiting: list[T] = []
         self._urgent = 0  # how many of them somebody waits for
-        self._is_busy = False
+        self._expected = 0  # as many as in the last list, when it was a busy one
         self._is_due = False  # the next list is on its way
         self._timer: asyncio.TimerHandle | None = None  # for those nobody is waiting for
 
@@ -66,7 +66,7 @@ class Batches(Generic[T]):
         if self._urgent and self._free and not self._is_due:
             self._is_due = True
             loop = asyncio.get_running_loop()
-            if self._is_busy and len(self._waiting) < self._enough:
+            if self._urgent < self._expected and len(self._waiting) < self._enough:
                 loop.call_later(GATHER_S, self._hand_over)
             else:
                 loop.call_soon(self._hand_over)  # with what this turn brings as well
@@ -74,7 +74,7 @@ class Batches(Generic[T]):
     def _hand_over(self) -> None:
         self._is_due = False
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        self._is_busy = self._urgent >= BUSY
+        self._expected = self._urgent if self._urgent >= BUSY else 0
         self._urgent = len(self._waiting)
         if batch:
             self._free -= 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from delivery.batches import BUSY, ENOUGH, Batches
 
 
@@ -120,16 +122,17 @@ def test_a_busy_list_gathers_for_a_moment() -> None:
     asyncio.run(told())
 
 
-def test_a_busy_list_does_not_wait_when_there_is_enough() -> None:
+@pytest.mark.parametrize("last, count", [(BUSY, BUSY), (2 * ENOUGH, ENOUGH)])
+def test_a_busy_list_does_not_wait_for_more_than_the_last_had(last: int, count: int) -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
-        for number in range(BUSY):
+        for number in range(last):
             batches.add(number)
         await turns()
-        for number in range(ENOUGH):
+        for number in range(count):
             batches.add(number)
         batches.ready()
         await turns()
-        assert taken[1:] == [list(range(ENOUGH))]
+        assert taken == [list(range(last)), list(range(count))]
 
     run(story)
 
