@@ -81,7 +81,7 @@ class Session(asyncio.Protocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
-        self._task: asyncio.Task[None] | None = None  # kept: the loop holds tasks only weakly
+        self._tasks: set[asyncio.Task[None]] = set()  # what waits
         self._out: list[bytes] = []  # replies not written yet
         self._busy = False
         self._reading = True
@@ -323,12 +323,9 @@ class Session(asyncio.Protocol):
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._busy = True
-        task = eager.run(coroutine, self._served)
-        if task is not None:
-            self._task = task
+        eager.run(coroutine, self._served, self._tasks)
 
     def _served(self, error: BaseException | None) -> None:
-        self._task = None
         self._busy = False
         if error is not None:
             self._broke(error)
@@ -378,7 +375,7 @@ class Session(asyncio.Protocol):
             dialogue.end()
             if dialogue.transcript.blamed:
                 notice = self._notices.send(self.rules, self._client, dialogue.transcript)
-                self._task = eager.run(notice, self._told)
+                eager.run(notice, self._told, self._tasks)
                 return
         self._gone(self)
 
@@ -399,10 +396,9 @@ class Session(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write the replies gathered; the last one may end the connection."""
-        said, transport = self._out, self._transport
-        if said:
-            data = b"".join(said)
-            said.clear()
+        transport = self._transport
+        if self._out:
+            data, self._out = b"".join(self._out), []
             if transport is None or self._hung_up:
                 return
             if data:

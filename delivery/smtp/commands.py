@@ -116,8 +116,9 @@ def _path_and_options(
 ) -> tuple[str, list[str]]:
     """The path as typed and the parameters behind it. RFC 5321 4.1.1.2, 4.1.1.3."""
     # The plain case: FROM:<...> without quotes, one pair of brackets, blanks only between options.
-    if text[: len(keyword)].upper() == keyword and '"' not in text and "\\" not in text:
-        path, bracket, options = text[len(keyword) :].lstrip().partition(">")
+    word, colon, rest = text.partition(":")
+    if word.upper() + colon == keyword and '"' not in rest and "\\" not in rest:
+        path, bracket, options = rest.lstrip().partition(">")
         if bracket and path[:1] == "<" and "<" not in path[1:] and "<" not in options:
             if not options:
                 return path + bracket, []

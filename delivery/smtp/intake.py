@@ -76,7 +76,7 @@ class Intake:
         else:
             self._at = end + 1
         text = buffer[at:end]
-        if text.endswith(b"\r") and end - at <= self.line_limit + 1 and self._beginning is None:
+        if text[-1:] == b"\r" and end - at <= self.line_limit + 1 and self._beginning is None:
             self.flaw = None
             return text[:-1]
         return self._flawed(text)

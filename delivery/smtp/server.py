@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from delivery.errors import OurError
 from delivery.smtp import replies
@@ -56,7 +56,7 @@ from delivery.smtp.events import (
 from delivery.smtp.intake import Flaw, Intake
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
-from delivery.smtp.state import IN_TRANSACTION, TRANSITIONS, State, out_of_order
+from delivery.smtp.state import IN_TRANSACTION, ORDER, TRANSITIONS, State
 from delivery.smtp.words import CommandWords, words_in_place
 
 CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
@@ -161,7 +161,7 @@ class ServerProtocol:
             if self._pending is not None and not self._swallow:
                 event, self._pending = self._pending, None
             elif self._intake.waits or self.state is State.CHUNK:
-                event = _READERS.get(self.state, ServerProtocol._read_command)(self)
+                event = _READERS[self.state](self)
             else:
                 event = NEED_DATA
         if event is not NEED_DATA and type(event) is not ContentChunk:
@@ -175,40 +175,39 @@ class ServerProtocol:
             self._close()
         elif event is None:
             raise OurError(f"a reply that nobody waits for: {reply}")
-        elif (advance := _ADVANCES.get(type(event))) is not None:
-            advance(self, event, reply)
+        else:
+            _ADVANCES[type(event)](self, event, reply)
             if reply.code == 354 and type(event) is Bdat:
                 return b""  # RFC 3030 2: the chunk follows by itself
-        elif reply.is_positive:
-            self._take_transition(event)
         return reply.wire
 
     # --- What a reply does -------------------------------------------------------------------
 
-    def _take_transition(self, event: Event | Connected) -> None:
-        states = TRANSITIONS[self.state]
-        self.state = states.get(type(event), self.state)  # what is not there is legal anywhere
+    def _take_transition(self, event: Event, reply: Reply) -> None:
+        if reply.is_positive:
+            states = TRANSITIONS[self.state]
+            self.state = states.get(type(event), self.state)  # what is not there is legal anywhere
 
     def _after_connect(self, event: Connected, reply: Reply) -> None:
         self.improper_pipelining = bool(self._intake.waits)  # spoke before the greeting
         self.state = State.START if reply.is_positive else State.REFUSED
 
     def _after_hello(self, event: Helo | Ehlo, reply: Reply) -> None:
+        self._take_transition(event, reply)
         if reply.is_positive:
-            self._take_transition(event)
             self._extended = type(event) is Ehlo
 
     def _after_xclient(self, event: Xclient, reply: Reply) -> None:
+        self._take_transition(event, reply)
         if reply.is_positive:
-            self._take_transition(event)
             self._extended = False
         else:
             self.state = State.REFUSED
 
     def _after_starttls(self, event: StartTls, reply: Reply) -> None:
         """RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too."""
+        self._take_transition(event, reply)
         if reply.is_positive:
-            self._take_transition(event)
             self.is_encrypted = True
             self._extended = False
             self._intake.clear()
@@ -225,20 +224,18 @@ class ServerProtocol:
             self._intake.line_limit = self.settings.line_length_limit
 
     def _after_mail(self, event: Mail, reply: Reply) -> None:
+        self._take_transition(event, reply)
         if reply.is_positive:
-            self._take_transition(event)
             self._announced = 0
             if event.smtputf8 is not self._context.smtputf8:
                 self._context = replace(self._context, smtputf8=event.smtputf8)
 
     def _after_data(self, event: Data, reply: Reply) -> None:
         if self._gets_content(event, reply):
-            self._take_transition(event)
             self._decoder = self._new_decoder(dots=True)
 
     def _after_bdat(self, event: Bdat, reply: Reply) -> None:
         if self._gets_content(event, reply):
-            self._take_transition(event)
             self._decoder = self._new_decoder(dots=False)
             self._begin_chunk(event)
         else:
@@ -247,6 +244,7 @@ class ServerProtocol:
     def _gets_content(self, event: Data | Bdat, reply: Reply) -> bool:
         if reply.is_positive and reply.code != 354:
             raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
+        self._take_transition(event, reply)
         return reply.is_positive
 
     def _after_chunk(self, event: ChunkEnd, reply: Reply) -> None:
@@ -344,7 +342,8 @@ class ServerProtocol:
         try:
             if kind is Bdat:
                 return self._parse_bdat(rest)
-            if (problem := out_of_order(self.state, kind)) is None and kind in _CONDITIONAL:
+            problem = ORDER[self.state][kind]
+            if problem is None and kind in _CONDITIONAL:
                 problem = self._condition(kind)
             if problem is not None:
                 return SyntaxProblem(verb, problem)
@@ -426,7 +425,7 @@ class ServerProtocol:
             return self._skip_chunk(chunk, replies.NULL_CHUNK)
         if self.state is State.DISCARDING:
             return self._skip_chunk(chunk, replies.discarded_chunk(chunk.size))
-        if (problem := out_of_order(self.state, Bdat)) is not None:
+        if (problem := ORDER[self.state][Bdat]) is not None:
             return self._skip_chunk(chunk, problem)
         if 0 < limit < self._announced + chunk.size:
             return self._skip_chunk(chunk, replies.CHUNK_TOO_BIG)
@@ -469,13 +468,15 @@ def _is_header(verb: str) -> bool:
 
 
 _READERS: dict[State, Callable[[ServerProtocol], Event | Literal[Signal.NEED_DATA] | None]] = {
+    **dict.fromkeys(State, ServerProtocol._read_command),
     State.CONTENT: ServerProtocol._read_content,
     State.CHUNK: ServerProtocol._read_chunk,
     State.AUTH: ServerProtocol._read_response,
-}  # in all other states commands are read
+}
 
-# what the reply does to the protocol, where that is more than a transition
+# what the reply does to the protocol
 _ADVANCES: dict[type, Callable[[ServerProtocol, Any, Reply], None]] = {
+    **dict.fromkeys(get_args(Event), ServerProtocol._take_transition),
     Connected: ServerProtocol._after_connect,
     Helo: ServerProtocol._after_hello,
     Ehlo: ServerProtocol._after_hello,

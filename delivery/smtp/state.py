@@ -2,7 +2,9 @@
 
 SUMMARY      TRANSITIONS[state] maps a command to the next state, taken only after a positive reply
 RULES        a command in ANYWHERE is legal in every state before content and changes nothing; a
-             command in neither is out of order: out_of_order() has the reply, with Postfix's words
+             command in neither is out of order
+             ORDER[state] maps every command to the 503 (or 554), with Postfix's words, for one that
+             cannot come now, and to None when it can
 EXCEPTIONS   XCLIENT: a refusal leads to REFUSED, as on connecting
              DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
              DISCARDING; content ends in READY whatever the reply is; STARTTLS 220 also forgets the
@@ -17,11 +19,13 @@ SOURCE       RFC 5321 4.1.4, RFC 3030 2, RFC 3207 4.2, RFC 4954 4; Postfix smtpd
 from __future__ import annotations
 
 from enum import Enum
+from typing import get_args
 
 from delivery.smtp import replies
 from delivery.smtp.events import (
     Auth,
     Bdat,
+    Command,
     Data,
     Ehlo,
     Etrn,
@@ -115,12 +119,11 @@ _OUT_OF_ORDER: dict[State, dict[type, Reply]] = {
 IN_TRANSACTION = frozenset({S.MAIL, S.RCPT, S.CONTENT, S.CHUNK, S.CHUNKS, S.DISCARDING})
 
 
-_ORDER: dict[State, dict[type, Reply | None]] = {  # all in one
-    state: {**_OUT_OF_ORDER.get(state, {}), **dict.fromkeys((*legal, *ANYWHERE))}
+ORDER: dict[State, dict[type, Reply | None]] = {
+    state: {
+        **dict.fromkeys(get_args(Command), replies.BAD_SEQUENCE),
+        **_OUT_OF_ORDER.get(state, {}),
+        **dict.fromkeys((*legal, *ANYWHERE)),
+    }
     for state, legal in {**TRANSITIONS, S.REFUSED: {}}.items()
 }
-
-
-def out_of_order(state: State, command: type) -> Reply | None:
-    """The 503 (or 554) for a command that cannot come now; None when it can."""
-    return _ORDER[state].get(command, replies.BAD_SEQUENCE)

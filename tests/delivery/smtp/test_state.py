@@ -6,7 +6,7 @@ import pytest
 
 from delivery.smtp.commands import PARSERS
 from delivery.smtp.events import Bdat, ChunkEnd, SyntaxProblem
-from delivery.smtp.state import ANYWHERE, TRANSITIONS, State, out_of_order
+from delivery.smtp.state import ANYWHERE, ORDER, TRANSITIONS, State
 from tests.delivery.smtp.sessions import Session
 
 EXTENSIONS = ("STARTTLS", "AUTH PLAIN", "XCLIENT NAME", "XFORWARD NAME")
@@ -72,7 +72,7 @@ def test_every_command_in_every_state(state: State, verb: str) -> None:
         assert session.protocol.state is (state if refused else TRANSITIONS[state][kind])
     else:
         assert isinstance(event, SyntaxProblem)
-        assert event.reply == out_of_order(state, kind)
+        assert event.reply == ORDER[state][kind]
         assert event.reply.code in (503, 554)
         assert session.protocol.state is state
 
