@@ -146,16 +146,16 @@ class Checks:
 
     async def mail(self, facts: Facts) -> Decision:
         """MAIL FROM, `facts.sender` set."""
-        if (decision := self._syntax(facts.sender, None, _BAD_SENDER)).refused:
-            return decision
+        if (refusal := self._syntax(facts.sender, None, _BAD_SENDER)) is not None:
+            return refusal
         if self.policy.settings.smtpd_delay_reject:
             return GO_ON
         return await self._decide(facts, self._sender)
 
     async def rcpt(self, facts: Facts) -> Decision:
         """RCPT TO (or VRFY), `facts.recipient` set; the count is that before this one."""
-        if (decision := self._syntax(facts.recipient, facts.sender, _BAD_RECIPIENT)).refused:
-            return decision
+        if (refusal := self._syntax(facts.recipient, facts.sender, _BAD_RECIPIENT)) is not None:
+            return refusal
         return await self._decide(facts, self._recipient)
 
     async def data(self, facts: Facts) -> Decision:
@@ -271,17 +271,19 @@ class Checks:
 
     # parts of stages
 
-    def _syntax(self, address: Address | None, other: Address | None, bad: Decision) -> Decision:
+    def _syntax(
+        self, address: Address | None, other: Address | None, bad: Decision
+    ) -> Decision | None:
         """`bad` where no mail can go, whatever lists say: "user@", "-user", "user@-a.example"."""
         if not address:
-            return GO_ON
+            return None
         lookups = None if self._trace is None else self._trace.lookup
         try:
             resolved = self.policy.partners.addresses.resolve(address, other, lookups)
         except TableUnavailable:
             failure = lookup_failure(address.internal)
             return Decision(failure.code, failure.enhanced, failure.text, blame=failure.blame)
-        return bad if resolved.is_bad else GO_ON
+        return bad if resolved.is_bad else None
 
     def _list(
         self, case: Case, stage: str, name: str, kind: str, access: str, *, fresh: bool = True
