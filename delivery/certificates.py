@@ -7,16 +7,22 @@ SUMMARY      names_of(certificate) -> DNS names; common_name(certificate, "subje
 RULES        a certificate without DNS names has its common name
              a file of a chain holds a key, certificates or both; a key comes before its certificate
              a key that wants a password is of no use: nobody is there to type it
+             a key that everybody may read is used, and the log says so each time it is loaded
              fingerprints are lower-case hexadecimal digits; an unknown digest is sha256
 SOURCE       RFC 5280; Postfix tls_verify.c, tls_fprint.c
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import ssl
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from delivery import log
 
 # digests that a fingerprint may be of; md5 is Postfix's default of old
 DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -37,12 +43,21 @@ def load_keys(
     if not pairs and context.protocol is ssl.PROTOCOL_TLS_SERVER:
         raise OSError("there is no certificate")
     for certificate, key in pairs:
+        _check_mode(key or certificate)
         try:
             context.load_cert_chain(certificate, key or None, password=_no_password)
         except ssl.SSLError as error:
             raise OSError(f"{certificate}: {error.reason or error}") from error
         except OSError as error:
             raise OSError(f"{certificate} or {key}: {error.strerror}") from error
+
+
+def _check_mode(name: str) -> None:
+    """Say so when anybody on this machine may read a key. A group is how the engine may."""
+    with contextlib.suppress(OSError):  # loading it says so
+        if os.stat(name).st_mode & stat.S_IROTH:
+            problem = f"everybody may read the private key in {name}: make its mode 0600 or 0640"
+            log.event("tls", problem=problem)
 
 
 def _pairs(files: Iterable[str]) -> Iterator[tuple[str, str]]:
