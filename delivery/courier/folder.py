@@ -1,9 +1,9 @@
 """folder - put a message into a Maildir, with the user's rights.
 
 SUMMARY      store(order, parts, accounts) -> Answer; becomes the user on the way
-DURABLE      2.0.0 means: written to tmp/, fsynced, linked into new/, new/ fsynced, and the
-             directories above it when they were made for this message
-RULES        missing directories are made, 0700; the file is 0600
+DURABLE      2.0.0 means: written to tmp/, fsynced, linked into new/, new/ fsynced
+RULES        missing directories are made, 0700; the file is 0600. tmp/ is made last, when all the
+             others are on disk: whoever finds it, while others make a Maildir, finds them all
              root's rights are used in a directory of root's alone: a spool directory may be open to
              everybody, who could put a link there
              names are time.VdeviceIinodeMmicroseconds.host, as Postfix makes them
@@ -19,6 +19,7 @@ import os
 import stat
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from delivery.courier.failures import failed
 from delivery.courier.identity import Accounts
@@ -34,13 +35,12 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
     account = accounts.mailbox_user(order.user, order.group, order.path)
     accounts.become(account)
     box = order.path.rstrip("/") or "/"
-    made: list[str] = []
-    if account.uid == 0 and accounts.switches and not _is_roots(box, made):
+    if account.uid == 0 and accounts.switches and not _is_roots(box):
         return Answer(dsn="4.2.0", reason=f"{box} is no directory of root's")
     now = time.time_ns()
     temporary = os.path.join(box, "tmp", f"{now // 10**9}.P{os.getpid()}.{order.hostname}")
     try:
-        descriptor = _create(temporary, made)
+        descriptor = _create(temporary, box)
     except OSError as error:
         what = f"create maildir file {temporary}"
         return failed(error, "5.2.0", what, switches=accounts.switches)
@@ -56,7 +56,7 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
         )
         final = f"{box}/new/{name}"
         try:
-            _publish(temporary, final, box, made)
+            _publish(temporary, final, box)
         except OSError as error:
             what = f"create maildir file {final}"
             return failed(error, "5.2.0", what, switches=accounts.switches)
@@ -67,14 +67,13 @@ def store(order: Store, parts: Sequence[int], accounts: Accounts) -> Answer:
             os.unlink(temporary)
 
 
-def _is_roots(box: str, made: list[str]) -> bool:
+def _is_roots(box: str) -> bool:
     """True for a directory of root's that stays what it is; it is made when there is none yet.
 
     Made before it is looked at: nobody can put a link there in between.
     """
     try:
         os.mkdir(box, 0o700)
-        made.append(os.path.dirname(box))
     except FileExistsError:
         pass
     except OSError:
@@ -85,11 +84,11 @@ def _is_roots(box: str, made: list[str]) -> bool:
     return stat.S_ISDIR(state.st_mode) and state.st_uid == 0
 
 
-def _create(path: str, made: list[str]) -> int:
+def _create(path: str, box: str) -> int:
     try:
         return os.open(path, _NEW_FILE, 0o600)
     except FileNotFoundError:
-        _make_directories(os.path.dirname(path), made)
+        _make(box)
         return os.open(path, _NEW_FILE, 0o600)
 
 
@@ -104,19 +103,30 @@ def _copy(order: Store, descriptor: int, parts: Sequence[int]) -> None:
     os.fsync(descriptor)
 
 
-def _publish(temporary: str, final: str, box: str, made: list[str]) -> None:
+def _publish(temporary: str, final: str, box: str) -> None:
     try:
         os.link(temporary, final, follow_symlinks=False)
     except FileNotFoundError:
-        for part in ("cur", "new"):
-            _make_directories(f"{box}/{part}", made)
+        _make(box)
         os.link(temporary, final, follow_symlinks=False)
-    for directory in dict.fromkeys([os.path.dirname(final), *reversed(made)]):
-        sync_directory(directory)
+    sync_directory(os.path.dirname(final))
 
 
-def _make_directories(path: str, made: list[str]) -> None:
-    """Make a directory and those above it; `made` gets the parents of new ones."""
+def _make(box: str) -> None:
+    """Make a Maildir, or what is missing of it, with the directories above it.
+
+    Another delivery may be at the same: its directories count as made here.
+    """
+    for part in ("cur", "new"):
+        _make_directories(os.path.join(box, part))
+    for directory in (Path(box), *Path(box).parents):
+        if not os.access(directory, os.W_OK, effective_ids=True):
+            break  # nobody has made anything in it on behalf of this user
+        sync_directory(str(directory))
+    _make_directories(os.path.join(box, "tmp"))
+
+
+def _make_directories(path: str) -> None:
     missing = []
     while path and not os.path.isdir(path):
         missing.append(path)
@@ -124,4 +134,3 @@ def _make_directories(path: str, made: list[str]) -> None:
     for each in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(each, 0o700)
-        made.append(os.path.dirname(each))

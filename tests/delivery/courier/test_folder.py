@@ -40,7 +40,59 @@ def test_a_message_that_does_not_fit_leaves_no_trace(tmp_path: Path) -> None:
     answer = do(store(tmp_path, limit=10))
     assert (answer.dsn, answer.reason) == ("5.2.2", "error writing message: File too large")
     assert os.listdir(tmp_path / "tmp") == []
-    assert not (tmp_path / "new").exists()
+    assert os.listdir(tmp_path / "new") == []
+
+
+class Interrupted:
+    """Another delivery to the same Maildir, from beginning to end, after so many system calls."""
+
+    def __init__(self, box: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.box = box
+        self.at = at
+        self.calls = 0
+        self.loose: set[str] = set()  # directories whose names are not on disk yet
+        self.answer: Answer | None = None
+        self.lost: set[str] = set()  # of them, those that its message was under
+        self._mkdir, self._fsync = os.mkdir, os.fsync
+        monkeypatch.setattr(os, "mkdir", self.mkdir)
+        monkeypatch.setattr(os, "fsync", self.fsync)
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        self.step()
+        self._mkdir(path, mode)
+        self.loose.add(path)
+        self.step()
+
+    def fsync(self, descriptor: int) -> None:
+        self.step()
+        self._fsync(descriptor)
+        directory = os.readlink(f"/proc/self/fd/{descriptor}")
+        self.loose = {each for each in self.loose if os.path.dirname(each) != directory}
+        self.step()
+
+    def step(self) -> None:
+        self.calls += 1
+        if self.calls == self.at:
+            self.answer = do(replace(store(self.box), hostname="there"))  # no second process id
+            self.lost = {
+                each for each in self.loose if self.answer.where.startswith(f"{each}{os.sep}")
+            }
+
+
+def test_two_deliveries_make_a_maildir_at_once(tmp_path: Path) -> None:
+    """Each says that a message is delivered when nothing can lose it any more."""
+    for at in range(1, 100):
+        box = tmp_path / str(at) / "joe" / "Maildir"
+        with pytest.MonkeyPatch.context() as patch:
+            other = Interrupted(box, at, patch)
+            answer = do(store(box))
+        if other.answer is None:
+            assert at > 10
+            break
+        assert answer.dsn == other.answer.dsn == "2.0.0"
+        assert other.lost == set(), at
+        assert len(os.listdir(box / "new")) == 2
+        assert not {each for each in other.loose if answer.where.startswith(f"{each}{os.sep}")}
 
 
 def test_a_path_that_cannot_be_is_an_error(tmp_path: Path) -> None:
