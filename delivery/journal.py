@@ -33,7 +33,7 @@ VALUE_LIMIT = 1000  # characters of a text value; outsiders choose some of them
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,9})\.jsonl\Z")
 _Event = tuple[float, str, Mapping[str, object]]
-_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
 
 
 class Journal:
