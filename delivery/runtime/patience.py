@@ -45,7 +45,7 @@ class Patience:
         self.deadline = now + self._timeout
 
     def heard(self, now: float) -> None:
-        """Something came, whatever it is."""
+        """Something came that wants no answer, or not yet."""
         if not self._is_strict:
             self.deadline = now + self._timeout
 
