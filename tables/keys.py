@@ -69,7 +69,7 @@ def alias_keys(local: str) -> tuple[Key, ...]:
     Pattern tables see both names: local(8) asks for the user as for any other one, when it found
     nothing for all of it.
     """
-    return tuple(Key(form) for form in _forms(local))
+    return tuple(_forms(local))
 
 
 def access_mail(address: Address, *, delimiter: str = "", parent: bool = True) -> tuple[Key, ...]:
@@ -143,20 +143,23 @@ def credential_keys(host: str, destination: str) -> tuple[Key, ...]:
 
 def _user_keys(local: str, delimiter: str, at: str, *, partial: bool = False) -> list[Key]:
     """user+ext, user, each with `at` behind it; `partial`: that is not all of the address."""
-    keys = [Key(form + at, partial) for form in _forms(local)]
+    keys = _forms(local, at, partial)
     if delimiter:
         user, extension = split_extension(local, delimiter)
         if extension is not None:
-            keys += [Key(form + at, True, local[len(user) :]) for form in _forms(user)]
+            keys += _forms(user, at, True, local[len(user) :])
     return keys
 
 
-def _forms(local: str) -> tuple[str, ...]:
-    """External form, then the internal one where it differs."""
+def _forms(local: str, at: str = "", partial: bool = False, extension: str = "") -> list[Key]:
+    """Keys of the external form, then of the internal one where it differs."""
     if not local:
-        return ()
+        return []
     quoted = quote_local(local)
-    return (local,) if quoted == local else (quoted, local)
+    keys = [Key(quoted + at, partial, extension)]
+    if quoted != local:
+        keys.append(Key(local + at, partial, extension))
+    return keys
 
 
 def _domain(domain: str) -> str:

@@ -24,16 +24,10 @@ from typing import NamedTuple
 
 from delivery.content.checks import Checker
 from delivery.content.headers import Header, name_length
-from delivery.content.limits import (
-    NO_CHARACTERS,
-    NO_STRICTNESS,
-    Characters,
-    Limits,
-    Strictness,
-)
 from delivery.content.mime import Section, Structure
 from delivery.content.rewriting import HeaderRewriter
-from delivery.content.weights import NAME, NOTE, NOTHING, Weights
+from delivery.content.treatment import Treatment
+from delivery.content.weights import NAME, NOTE, NOTHING
 from delivery.errors import SmtpFailure
 from delivery.policy.verdict import Effects, Note
 from tables.errors import TableUnavailable
@@ -97,31 +91,24 @@ class Cleaner:
 
     def __init__(
         self,
-        prologue: bytes,
+        treatment: Treatment,
+        prologue: bytes = b"",
         *,
-        limits: Limits,
-        weights: Weights,
-        checker: Checker,
-        follows_mime: bool,
-        rewriter: HeaderRewriter | None = None,
         completion: Callable[[Collection[str]], list[bytes]] | None = None,
-        strictness: Strictness | None = None,
-        characters: Characters | None = None,
         keeps_refused: bool = False,
-        trusts_encoding: bool = True,
         is_new: bool = True,
     ) -> None:
         """`prologue`: whole headers of ours that stand first. `is_new`: mail from outside."""
-        self._limits = limits
-        self._weights = weights
-        self._checker = checker
-        self._follows_mime = follows_mime
-        self._rewriter = rewriter
+        self._limits = limits = treatment.limits
+        self._weights = treatment.weights
+        self._checker = Checker(treatment.tables, is_on=treatment.is_checked)
+        self._follows_mime = treatment.follows_mime
+        self._rewriter = treatment.rewriter
         self._completion = completion
-        self._strictness = strictness or NO_STRICTNESS
-        self._characters = characters or NO_CHARACTERS
+        self._strictness = treatment.strictness
+        self._characters = treatment.characters
         self._keeps_refused = keeps_refused
-        self._trusts_encoding = trusts_encoding
+        self._trusts_encoding = treatment.trusts_encoding
         self._structure = Structure(limits.mime_nesting, limits.boundary)
         self._out: list[bytes] = []
         self._rest = b""  # not looked at yet

@@ -13,16 +13,23 @@ SOURCE       Postfix cleanup(8), smtpd(8); postconf(5)
 
 from __future__ import annotations
 
-import functools
 import re
+from functools import partial
 
-from delivery.content.checks import Checker, CheckTables
+from delivery.content.checks import CheckTables
 from delivery.content.cleaner import Cleaner
 from delivery.content.completion import Occasion, missing_headers
 from delivery.content.contexts import Contexts, Submitter
 from delivery.content.headers import HeaderNames
-from delivery.content.limits import NO_STRICTNESS, Characters, Limits, Strictness
+from delivery.content.limits import (
+    NO_CHARACTERS,
+    NO_STRICTNESS,
+    Characters,
+    Limits,
+    Strictness,
+)
 from delivery.content.settings import ContentSettings
+from delivery.content.treatment import Treatment
 from delivery.content.weights import Weights
 from delivery.routing.router import Router, Tables
 from tables.parameters import Parameters
@@ -62,7 +69,7 @@ class Incoming:
             refused=_pattern(_characters(settings.message_reject_characters)),
         )
         self._names = HeaderNames(settings.message_drop_headers)
-        self._weights: dict[tuple[bool, bool, bool, bool], Weights] = {}
+        self._treatments: dict[tuple[bool, bool, bool, bool], Treatment] = {}
 
     def is_local(self, submitter: Submitter) -> bool:
         """True for those whose headers are ours to complete. local_header_rewrite_clients."""
@@ -85,40 +92,44 @@ class Incoming:
         `keeps_refused` is True for mail made here, which a refusal sends back to its sender;
         `finds_utf8`: headers of parts count for Cleaned.has_utf8_headers, too.
         """
+        kind = (is_local, is_checked, is_mapped, finds_utf8)
+        treatment = self._treatments.get(kind)
+        if treatment is None:
+            treatment = self._treatments[kind] = self._treatment(*kind)
+        completion = partial(missing_headers, self.settings, occasion)
+        return Cleaner(
+            treatment,
+            prologue,
+            completion=completion if treatment.completes else None,
+            keeps_refused=keeps_refused,
+        )
+
+    def _treatment(
+        self, is_local: bool, is_checked: bool, is_mapped: bool, finds_utf8: bool
+    ) -> Treatment:
         settings = self.settings
         rewriter = self._contexts.rewriter(is_local=is_local, maps=is_mapped)
         completes = rewriter is not None or settings.always_add_missing_headers
         examines = is_checked and self._examines
         follows_mime = (examines or finds_utf8) and not settings.disable_mime_input_processing
-        return Cleaner(
-            prologue,
+        return Treatment(
             limits=self._limits,
-            weights=self._weights_for(rewriter is not None, completes, examines, follows_mime),
-            checker=Checker(self._checks, is_on=is_checked),
+            weights=Weights(
+                self._names,
+                rewrites=rewriter is not None,
+                completes=completes,
+                everything=examines,
+                mime=follows_mime,
+            ),
+            tables=self._checks,
+            is_checked=is_checked,
             follows_mime=follows_mime,
             rewriter=rewriter,
-            completion=(
-                functools.partial(missing_headers, settings, occasion) if completes else None
-            ),
+            completes=completes,
             strictness=self._strictness if is_checked else NO_STRICTNESS,
-            characters=self._characters if is_checked else None,
-            keeps_refused=keeps_refused,
+            characters=self._characters if is_checked else NO_CHARACTERS,
             trusts_encoding=settings.detect_8bit_encoding_header,
         )
-
-    def _weights_for(
-        self, rewrites: bool, completes: bool, everything: bool, mime: bool
-    ) -> Weights:
-        key = (rewrites, completes, everything, mime)
-        if key not in self._weights:
-            self._weights[key] = Weights(
-                self._names,
-                rewrites=rewrites,
-                completes=completes,
-                everything=everything,
-                mime=mime,
-            )
-        return self._weights[key]
 
 
 def _characters(text: str) -> bytes:

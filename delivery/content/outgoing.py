@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from delivery.content.checks import Checker, CheckTables
+from delivery.content.checks import CheckTables
 from delivery.content.cleaner import Cleaner
 from delivery.content.downgrade import Downgrade, LongLines
 from delivery.content.headers import HeaderNames
 from delivery.content.limits import Limits
 from delivery.content.rewriting import GenericRewriter
 from delivery.content.settings import OutgoingSettings
+from delivery.content.treatment import Treatment
 from delivery.content.weights import Weights
 from delivery.routing.router import Router, Tables
 from tables.addresses import Address
@@ -57,7 +58,7 @@ class Outgoing:
             if maps
             else None
         )
-        self._checks = CheckTables(
+        checks = CheckTables(
             primary=tables.maps(settings.smtp_header_checks),
             mime=tables.maps(settings.smtp_mime_header_checks),
             nested=tables.maps(settings.smtp_nested_header_checks),
@@ -65,8 +66,9 @@ class Outgoing:
             names=_TITLES,
             limited=True,
         )
+        examines = bool(checks)
         # True when there is anything to do to a message
-        self._changes = self._generic is not None or bool(self._checks)
+        self._changes = self._generic is not None or examines
         self._line_limit = settings.smtp_line_length_limit
         # 8-bit text becomes quoted-printable for a server that does not take it
         self.may_convert = not settings.disable_mime_output_conversion
@@ -77,11 +79,17 @@ class Outgoing:
             mime_nesting=settings.mime_nesting_limit,
             boundary=settings.mime_boundary_length_limit,
         )
-        self._weights = Weights(
-            HeaderNames(),
-            rewrites=self._generic is not None,
-            completes=False,
-            everything=bool(self._checks),
+        self._treatment = Treatment(
+            limits=self._limits,
+            weights=Weights(
+                HeaderNames(),
+                rewrites=self._generic is not None,
+                completes=False,
+                everything=examines,
+            ),
+            tables=checks,
+            follows_mime=examines,
+            rewriter=self._generic,
         )
 
     @property
@@ -107,12 +115,4 @@ class Outgoing:
         """A message leaves; feed it from its first header on."""
         if not self._changes:
             return None
-        return Cleaner(
-            b"",
-            limits=self._limits,
-            weights=self._weights,
-            checker=Checker(self._checks),
-            follows_mime=bool(self._checks),
-            rewriter=self._generic,
-            is_new=False,
-        )
+        return Cleaner(self._treatment, is_new=False)

@@ -103,7 +103,8 @@ def test_header_names_are_not_remembered_for_ever() -> None:
     for start in range(0, 6000, 500):
         header = "".join(f"X-{number}: 1\n" for number in range(start, start + 500))
         assert run(begin(rules), lines(f"{header}\n"))[0] == lines(f"{header}\n")
-    (weights,) = rules._weights.values()
+    (treatment,) = rules._treatments.values()
+    weights = treatment.weights
     assert len(weights.known) <= 2000
     assert len(weights.idle) <= 2000
 
