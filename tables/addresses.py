@@ -60,7 +60,7 @@ class Address:
         return self.text
 
     def __bool__(self) -> bool:
-        return bool(self.local or self.domain)
+        return self.local != "" or self.domain != ""
 
 
 NULL = Address("", "")

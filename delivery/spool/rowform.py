@@ -111,7 +111,7 @@ def recipient_row(message: int, number: int, recipient: Recipient) -> RecipientR
     same = recipient.original is recipient.address or recipient.original == recipient.address
     original = address if same else address_column(recipient.original)
     notify = ",".join(sorted(recipient.notify)) if recipient.notify else ""
-    _check_text(address, original, recipient.orcpt)
+    _check_text(address + original + recipient.orcpt)
     return RecipientRow(message, number, address, original, notify, recipient.orcpt, 0, None)
 
 
@@ -197,11 +197,10 @@ def _object(column: object) -> dict[str, Any]:
     return value
 
 
-def _check_text(*texts: str) -> None:
-    for text in texts:
-        if text.isascii():
-            continue
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise SmtpFailure(553, "5.6.7", "Address is not valid UTF-8") from error
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SmtpFailure(553, "5.6.7", "Address is not valid UTF-8") from error
