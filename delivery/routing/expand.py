@@ -45,7 +45,7 @@ class Expander:
         place = 0
         while place < len(addresses):
             rounds = 0
-            while (name := addresses[place].internal.casefold()) not in themselves:
+            while not themselves or addresses[place].internal.casefold() not in themselves:
                 if rounds >= settings.virtual_alias_recursion_limit:
                     raise _too_much(address, "expands too deeply")
                 rounds += 1
@@ -53,6 +53,7 @@ class Expander:
                 if results is None:
                     break
                 self._check_length(address, results)
+                name = addresses[place].internal.casefold()
                 addresses[place] = results[0]
                 addresses.extend(results[1:])
                 if len(addresses) > settings.virtual_alias_expansion_limit:
