@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from delivery.content.checks import Checker
 from delivery.content.headers import Header, name_length
+from delivery.content.limits import Characters
 from delivery.content.mime import Section, Structure
 from delivery.content.rewriting import HeaderRewriter
 from delivery.content.treatment import Treatment
@@ -139,13 +140,13 @@ class Cleaner:
 
     def feed(self, data: bytes) -> bytes:
         """What is to be kept for this piece of the message; any size."""
-        if self._is_passing and not self._characters:
+        if self._is_passing and self._characters is None:
             self._last = data[-1:] or self._last
             return data
         if self._is_silent:
             return b""
-        if self._characters:
-            data = self._filter(data)
+        if self._characters is not None:
+            data = self._filter(data, self._characters)
         self._read(self._rest + data if self._rest else data)
         return self.given()
 
@@ -198,12 +199,12 @@ class Cleaner:
         checker = self._checker
         return checker.effects.discard or (checker.refusal is not None and not self._keeps_refused)
 
-    def _filter(self, data: bytes) -> bytes:
-        refused = self._characters.refused
+    def _filter(self, data: bytes, characters: Characters) -> bytes:
+        refused = characters.refused
         if refused is not None and self._checker.is_on and refused.search(data):
             self._checker.refuse("content", b"", "disallowed character")
             self._checker.is_on = False
-        return data.translate(None, self._characters.stripped)
+        return data.translate(None, characters.stripped)
 
     def _read(self, text: bytes) -> None:
         held = b""

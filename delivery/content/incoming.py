@@ -22,7 +22,6 @@ from delivery.content.completion import Occasion, missing_headers
 from delivery.content.contexts import Contexts, Submitter
 from delivery.content.headers import HeaderNames
 from delivery.content.limits import (
-    NO_CHARACTERS,
     NO_STRICTNESS,
     Characters,
     Limits,
@@ -64,9 +63,12 @@ class Incoming:
             encodings=settings.strict_mime_encoding_domain,
         )
         self._examines = bool(self._checks) or self._strictness != NO_STRICTNESS
-        self._characters = Characters(
-            stripped=_characters(settings.message_strip_characters),
-            refused=_pattern(_characters(settings.message_reject_characters)),
+        stripped = _characters(settings.message_strip_characters)
+        refused = _characters(settings.message_reject_characters)
+        self._characters = (
+            Characters(stripped=stripped, refused=_pattern(refused))
+            if stripped or refused
+            else None
         )
         self._names = HeaderNames(settings.message_drop_headers)
         self._treatments: dict[tuple[bool, bool, bool, bool], Treatment] = {}
@@ -127,7 +129,7 @@ class Incoming:
             rewriter=rewriter,
             completes=completes,
             strictness=self._strictness if is_checked else NO_STRICTNESS,
-            characters=self._characters if is_checked else NO_CHARACTERS,
+            characters=self._characters if is_checked else None,
             trusts_encoding=settings.detect_8bit_encoding_header,
         )
 

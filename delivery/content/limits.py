@@ -34,9 +34,5 @@ class Characters:
     stripped: bytes = b""
     refused: re.Pattern[bytes] | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self.stripped or self.refused)
-
 
 NO_STRICTNESS = Strictness()
-NO_CHARACTERS = Characters()

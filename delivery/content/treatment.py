@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from delivery.content.checks import CheckTables
 from delivery.content.limits import (
-    NO_CHARACTERS,
     NO_STRICTNESS,
     Characters,
     Limits,
@@ -31,5 +30,5 @@ class Treatment:
     rewriter: HeaderRewriter | None
     completes: bool = False  # missing headers are added
     strictness: Strictness = NO_STRICTNESS
-    characters: Characters = NO_CHARACTERS
+    characters: Characters | None = None
     trusts_encoding: bool = True
