@@ -176,6 +176,14 @@ def file_names(path: Path) -> Iterable[Path]:
             yield candidate
 
 
+def log_bytes(directory: Path) -> int:
+    """How large the write-ahead log of the shard in that directory is."""
+    try:
+        return os.stat(directory / f"{FILE_NAME}-wal").st_size
+    except FileNotFoundError:
+        return 0
+
+
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + ROWS] for start in range(0, len(items), ROWS))
 

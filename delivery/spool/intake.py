@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from delivery.errors import SmtpFailure
-from delivery.spool import queueid
+from delivery.spool import database, queueid
 from delivery.spool.content import BufferBudget, ContentFiles, ContentWriter
 from delivery.spool.records import SpoolLimits, Submission
 from delivery.values import Content
@@ -95,13 +95,17 @@ class Intake:
         )
 
     def check_room(self, size: int = 0) -> None:
-        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now."""
+        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now.
+
+        What the write-ahead log holds is to go into the database, and needs its room there as well.
+        """
         if not self.limits.free_bytes:
             return
         now = time.monotonic()
         if now - self._looked >= ROOM_S:
             state = os.statvfs(self._directory)
-            self._left, self._looked = state.f_bavail * state.f_frsize, now
+            free = state.f_bavail * state.f_frsize
+            self._left, self._looked = free - database.log_bytes(self._directory), now
         if self._left < self.limits.free_bytes + size:
             raise SmtpFailure(452, "4.3.1", "Insufficient system storage", cause="queue_minfree")
 

@@ -76,8 +76,8 @@ def failing(engine: Running, error: str) -> Iterator[None]:
 def answer(port: int, *lines: str) -> str:
     """What is said to a message for joe; to its sender or recipient already, perhaps.
 
-    The disk is looked at before the sender and before the first recipient, once a second at most
-    (`Intake.check_room`): a second may end between them.
+    The disk is looked at before the sender and again before the first recipient, unless that was a
+    moment ago (`Intake.check_room`).
     """
     with Talk(port, timeout_s=60) as talk:
         talk.greet()

@@ -320,6 +320,22 @@ async def test_mail_is_refused_when_the_disk_has_too_little_room(tmp_path: Path)
 
 
 @asynchronous
+async def test_the_log_needs_its_room_in_the_database_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda path: free)
+    room = free.f_bavail * free.f_frsize
+    async with spool(tmp_path, limits=SpoolLimits(free_bytes=room // 2)) as opened:
+        await opened.enter(envelope(), small())
+        opened.begin().abandon()
+        opened.limits = replace(opened.limits, free_bytes=room)
+        with pytest.raises(SmtpFailure) as caught:
+            opened.begin()
+        assert (caught.value.code, caught.value.enhanced) == (452, "4.3.1")
+
+
+@asynchronous
 async def test_what_is_done_with_already_is_told_with_the_first_attempt(tmp_path: Path) -> None:
     told = Outcome(
         recipient=recipient("list@example.com"),
