@@ -115,6 +115,14 @@ class Running:
         eventually(self._is_ready, within_s=120, what="an engine that is ready")
         return self
 
+    def start_again(self) -> None:
+        """Start it after kill() and wait until it has the port for itself.
+
+        Those that clients spoke to outlive the other process for a moment, and say 421.
+        """
+        self.start()
+        eventually(lambda: not self.ask("status")["listener_errors"], within_s=60)
+
     def spawn(self) -> None:
         """Start it."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith("WAYPOST")}

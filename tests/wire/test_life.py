@@ -94,7 +94,7 @@ def test_what_was_acknowledged_survives_kill_9(home: Home) -> None:
                     talk.begin("a@sender.example", "joe@example.com")
                     talk.message(f"Subject: {round_}.{number}", "", "x")
                 engine.kill()
-            engine.start()
+            engine.start_again()
         # what two kills met in the middle of an attempt would wait five minutes (recovery.py)
         engine.ask("flush")
         eventually(engine.is_idle, within_s=30)

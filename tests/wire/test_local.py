@@ -75,7 +75,7 @@ def test_what_an_alias_stands_for_survives_kill_9(home: Home) -> None:
                     talk.begin("a@sender.example", "team@here.example")
                     talk.message(f"Subject: {number}-{place}", "", "x")
                 engine.kill()
-            engine.start()
+            engine.start_again()
         # what two kills met in the middle of an attempt would wait five minutes (recovery.py)
         engine.ask("flush")
         eventually(engine.is_idle, within_s=30)
