@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +19,7 @@ from delivery.spool.content import ContentFiles
 from delivery.values import Status
 from tables.addresses import Address
 from tests.delivery.runtime.asynchronous import asynchronous, until
-from tests.delivery.runtime.rig import outcome, queue
+from tests.delivery.runtime.rig import Queue, outcome, queue
 from tests.delivery.spool.messages import envelope, recipient
 
 HOUR = 3600.0
@@ -129,10 +131,11 @@ class FullDisk(ContentFiles):
         return super().create(name)
 
 
-@asynchronous
-async def test_a_report_that_the_disk_refuses_is_tried_again(
+@asynccontextmanager
+async def bounced_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> AsyncIterator[tuple[Queue, FullDisk]]:
+    """A message to joe has bounced, tim has his, and no report can be written."""
     monkeypatch.setattr(module, "RETRY_S", 0.02)
     layers: list[FullDisk] = []
 
@@ -140,8 +143,7 @@ async def test_a_report_that_the_disk_refuses_is_tried_again(
         layers.append(FullDisk(path))
         return layers[-1]
 
-    limits = SpoolLimits(inline_bytes=10)
-    async with queue(tmp_path, limits=limits, files=layer) as made:
+    async with queue(tmp_path, limits=SpoolLimits(inline_bytes=10), files=layer) as made:
         made.agent.script["joe"] = Status.BOUNCED
         made.agent.gate = asyncio.Event()
         await made.enter(envelope("joe@far.example", "tim@far.example"))
@@ -151,10 +153,18 @@ async def test_a_report_that_the_disk_refuses_is_tried_again(
         made.agent.gate.set()
         await until(lambda: made.counters.values.get("bounced") == 1)
         await asyncio.sleep(0.1)  # some tries go by
+        yield made, layers[0]
+
+
+@asynchronous
+async def test_a_report_that_the_disk_refuses_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with bounced_on_a_full_disk(tmp_path, monkeypatch) as (made, disk):
         assert made.agent.tried == ["joe", "tim"]
         [listing] = await made.spool.operator.listing()
         assert listing.state is QueueState.ACTIVE
-        layers[0].is_full = False
+        disk.is_full = False
         await until(lambda: made.agent.tried == ["joe", "tim", "ann"])
         await made.quiet()
         assert await made.states() == {}
@@ -166,25 +176,9 @@ async def test_a_report_that_the_disk_refuses_is_tried_again(
 async def test_what_was_found_out_survives_a_crash_while_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_S", 0.02)
-    layers: list[FullDisk] = []
-
-    def layer(path: Path) -> ContentFiles:
-        layers.append(FullDisk(path))
-        return layers[-1]
-
-    limits = SpoolLimits(inline_bytes=10)
-    async with queue(tmp_path, limits=limits, files=layer) as made:
-        made.agent.script["joe"] = Status.BOUNCED
-        made.agent.gate = asyncio.Event()
-        await made.enter(envelope("joe@far.example", "tim@far.example"))
-        made.attempts.wake()
-        await until(lambda: made.agent.deliveries)
-        layers[0].is_full = True
-        made.agent.gate.set()
-        await until(lambda: made.counters.values.get("bounced") == 1)
-        await asyncio.sleep(0.1)
-    async with queue(tmp_path, limits=limits) as made:  # as after a restart
+    async with bounced_on_a_full_disk(tmp_path, monkeypatch):
+        pass
+    async with queue(tmp_path, limits=SpoolLimits(inline_bytes=10)) as made:  # after a restart
         await made.look()
         await until(lambda: "ann" in made.agent.tried)
         await made.quiet()
