@@ -1,10 +1,11 @@
 """batches - what is asked for at the same time is done together, by threads that take lists.
 
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
-RULES        as many lists are under way as there are `hands`, and meanwhile the next one collects.
-             An idle engine waits for nothing. When several items were waited for in the last list,
-             as many are on their way: the next one gathers them, for GATHER_S at most, for each
-             list costs as much as several items do
+RULES        while a list is under way the next one collects; an idle engine waits for nothing. With
+             several `hands` another one takes a list when the newest one takes longer than
+             PATIENCE_S: a slow place does several at once, a quick one is only disturbed by it
+             when several items were waited for in the last list, as many are on their way: the next
+             one gathers them, for GATHER_S at most, for each list costs as much as several items do
              an item that nobody is waiting for goes with the next one that somebody is waiting for,
              and after COMPANY_S without one
              a thread is woken once for a list, not for each item: every time it runs, the event
@@ -25,6 +26,7 @@ MOST = 1000
 BUSY = 3  # of one list that somebody waits for: fewer clients would only be slowed down
 GATHER_S = 0.001
 COMPANY_S = 0.02
+PATIENCE_S = 0.02
 
 
 class Batches(Generic[T]):
@@ -33,15 +35,19 @@ class Batches(Generic[T]):
     def __init__(
         self, take: Callable[[list[T]], None], *, hands: int = 1, most: int = MOST
     ) -> None:
+        self.under_way = 0  # lists
         self._take = take
-        self._free = hands
+        self._hands = hands
         self._most = most
         self._enough = min(ENOUGH, most)
         self._waiting: list[T] = []
         self._urgent = 0  # how many of them somebody waits for
         self._expected = 0  # as many as in the last list, when it was a busy one
+        self._overdue = False  # somebody else has had no company for long enough
         self._is_due = False  # the next list is on its way
-        self._timer: asyncio.TimerHandle | None = None  # for those nobody is waiting for
+        self._begun = 0.0  # when the newest list was handed over
+        self._company: asyncio.TimerHandle | None = None  # for those nobody is waiting for
+        self._patience: asyncio.TimerHandle | None = None  # with the list under way
 
     def add(self, item: T, *, can_wait: bool = False) -> None:
         """Have it done with the next list. `can_wait`: it is no reason to begin one."""
@@ -49,12 +55,13 @@ class Batches(Generic[T]):
         if not can_wait:
             self._urgent += 1
             self._look()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COMPANY_S, self._end_of_waiting)
+        elif self._company is None:
+            loop = asyncio.get_running_loop()
+            self._company = loop.call_later(COMPANY_S, self._end_of_waiting)
 
     def ready(self) -> None:
         """A list has ended."""
-        self._free += 1
+        self.under_way -= 1
         self._look()
 
     def rest(self) -> list[T]:
@@ -63,25 +70,46 @@ class Batches(Generic[T]):
         return rest
 
     def _look(self) -> None:
-        if self._urgent and self._free and not self._is_due:
+        """Let the next list go when there is a reason, and a hand for it."""
+        if self._is_due or not (self._urgent or self._overdue):
+            return
+        loop = asyncio.get_running_loop()
+        if not self.under_way:
             self._is_due = True
-            loop = asyncio.get_running_loop()
             if self._urgent < self._expected and len(self._waiting) < self._enough:
                 loop.call_later(GATHER_S, self._hand_over)
             else:
                 loop.call_soon(self._hand_over)  # with what this turn brings as well
+        elif self.under_way < self._hands and self._patience is None:
+            self._patience = loop.call_at(self._begun + PATIENCE_S, self._end_of_patience)
 
     def _hand_over(self) -> None:
         self._is_due = False
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         self._expected = self._urgent if self._urgent >= BUSY else 0
         self._urgent = len(self._waiting)
+        self._overdue = False
         if batch:
-            self._free -= 1
+            self.under_way += 1
+            self._begun = asyncio.get_running_loop().time()
             self._take(batch)
             self._look()
 
+    def _end_of_patience(self) -> None:
+        """Have another hand take a list, unless the newest has begun or ended meanwhile."""
+        self._patience = None
+        is_old = asyncio.get_running_loop().time() >= self._begun + PATIENCE_S
+        if is_old and self.under_way and (self._urgent or self._overdue):
+            self._hand_over()
+        else:
+            self._look()
+
     def _end_of_waiting(self) -> None:
-        self._timer = None
-        self._urgent = len(self._waiting)
-        self._look()
+        """Nobody was company for those, unless a list has begun before they came."""
+        self._company = None
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._begun + COMPANY_S:
+            self._company = loop.call_at(self._begun + COMPANY_S, self._end_of_waiting)
+        elif self._waiting:
+            self._overdue = True
+            self._look()

