@@ -4,6 +4,7 @@ SUMMARY      an id is a number (microseconds since 1970 and the shard it was bor
 FORM         6 letters seconds, 4 letters microseconds, "z", the shard: 4c9BsN2rG8z1
 RULES        no vowels, so no words; sorts by time as text of equal length; never given twice by one
              shard, whatever the clock does: the next one is at least one microsecond later
+             a message on its way is named many times: both forms of its id are kept, up to a bound
 ERRORS       ValueError for text that no shard can have given
 SOURCE       postconf(5) enable_long_queue_ids
 """
@@ -13,12 +14,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+
+from tables.remembered import Remembered
 
 DIGITS = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxy"  # 51 characters; z separates
 SECONDS_BASE = DIGITS + "z"  # 52 characters
 SHARDS = 2048
-_REMEMBERED = 4096  # a message on its way is named many times
+_REMEMBERED = 4096
 _PATTERN = re.compile(
     r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{1,3}"
 )
@@ -28,19 +30,17 @@ _PLACE_OF_PAIR = {letters: value for value, letters in enumerate(_PAIRS)}
 _PLACE = {letter: value for value, letter in enumerate(DIGITS)}
 
 
-@lru_cache(_REMEMBERED)
-def to_text(number: int) -> str:
-    """The text of an id number."""
+def _text(number: int) -> str:
     moment, shard = divmod(number, SHARDS)
     seconds, micros = divmod(moment, 1_000_000)
     first, rest = divmod(seconds, _PAIR * _PAIR)
     letters = (first, rest // _PAIR, rest % _PAIR, micros // _PAIR, micros % _PAIR)
-    return f"{''.join([_PAIRS[pair] for pair in letters])}z{_encode(shard)}"
+    text = f"{''.join([_PAIRS[pair] for pair in letters])}z{_encode(shard)}"
+    _numbers.keep(text, number)
+    return text
 
 
-@lru_cache(_REMEMBERED)
-def to_number(text: str) -> int:
-    """The number of an id; raises ValueError when it is none."""
+def _number(text: str) -> int:
     if not _PATTERN.fullmatch(text):
         raise ValueError("not a queue id")
     place = _PLACE_OF_PAIR
@@ -54,9 +54,23 @@ def to_number(text: str) -> int:
     return (seconds * 1_000_000 + micros) * SHARDS + shard
 
 
+_texts = Remembered(_text, _REMEMBERED)
+_numbers = Remembered(_number, _REMEMBERED)
+
+
+def to_text(number: int) -> str:
+    """The text of an id number."""
+    return _texts[number]
+
+
+def to_number(text: str) -> int:
+    """The number of an id; raises ValueError when it is none."""
+    return _numbers[text]
+
+
 def to_texts(numbers: Iterable[int]) -> list[str]:
     """The texts of several."""
-    return [to_text(number) for number in numbers]
+    return [_texts[number] for number in numbers]
 
 
 def shard_of(number: int) -> int:

@@ -25,6 +25,14 @@ def test_forgets_all_beyond_its_limit() -> None:
     assert dict(known) == {3: "3"}
 
 
+def test_keeps_what_was_found_in_another_way() -> None:
+    known = Remembered(str, 2)
+    known.keep(1, "one")
+    assert [known[1], known[2]] == ["one", "2"]
+    known.keep(3, "three")
+    assert dict(known) == {3: "three"}
+
+
 def test_does_not_remember_a_failure() -> None:
     answers = iter([OSError("not now"), "later"])
 
