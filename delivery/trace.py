@@ -26,6 +26,7 @@ DELIVERED_LIMIT = 1000
 _TEXT_LIMIT = 255
 _REMEMBERED = 1000  # a client has many messages, a domain too
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f()\\<>\"@,;\ud800-\udfff]")
+_PLAIN = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9.-]{1,255}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _MASK = bytes(range(128)) + b"?" * 128
 _WANTED = re.compile(rb"(?im)^delivered-to[ \t]*:((?:[^\n]|\n[ \t])*)")
@@ -76,6 +77,9 @@ def masked(text: str) -> str:
 
 def header_address(address: Address, *, smtputf8: bool = False) -> str:
     """An address for a header line: external form, without control characters."""
+    text = f"{address.local}@{address.domain}"
+    if _PLAIN.fullmatch(text):  # the usual case: all of it may stand there
+        return text
     local = _UNPRINTABLE.sub("?", address.local)
     if not smtputf8:
         local = masked(local)

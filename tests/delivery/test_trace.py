@@ -190,3 +190,9 @@ def test_an_empty_local_part_is_quoted() -> None:
     assert header_address(Address("", "far.example")) == '""@far.example'
     assert header_address(Address("", "")) == ""
     assert header_address(Address("a b@")) == '"a b"@'
+    assert header_address(Address("a@b.example")) == '"a@b.example"'
+
+
+def test_a_long_domain_is_cut_off() -> None:
+    assert header_address(Address("a", "b" * 255)) == "a@" + "b" * 255
+    assert header_address(Address("a", "b" * 256)) == "a@" + "b" * 255
