@@ -176,10 +176,15 @@ def file_names(path: Path) -> Iterable[Path]:
             yield candidate
 
 
-def log_bytes(directory: Path) -> int:
-    """How large the write-ahead log of the shard in that directory is."""
+def log_path(directory: Path) -> str:
+    """The write-ahead log of the shard in that directory."""
+    return str(directory / f"{FILE_NAME}-wal")
+
+
+def log_bytes(path: str) -> int:
+    """How large a write-ahead log is."""
     try:
-        return os.stat(directory / f"{FILE_NAME}-wal").st_size
+        return os.stat(path).st_size
     except FileNotFoundError:
         return 0
 

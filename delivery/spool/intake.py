@@ -61,7 +61,8 @@ class Intake:
     ) -> None:
         """`directory`: of the shard. `limits` may be replaced at any time."""
         self.limits = limits
-        self._directory = directory
+        self._directory = str(directory)
+        self._log = database.log_path(directory)
         self._ids = ids
         self._files = files
         self._executor = ThreadPoolExecutor(FSYNC_THREADS, thread_name_prefix="spool-fsync")
@@ -105,7 +106,7 @@ class Intake:
         if now - self._looked >= ROOM_S:
             state = os.statvfs(self._directory)
             free = state.f_bavail * state.f_frsize
-            self._left, self._looked = free - database.log_bytes(self._directory), now
+            self._left, self._looked = free - database.log_bytes(self._log), now
         if self._left < self.limits.free_bytes + size:
             raise SmtpFailure(452, "4.3.1", "Insufficient system storage", cause="queue_minfree")
 
