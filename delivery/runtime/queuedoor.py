@@ -2,8 +2,8 @@
 
 SUMMARY      QueueDoor(link, intake): a delivery.spool.intake.Door; reception.py is its other side
              QueueVerifier(link).verify(address): what probes found out
-RULES        content is written here, large one to a file of its own, and synced; the rows go to the
-             queue, which says when they are on disk
+RULES        content is written here, large one to a file of its own, and synced; all else goes to
+             the queue, which says when it is on disk
              where it says nothing any more, a file of content stays: the message may be there
 ERRORS       those of the queue: SmtpFailure 452 4.3.1, ProbeUnavailable; OurError when it is gone
              SmtpFailure 552 5.3.4 for what is too large to cross
@@ -18,8 +18,7 @@ from delivery.policy.facts import Probe, ProbeStatus
 from delivery.runtime.link import FrameTooLong, Link
 from delivery.spool import queueid
 from delivery.spool.content import ContentWriter
-from delivery.spool.crossing import packed
-from delivery.spool.entries import make_rows
+from delivery.spool.entries import columns_of
 from delivery.spool.intake import Intake
 from delivery.spool.records import Submission
 from delivery.values import Content
@@ -48,17 +47,17 @@ class QueueDoor:
     async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
         """Queue a message; its id, when it is on disk. Raises SmtpFailure 452 4.3.1."""
         queue_id = submission.queue_id or queueid.to_text(self._intake.next_number())
-        number = queueid.to_number(queue_id)
-        rows = make_rows(number, submission, time.time() if now is None else now)
+        number, content = queueid.to_number(queue_id), submission.content
+        columns = columns_of(number, submission, time.time() if now is None else now)
         try:
-            await self._link.ask("enter", *packed(rows))
+            await self._link.ask("enter", columns, content.headers, content.data)
         except FrameTooLong as error:
-            self.forget(submission.content)
+            self.forget(content)
             raise SmtpFailure(
                 552, "5.3.4", "Error: message file too big", cause=str(error)
             ) from error
         except SmtpFailure:
-            self.forget(submission.content)
+            self.forget(content)
             raise
         finally:  # without an answer it may be in the queue: recovery.py knows
             self._intake.entered(queue_id)

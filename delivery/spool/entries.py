@@ -1,9 +1,13 @@
 """entries - a message on its way in: rows for the committer, and what the queue knows of it.
 
-SUMMARY      make_rows(number, submission, now) -> EntryRows, by whoever took the message in
+SUMMARY      columns_of(number, submission, now): what is particular to it, by whoever took it in
+             rows_of(columns, headers, data) -> EntryRows, by the queue; make_rows(...): both
              lease_of(rows), content_of(rows): for its first attempt, by the queue
-RULES        rows are all that goes from one process to another (crossing.py), and what is on disk:
-             the first attempt knows no more than a later one
+FORM         columns: id, arrived, size, crc, sender, envelope, why it is held, recipients, octets
+             of headers, whether the text is in a file
+             a recipient: address, original, notify, orcpt, outcome (of one that is settled)
+RULES        columns are all that goes from one process to another (crossing.py), and rows are what
+             is on disk: the first attempt knows no more than a later one
              recipients that are equal in everything are one; an exact copy would be delivered twice
              content in a file has the name of its message already: that of its writer
              one that waits on disk for its first attempt is due before all that was tried before,
@@ -16,6 +20,7 @@ ERRORS       SmtpFailure 553 5.6.7: an address that is not valid Unicode
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,67 +29,68 @@ from delivery.spool import queueid, rowform
 from delivery.spool.committer import EntryRows
 from delivery.spool.content import ContentFiles, checksum
 from delivery.spool.records import Lease, QueueState, Submission
+from delivery.spool.rowform import RecipientRow
 from delivery.values import Content
 
 
-def make_rows(number: int, submission: Submission, now: float) -> EntryRows:
-    """The rows of a new message; active, unless it is held."""
+def columns_of(number: int, submission: Submission, now: float) -> tuple[Any, ...]:
+    """What is to be known of a new message beside its content."""
     envelope, content = submission.envelope, submission.content
-    queue_id = queueid.to_text(number)
-    recipients = dict.fromkeys(envelope.recipients)
     in_file = bool(content.path)
-    if in_file and os.path.basename(content.path) != queue_id:
-        raise OurError(f"{queue_id} entered with the content file {content.path}")
-    return EntryRows(
-        message=new_message(
-            number,
-            now,
-            content.size,
-            0 if in_file else checksum(content.data),
-            in_file,
-            rowform.sender_column(envelope.sender),
-            rowform.envelope_column(envelope),
-            submission.hold,
-        ),
-        content=(number, content.headers, None if in_file else content.data),
-        recipients=[
-            *(rowform.recipient_row(number, place, item) for place, item in enumerate(recipients)),
-            *(
-                rowform.settled_row(number, place, item)
-                for place, item in enumerate(submission.settled, len(recipients))
-            ),
-        ],
-        file_name=queue_id if in_file else "",
-    )
-
-
-def new_message(
-    number: int,
-    arrived: float,
-    size: int,
-    crc: int,
-    in_file: bool,
-    sender: str,
-    envelope: str,
-    hold: str,
-) -> tuple[Any, ...]:
-    """The row of a message that comes in; it is due."""
+    if in_file and os.path.basename(content.path) != queueid.to_text(number):
+        raise OurError(f"{queueid.to_text(number)} entered with the content file {content.path}")
     return (
         number,
-        int(QueueState.HOLD if hold else QueueState.ACTIVE),
-        arrived,  # due
-        arrived,
-        0,  # attempts
-        0,  # interrupted
-        size,
-        int(in_file),
-        crc,
-        0,  # warned
-        0,  # expired
-        sender,
-        envelope,
-        hold,
+        now,
+        content.size,
+        0 if in_file else checksum(content.data),
+        rowform.sender_column(envelope.sender),
+        rowform.envelope_column(envelope),
+        submission.hold,
+        [
+            *map(rowform.recipient_columns, dict.fromkeys(envelope.recipients)),
+            *map(rowform.settled_columns, submission.settled),
+        ],
+        len(content.headers),
+        in_file,
     )
+
+
+def rows_of(columns: Sequence[Any], headers: bytes, data: bytes) -> EntryRows:
+    """The rows of a new message; it is due, and active, unless it is held."""
+    number, arrived, size, crc, sender, envelope, hold, recipients, _, in_file = columns
+    return EntryRows(
+        message=(
+            number,
+            int(QueueState.HOLD if hold else QueueState.ACTIVE),
+            arrived,  # due
+            arrived,
+            0,  # attempts
+            0,  # interrupted
+            size,
+            int(in_file),
+            crc,
+            0,  # warned
+            0,  # expired
+            sender,
+            envelope,
+            hold,
+        ),
+        content=(number, headers, None if in_file else data),
+        recipients=[
+            RecipientRow(
+                number, place, address, original, notify, orcpt, int(outcome is not None), outcome
+            )
+            for place, (address, original, notify, orcpt, outcome) in enumerate(recipients)
+        ],
+        file_name=queueid.to_text(number) if in_file else "",
+    )
+
+
+def make_rows(number: int, submission: Submission, now: float) -> EntryRows:
+    """The rows of a message that came in by the process with the queue."""
+    content = submission.content
+    return rows_of(columns_of(number, submission, now), content.headers, content.data)
 
 
 def passed_by(rows: EntryRows) -> EntryRows:

@@ -105,20 +105,21 @@ def _read_client(
     )
 
 
-def recipient_row(message: int, number: int, recipient: Recipient) -> RecipientRow:
-    """The row of a recipient that was not tried yet."""
+def recipient_columns(
+    recipient: Recipient, outcome: str | None = None
+) -> tuple[str, str, str, str, str | None]:
+    """address, original, notify, orcpt, outcome of a recipient, who was not tried yet."""
     address = address_column(recipient.address)
     same = recipient.original is recipient.address or recipient.original == recipient.address
     original = address if same else address_column(recipient.original)
     notify = ",".join(sorted(recipient.notify)) if recipient.notify else ""
     _check_text(address + original + recipient.orcpt)
-    return RecipientRow(message, number, address, original, notify, recipient.orcpt, 0, None)
+    return address, original, notify, recipient.orcpt, outcome
 
 
-def settled_row(message: int, number: int, outcome: Outcome) -> RecipientRow:
-    """The row of a recipient that nobody is to try, but somebody is to hear of."""
-    row = recipient_row(message, number, outcome.recipient)
-    return row._replace(final=1, outcome=outcome_column(outcome))
+def settled_columns(outcome: Outcome) -> tuple[str, str, str, str, str | None]:
+    """The same of a recipient that nobody is to try, but somebody is to hear of."""
+    return recipient_columns(outcome.recipient, outcome_column(outcome))
 
 
 def read_recipient(row: RecipientRow) -> Recipient:

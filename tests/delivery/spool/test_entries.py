@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from delivery.spool import queueid
 from delivery.spool.content import ContentFiles
-from delivery.spool.crossing import packed, unpacked
-from delivery.spool.entries import content_of, lease_of, make_rows
+from delivery.spool.crossing import unpacked
+from delivery.spool.entries import columns_of, content_of, lease_of, make_rows
 from delivery.spool.records import QueueState, Submission
 from delivery.values import Client, Content, Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
@@ -76,8 +76,8 @@ def test_the_first_attempt_knows_what_was_entered(
     assert (lease.queue_id, lease.arrived) == (queueid.to_text(NUMBER), NOW)
     assert lease.last_number == len(envelope.recipients) + len(settled) - 1
     assert content_of(rows, ContentFiles(Path("/nowhere"))) == content
-    words, *crossed = packed(rows)
-    assert unpacked(json.loads(json.dumps(words)), b"".join(crossed)) == rows
+    columns = json.loads(json.dumps(columns_of(NUMBER, submission, NOW)))
+    assert unpacked(columns, content.headers + content.data) == rows
 
 
 def test_equal_recipients_are_one() -> None:
