@@ -31,6 +31,8 @@ class Canonical:
     """The rewriting rules of one snapshot for envelopes."""
 
     __slots__ = (
+        "_changes_recipients",
+        "_changes_senders",
         "_empty",
         "_exceptions",
         "_mapper",
@@ -76,7 +78,11 @@ class Canonical:
             "masquerade_exceptions", settings.masquerade_exceptions, open_maps, hosts=False
         )
         self._masquerade = tuple(_masquerade_rule(item) for item in settings.masquerade_domains)
-        self._masquerades = frozenset(settings.masquerade_classes)
+        self._masquerades = frozenset(settings.masquerade_classes if self._masquerade else ())
+        self._changes_senders = bool(self._sender_maps or "envelope_sender" in self._masquerades)
+        self._changes_recipients = bool(
+            self._recipient_maps or "envelope_recipient" in self._masquerades
+        )
 
     def sender(self, address: Address, trace: Trace | None = None, *, maps: bool = True) -> Address:
         """The envelope sender as it is queued; without `maps` completed only."""
@@ -84,7 +90,7 @@ class Canonical:
         local = completed.local.lower()
         if local == "mailer-daemon" and completed.domain.casefold() == self._origin:
             return NULL
-        if not maps or not completed:  # the null sender stays
+        if not maps or not self._changes_senders or not completed:  # the null sender stays
             return completed
         completed = self._map(self._sender_maps, completed, trace)
         return self._cut(completed, "envelope_sender", trace)
@@ -94,7 +100,7 @@ class Canonical:
     ) -> Address:
         """The envelope recipient before virtual expansion; without `maps` completed only."""
         completed = self._rewriter.complete(address or self._empty)
-        if not maps:
+        if not maps or not self._changes_recipients:
             return completed
         completed = self._map(self._recipient_maps, completed, trace)
         return self._cut(completed, "envelope_recipient", trace)
@@ -116,7 +122,7 @@ class Canonical:
 
     def _cut(self, address: Address, where: str, trace: Trace | None) -> Address:
         """Masquerading: host.example.com becomes example.com."""
-        if not self._masquerade or where not in self._masquerades or not address.domain:
+        if where not in self._masquerades or not address.domain:
             return address
         if self._exceptions.matches(address.local, trace):
             return address

@@ -31,15 +31,15 @@ class Expander:
         self, settings: RoutingSettings, open_maps: Callable[[str], Maps], mapper: Mapper
     ) -> None:
         self._settings = settings
-        self._maps = open_maps(settings.virtual_alias_maps)
+        self._maps = open_maps(settings.virtual_alias_maps) or None
         self._mapper = mapper
         self._propagate = "virtual" in settings.propagate_unmatched_extensions
 
     def expand(self, address: Address, trace: Trace | None = None) -> tuple[Address, ...]:
         """The final addresses of one completed recipient; at least one."""
-        if not self._maps:
+        maps, settings = self._maps, self._settings
+        if maps is None:
             return (address,)
-        settings = self._settings
         addresses = [address]
         themselves: set[str] = set()  # what has expanded into itself
         place = 0
@@ -49,7 +49,7 @@ class Expander:
                 if rounds >= settings.virtual_alias_recursion_limit:
                     raise _too_much(address, "expands too deeply")
                 rounds += 1
-                results = self._mapper.map(self._maps, addresses[place], self._propagate, trace)
+                results = self._mapper.map(maps, addresses[place], self._propagate, trace)
                 if results is None:
                     break
                 self._check_length(address, results)

@@ -84,10 +84,12 @@ class Resolver:
         self._classes = classes
         self._rewriter = rewriter
         self._keyring = keyring
-        self._transports = open_maps(settings.transport_maps)
-        self._relocated = open_maps(settings.relocated_maps)
-        self._sender_relayhosts = open_maps(settings.sender_dependent_relayhost_maps)
-        self._sender_transports = open_maps(settings.sender_dependent_default_transport_maps)
+        self._transports = open_maps(settings.transport_maps) or None
+        self._relocated = open_maps(settings.relocated_maps) or None
+        self._sender_relayhosts = open_maps(settings.sender_dependent_relayhost_maps) or None
+        self._sender_transports = (
+            open_maps(settings.sender_dependent_default_transport_maps) or None
+        )
 
     def resolve(
         self, address: Address, sender: Address | None = None, trace: Trace | None = None
@@ -235,10 +237,10 @@ class Resolver:
         return found or self._settings.relayhost
 
     def _ask_sender(
-        self, maps: Maps, sender: Address | None, empty_key: str, trace: Trace | None
+        self, maps: Maps | None, sender: Address | None, empty_key: str, trace: Trace | None
     ) -> str:
         """What a sender-dependent table says, '' for nothing and for DUNNO."""
-        if not maps or sender is None:
+        if maps is None or sender is None:
             return ""
         if sender:
             found = maps.find(self._keyring.find(self._rewriter.complete(sender)), trace)
@@ -253,7 +255,7 @@ class Resolver:
 
     def _table_route(self, recipient: Address, route: Route, trace: Trace | None) -> Route:
         """transport(5): the table may change the transport, the next hop, both or nothing."""
-        if not self._transports:
+        if self._transports is None:
             return route
         found = self._transports.find(self._keyring.transport(recipient), trace)
         if found is None:
@@ -269,7 +271,7 @@ class Resolver:
 
     def _moved(self, recipient: Address, trace: Trace | None) -> Route | None:
         """relocated(5)."""
-        if not self._relocated:
+        if self._relocated is None:
             return None
         found = self._relocated.find(self._keyring.find(recipient), trace)
         return None if found is None else Route("error", f"5.1.6 User has moved to {found.value}")

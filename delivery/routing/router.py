@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from delivery.routing.bcc import Copies
 from delivery.routing.canonical import Canonical
@@ -29,7 +29,7 @@ from delivery.routing.rewrite import Rewriter
 from delivery.routing.settings import RoutingSettings
 from delivery.values import AddressClass, Recipient, default_orcpt
 from tables.addresses import Address
-from tables.frozen import dataclass, replace
+from tables.frozen import replace
 from tables.parameters import Parameters
 from tables.reading.lookup import LookupKey, Maps, Trace
 from tables.remembered import Remembered
@@ -43,8 +43,7 @@ class Tables(Protocol):
     def maps(self, spec: str) -> Maps: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(NamedTuple):  # a tuple, because one is made for every message
     """`recipients` to be queued; `expanded` are those whose sender asked to hear of success.
 
     For the latter a notification "expanded" is due (RFC 3461 5.2.7.1), with the recipient as given.
