@@ -61,9 +61,14 @@ class CheckTables:
 class Checker:
     """What the checks have said about one message."""
 
-    def __init__(self, tables: CheckTables, *, is_on: bool = True) -> None:
+    def __init__(
+        self, tables: CheckTables, *, is_on: bool = True, keeps_refused: bool = False
+    ) -> None:
+        """`keeps_refused`: what is refused goes back to its sender."""
         self.tables = tables
         self.is_on = is_on
+        self.is_silent = False  # nothing of the message is kept any more
+        self._keeps_refused = keeps_refused
         self.effects: Effects = NO_EFFECTS
         self.refusal: SmtpFailure | None = None
         self.notes: list[Note] = []
@@ -86,18 +91,18 @@ class Checker:
         verdict = checked(reject(code, enhanced, said), soft_bounce=False)
         if self.refusal is None or (code == 451 and not self.refusal.is_temporary):
             cause = f"{kind} {_shown(text)}"
-            self.refusal = SmtpFailure(code, verdict.enhanced, verdict.text, cause=cause)
+            self._refuse(SmtpFailure(code, verdict.enhanced, verdict.text, cause=cause))
         self.note("reject", kind, text, f"{enhanced} {said}")
 
     def fail(self, code: int, enhanced: str, text: str, cause: str) -> None:
         """Refuse for a reason of ours; the first one counts."""
         if self.refusal is None:
-            self.refusal = SmtpFailure(code, enhanced, text, cause=cause)
+            self._refuse(SmtpFailure(code, enhanced, text, cause=cause))
 
     def break_off(self, error: TableUnavailable) -> None:
         """A table could not be asked: the client is to come again."""
         if self.refusal is None or not self.refusal.is_temporary:
-            self.refusal = SmtpFailure(451, "4.3.0", "Temporary lookup failure", cause=str(error))
+            self._refuse(SmtpFailure(451, "4.3.0", "Temporary lookup failure", cause=str(error)))
 
     def note(self, action: str, kind: str, text: bytes, said: str) -> None:
         """A line for the log; the caller adds where the message comes from."""
@@ -111,6 +116,10 @@ class Checker:
             self.notes.append(Note("configuration", text))
 
     # inside
+
+    def _refuse(self, refusal: SmtpFailure) -> None:
+        self.refusal = refusal
+        self.is_silent = self.is_silent or not self._keeps_refused
 
     def _check(self, maps: Maps, title: str, text: bytes, *, is_header: bool) -> list[bytes] | None:
         try:
@@ -181,6 +190,7 @@ class Checker:
         elif action != "HOLD" or not (self.effects.hold or self.effects.discard):
             if action != "PASS":
                 self.effects = self.effects.added(Effect[action], argument)
+                self.is_silent = self.is_silent or self.effects.discard
             self.note(action.lower(), kind, text, argument)
         if action in _ENDING:
             self.is_on = False

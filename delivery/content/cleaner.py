@@ -71,7 +71,6 @@ class Cleaner:
         "_has_utf8_headers",
         "_hops",
         "_is_passing",
-        "_keeps_refused",
         "_last",
         "_limits",
         "_may_walk",
@@ -102,13 +101,14 @@ class Cleaner:
         """`prologue`: whole headers of ours that stand first. `is_new`: mail from outside."""
         self._limits = limits = treatment.limits
         self._weights = treatment.weights
-        self._checker = Checker(treatment.tables, is_on=treatment.is_checked)
+        self._checker = Checker(
+            treatment.tables, is_on=treatment.is_checked, keeps_refused=keeps_refused
+        )
         self._follows_mime = treatment.follows_mime
         self._rewriter = treatment.rewriter
         self._completion = completion
         self._strictness = treatment.strictness
         self._characters = treatment.characters
-        self._keeps_refused = keeps_refused
         self._trusts_encoding = treatment.trusts_encoding
         self._structure = Structure(limits.mime_nesting, limits.boundary)
         self._out: list[bytes] = []
@@ -143,7 +143,7 @@ class Cleaner:
         if self._is_passing and self._characters is None:
             self._last = data[-1:] or self._last
             return data
-        if self._is_silent:
+        if self._checker.is_silent:
             return b""
         if self._characters is not None:
             data = self._filter(data, self._characters)
@@ -156,18 +156,17 @@ class Cleaner:
             return b""
         data = b"".join(self._out)
         self._out.clear()
-        return b"" if self._is_silent else data
+        return b"" if self._checker.is_silent else data
 
     def finish(self) -> Cleaned:
         """After the last piece."""
-        data = b""
-        if not self._is_silent:
+        data, checker = b"", self._checker
+        if not checker.is_silent:
             if self._rest or not self._at_line_start or self._last != b"\n":
                 data = self.feed(b"\n" if self._rest.endswith(b"\r") else CRLF)
             self._flush_header()
             if self._structure.section is Section.PRIMARY:
                 self._complete()
-        checker = self._checker
         if self._structure.is_too_deep and checker.is_on:
             self._problem = _NESTING
         if self._problem and checker.refusal is None:
@@ -193,11 +192,6 @@ class Cleaner:
             and len(prologue) <= self._limits.line
             and prologue.isascii()
         )
-
-    @property
-    def _is_silent(self) -> bool:
-        checker = self._checker
-        return checker.effects.discard or (checker.refusal is not None and not self._keeps_refused)
 
     def _filter(self, data: bytes, characters: Characters) -> bytes:
         refused = characters.refused
@@ -311,7 +305,9 @@ class Cleaner:
                 continue
             if weight == NOTHING:
                 continue
-            following = _end_of_header(lines, number + 1)
+            following = number + 1
+            if following < len(lines) and lines[following][0] in b" \t":
+                following = _end_of_header(lines, following + 1)
             if weight == NOTE:
                 assert header is not None
                 self._note_header(header, lines, number, following)
@@ -441,7 +437,7 @@ class Cleaner:
         self._offset = 0
 
     def _complete(self) -> None:
-        if self._completion is not None and not self._is_silent:
+        if self._completion is not None and not self._checker.is_silent:
             self._write(self._completion(self._seen))
 
     # bodies
@@ -462,15 +458,16 @@ class Cleaner:
             self._at_line_start = text[following - 1] == 10
             self._read_body_record(record, text[place:following], is_continued=is_continued)
             return following
-        if self._structure.has_boundaries:
+        if self._structure.boundaries:
             return self._skip(text, place)
         if not self._strictness.body or self._problem:
-            self._is_passing = self._has_begun and not self._is_silent
+            self._is_passing = self._has_begun and not self._checker.is_silent
             self._at_line_start = True
             self._last = text[-1:]
+            self._out.append(text[place:])
         else:
             self._at_line_start = text.endswith(b"\n")
-        self._write_body(text[place:])
+            self._write_body(text[place:])
         return len(text)
 
     def _skip(self, text: bytes, place: int) -> int:
@@ -500,7 +497,7 @@ class Cleaner:
     def _read_body_record(self, record: bytes, raw: bytes, *, is_continued: bool) -> None:
         """A line of the body, or a piece of it; `raw` is with its line end."""
         structure, checker = self._structure, self._checker
-        if not is_continued and structure.has_boundaries and record.startswith(b"--"):
+        if not is_continued and structure.boundaries and record.startswith(b"--"):
             self._may_walk = structure.at_boundary(record)
             if self._may_walk and structure.section is Section.BODY:
                 self._offset = 0
@@ -547,7 +544,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _end_of_header(lines: list[bytes], number: int) -> int:
-    """The line behind the header that goes on, perhaps, in line `number`."""
+    """The line behind the header that goes on, perhaps further, in line `number`."""
     while number < len(lines) and lines[number][0] in b" \t":
         number += 1
     return number

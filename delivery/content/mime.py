@@ -61,12 +61,12 @@ class Structure:
     """The MIME state of one message."""
 
     __slots__ = (
-        "_boundaries",
         "_boundary_limit",
         "_domain",
         "_encoding",
         "_nesting_limit",
         "_type",
+        "boundaries",
         "is_too_deep",
         "section",
     )
@@ -76,13 +76,8 @@ class Structure:
         self.is_too_deep = False
         self._nesting_limit = nesting_limit
         self._boundary_limit = boundary_limit
-        self._boundaries: list[_Boundary] = []
+        self.boundaries: list[_Boundary] = []  # lines of the body that may end a part
         self._reset(_TEXT)
-
-    @property
-    def has_boundaries(self) -> bool:
-        """True when a line of the body may end a part."""
-        return bool(self._boundaries)
 
     @property
     def is_7bit(self) -> bool:
@@ -133,13 +128,13 @@ class Structure:
 
     def at_boundary(self, line: bytes) -> bool:
         """True when this line of the body, which begins with "--", is a boundary."""
-        for place in range(len(self._boundaries) - 1, -1, -1):
-            boundary = self._boundaries[place]
+        for place in range(len(self.boundaries) - 1, -1, -1):
+            boundary = self.boundaries[place]
             if not line.startswith(boundary.text, 2):
                 continue
-            del self._boundaries[place + 1 :]
+            del self.boundaries[place + 1 :]
             if line.startswith(b"--", 2 + len(boundary.text)):
-                del self._boundaries[place:]
+                del self.boundaries[place:]
                 self._reset(("", ""))
                 self.section = Section.BODY
             else:
@@ -167,11 +162,11 @@ class Structure:
             if len(item) < 3 or item[1] != ("special", "="):
                 continue
             if item[0][0] == "token" and item[0][1].lower() == "boundary":
-                if len(self._boundaries) - 1 > self._nesting_limit:
+                if len(self.boundaries) - 1 > self._nesting_limit:
                     self.is_too_deep = True
                 else:
                     text = item[2][1].encode("latin-1")[: self._boundary_limit]
-                    self._boundaries.append(_Boundary(text, default))
+                    self.boundaries.append(_Boundary(text, default))
 
 
 def _items(value: str) -> Iterator[list[tuple[str, str]]]:

@@ -168,10 +168,10 @@ def test_the_structure_by_itself() -> None:
     structure.read_header("content-type", ' multipart/mixed; boundary="a b"')
     structure.end_of_headers(properly=True)
     assert structure.section is Section.BODY
-    assert structure.has_boundaries
+    assert structure.boundaries
     assert not structure.at_boundary(b"--a")
     assert structure.at_boundary(b"--a b")
     assert structure.section is Section.PART
     structure.end_of_headers(properly=False)
     assert structure.at_boundary(b"--a b--")
-    assert not structure.has_boundaries
+    assert not structure.boundaries
