@@ -11,26 +11,27 @@ SOURCE       ADDRESS_REWRITING_README; Postfix smtpd_check(3) smtpd_check_rewrit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
 
 from delivery.content.rewriting import CanonicalRewriter, HeaderRewriter
 from delivery.content.settings import ContentSettings
 from delivery.routing.rewrite import Rewriter
 from delivery.routing.router import Router, Tables
-from delivery.values import Client
 from tables.errors import ParameterError
-from tables.frozen import dataclass
 from tables.itemtext import split_items
 from tables.reading.lookup import Maps
 from tables.reading.matchlist import MatchList
+from tables.remembered import Remembered
 
 KEPT_CLIENTS = 1000  # clients of which it is remembered whether they are local
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submitter:
+class Submitter(NamedTuple):
     """Who hands a message in, as far as header rewriting asks."""
 
-    client: Client | None  # None: made on this machine
+    address: str | None = None  # of the client; None: it is made on this machine
+    name: str = "unknown"
     is_logged_in: bool = False
     has_trusted_certificate: bool = False  # any certificate that a known authority signed
     has_listed_certificate: bool = False  # one that relay_clientcerts knows
@@ -40,9 +41,10 @@ class Contexts:
     """postconf(5) local_header_rewrite_clients, remote_header_rewrite_domain."""
 
     def __init__(self, settings: ContentSettings, tables: Tables, router: Router) -> None:
-        self._router = router
-        self._networks = MatchList("mynetworks", settings.mynetworks, tables.maps)
-        self._rules = tuple(_client_rules(settings.local_header_rewrite_clients, tables.maps))
+        rules = tuple(_client_rules(settings.local_header_rewrite_clients, tables.maps))
+        networks = MatchList("mynetworks", settings.mynetworks, tables.maps)
+        self._is_local = partial(_is_local, rules, networks, router.is_own)
+        self._known = Remembered(self._is_local, KEPT_CLIENTS)
         domain = settings.remote_header_rewrite_domain
         remote = Rewriter(router.settings, origin=domain, domain=domain) if domain else None
 
@@ -55,10 +57,9 @@ class Contexts:
                 CanonicalRewriter(*parts, limit=limit),
             )
 
-        self._is_constant = all(maps is None for _, maps in self._rules) and not any(
+        self._is_constant = all(maps is None for _, maps in rules) and not any(
             ":" in item and item[0] != "[" for item in settings.mynetworks
         )
-        self._known: dict[tuple[str, str, bool, bool, bool], bool] = {}
         self._local = pair(router.rewriter)
         self._remote = (None, None) if remote is None else pair(remote)
 
@@ -68,43 +69,35 @@ class Contexts:
 
     def is_local(self, submitter: Submitter) -> bool:
         """True for a client whose incomplete addresses are ours. May be TableUnavailable."""
-        client = submitter.client
-        if client is None:
-            return True
-        if not self._is_constant:
-            return self._is_local(submitter, client)
-        key = (
-            client.address,
-            client.name,
-            submitter.is_logged_in,
-            submitter.has_trusted_certificate,
-            submitter.has_listed_certificate,
-        )
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= KEPT_CLIENTS:
-                self._known.clear()
-            known = self._known[key] = self._is_local(submitter, client)
-        return known
+        return self._known[submitter] if self._is_constant else self._is_local(submitter)
 
-    def _is_local(self, submitter: Submitter, client: Client) -> bool:
-        for name, maps in self._rules:
-            match name:
-                case "permit_inet_interfaces":
-                    found = self._router.is_own(client.address)
-                case "permit_mynetworks":
-                    found = self._networks.matches_host(client.name, client.address)
-                case "permit_sasl_authenticated":
-                    found = submitter.is_logged_in
-                case "permit_tls_all_clientcerts":
-                    found = submitter.has_trusted_certificate
-                case "permit_tls_clientcerts":
-                    found = submitter.has_listed_certificate
-                case _:
-                    found = maps is not None and maps.find((client.address,)) is not None
-            if found:
-                return True
-        return False
+
+def _is_local(
+    rules: Iterable[tuple[str, Maps | None]],
+    networks: MatchList,
+    is_own: Callable[[str], bool],
+    submitter: Submitter,
+) -> bool:
+    address = submitter.address
+    if address is None:
+        return True
+    for name, maps in rules:
+        match name:
+            case "permit_inet_interfaces":
+                found = is_own(address)
+            case "permit_mynetworks":
+                found = networks.matches_host(submitter.name, address)
+            case "permit_sasl_authenticated":
+                found = submitter.is_logged_in
+            case "permit_tls_all_clientcerts":
+                found = submitter.has_trusted_certificate
+            case "permit_tls_clientcerts":
+                found = submitter.has_listed_certificate
+            case _:
+                found = maps is not None and maps.find((address,)) is not None
+        if found:
+            return True
+    return False
 
 
 _CLIENT_WORDS = frozenset(

@@ -19,7 +19,7 @@ from functools import partial
 from delivery.content.checks import CheckTables
 from delivery.content.cleaner import Cleaner
 from delivery.content.completion import Occasion, missing_headers
-from delivery.content.contexts import Contexts, Submitter
+from delivery.content.contexts import Contexts
 from delivery.content.headers import HeaderNames
 from delivery.content.limits import (
     NO_STRICTNESS,
@@ -42,7 +42,9 @@ class Incoming:
 
     def __init__(self, parameters: Parameters, tables: Tables, router: Router) -> None:
         self.settings = settings = parameters.bind(ContentSettings)
-        self._contexts = Contexts(settings, tables, router)
+        self._contexts = contexts = Contexts(settings, tables, router)
+        #: for those whose headers are ours to complete. local_header_rewrite_clients
+        self.is_local = contexts.is_local
         self._checks = CheckTables(
             primary=tables.maps(settings.header_checks),
             mime=tables.maps(settings.mime_header_checks),
@@ -72,10 +74,6 @@ class Incoming:
         )
         self._names = HeaderNames(settings.message_drop_headers)
         self._treatments: dict[tuple[bool, bool, bool, bool], Treatment] = {}
-
-    def is_local(self, submitter: Submitter) -> bool:
-        """True for those whose headers are ours to complete. local_header_rewrite_clients."""
-        return self._contexts.is_local(submitter)
 
     def begin(
         self,

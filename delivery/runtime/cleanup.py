@@ -83,13 +83,8 @@ class Cleanup:
         `writer`: the one whose name the message has already.
         """
         origin, failure = arrival.origin, None
-        submitter = Submitter(
-            client=origin.client,
-            is_logged_in=bool(origin.login),
-            has_trusted_certificate=origin.is_trusted,
-        )
         try:
-            is_local = not origin.is_relayed and rules.cleanup.incoming.is_local(submitter)
+            is_local = not origin.is_relayed and rules.cleanup.incoming.is_local(_submitter(origin))
         except TableUnavailable as error:
             is_local, failure = False, error
         envelope = Envelope(
@@ -109,7 +104,7 @@ class Cleanup:
         )
         writer = writer or self.spool.begin()
         only = arrival.recipients[0].original if len(arrival.recipients) == 1 else None
-        received = trace.received(
+        prologue = trace.received(
             envelope,
             queue_id=writer.queue_id,
             myhostname=rules.mail.myhostname,
@@ -119,8 +114,9 @@ class Cleanup:
             comments=origin.comments,
             userid=origin.userid,
         )
-        prepended = [f"{line}\r\n".encode("utf-8", "surrogateescape") for line in arrival.prepended]
-        prologue = b"".join((*prepended, received))
+        if arrival.prepended:
+            lines = "".join([f"{line}\r\n" for line in arrival.prepended])
+            prologue = lines.encode("utf-8", "surrogateescape") + prologue
         draft = self.begin(rules.cleanup, rules.handling, envelope, writer, prologue, origin)
         draft.failure = draft.failure or failure
         return draft
@@ -186,6 +182,7 @@ class Cleanup:
             sender=envelope.sender,
             full_name=origin.full_name,
         )
+        finds_utf8 = envelope.smtputf8 or rules.detects_utf8(handling)
         cleaner = rules.incoming.begin(
             prologue,
             occasion,
@@ -193,9 +190,9 @@ class Cleanup:
             is_checked=handling.is_checked,
             is_mapped=handling.is_mapped,
             keeps_refused=handling.returns,
-            finds_utf8=envelope.smtputf8 or rules.detects_utf8(handling),
+            finds_utf8=finds_utf8,
         )
-        draft = Draft(rules, handling, envelope, origin, writer, cleaner)
+        draft = Draft(rules, handling, envelope, origin, writer, cleaner, finds_utf8=finds_utf8)
         draft.failure = failure
         return draft
 
@@ -273,7 +270,7 @@ class Cleanup:
             utf8_headers=cleaned.has_utf8_headers,
             smtputf8=given.smtputf8
             or (
-                draft.rules.detects_utf8(handling)
+                draft.finds_utf8
                 and (cleaned.has_utf8_headers or _is_international(given.sender, recipients))
             ),
         )
@@ -319,6 +316,13 @@ class Cleanup:
         )
 
 
+def _submitter(origin: Origin) -> Submitter:
+    client = origin.client
+    if client is None:
+        return Submitter()
+    return Submitter(client.address, client.name, bool(origin.login), origin.is_trusted)
+
+
 def _recipients(
     draft: Draft, effects: Effects, copies: tuple[str, ...]
 ) -> tuple[tuple[Recipient, ...], tuple[Recipient, ...]]:
@@ -327,22 +331,23 @@ def _recipients(
     `copies`: of the content's checks; access tables add recipients.
     """
     router, handling, given = draft.rules.router, draft.handling, draft.envelope
-    added = tuple(
-        Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
-        for target in map(_address, effects.bcc)
-    )
-    expansion = router.expand(
-        (*given.recipients, *added),
+    recipients, expanded = router.expand(
+        (*given.recipients, *map(_copy, effects.bcc)),
         copies_for=given.sender if handling.is_copied else None,
         copies=map(_address, copies),
         maps=handling.is_mapped,
     )
-    recipients, expanded = expansion.recipients, expansion.expanded
     if effects.redirect:
         target = router.rewriter.complete(_address(effects.redirect))
         stands = min(recipients, key=_by_domain)  # qmgr(8) redirects the first of its own order
         return (replace(stands, address=target),), expanded
     return recipients, expanded
+
+
+def _copy(text: str) -> Recipient:
+    """Somebody who gets one, by an access table."""
+    target = _address(text)
+    return Recipient(address=target, original=target, notify=frozenset({"NEVER"}))
 
 
 def _by_domain(recipient: Recipient) -> tuple[str, str]:

@@ -79,6 +79,7 @@ class Draft:
         "_cleaner",
         "envelope",
         "failure",
+        "finds_utf8",
         "handling",
         "headers",
         "origin",
@@ -94,13 +95,16 @@ class Draft:
         origin: Origin,
         writer: ContentWriter,
         cleaner: Cleaner,
+        *,
+        finds_utf8: bool,
     ) -> None:
-        """`envelope`: with the recipients as they were given."""
+        """`envelope`: with the recipients as they were given; `finds_utf8`: it is looked for."""
         self.rules = rules
         self.handling = handling
         self.envelope = envelope
         self.origin = origin
         self.writer = writer
+        self.finds_utf8 = finds_utf8
         self.failure: TableUnavailable | None = None  # to be told at its end
         self._cleaner = cleaner
         self.headers = cleaner.given()

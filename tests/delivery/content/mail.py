@@ -8,13 +8,12 @@ from delivery.content.contexts import Submitter
 from delivery.content.incoming import Incoming
 from delivery.content.outgoing import Outgoing
 from delivery.routing.router import Router
-from delivery.values import Client
 from tables.addresses import Address
 from tables.parameters import Parameters
 from tests.delivery.twins_policy import MemoryTables
 
-STRANGER = Submitter(client=Client(address="198.51.100.7", port=1, name="client.outside.test"))
-HERE = Submitter(client=None)
+STRANGER = Submitter(address="198.51.100.7", name="client.outside.test")
+HERE = Submitter()
 RECEIVED = b"Received: from a (b [192.0.2.1])\r\n\tby mail.my.domain (Postfix) with SMTP id 4X\r\n"
 OCCASION = Occasion(queue_id="4X", when=0.0, sender=Address("joe", "my.domain"))
 BASE = {

@@ -6,7 +6,6 @@ import pytest
 
 from delivery.content.contexts import Submitter
 from delivery.errors import SmtpFailure
-from delivery.values import Client
 from tables.addresses import NULL, Address
 from tables.errors import ParameterError
 from tables.formats.base import FailMap
@@ -34,7 +33,7 @@ def rewritten(header: str, submitter: Submitter = HERE, **raw: str) -> str:
 
 
 def client(address: str, name: str = "unknown", **more: bool) -> Submitter:
-    return Submitter(client=Client(address=address, port=1, name=name), **more)
+    return Submitter(address=address, name=name, **more)
 
 
 def test_it_works() -> None:
