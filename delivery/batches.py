@@ -26,7 +26,7 @@ MOST = 1000
 BUSY = 3  # of one list that somebody waits for: fewer clients would only be slowed down
 GATHER_S = 0.001
 COMPANY_S = 0.02
-PATIENCE_S = 0.02
+PATIENCE_S = 0.05
 
 
 class Batches(Generic[T]):
