@@ -113,18 +113,18 @@ def settle(
     )
 
 
-def pieces(content: Content) -> Generator[bytes, None, None]:
-    """Our own header lines, then the message; for threads.
+def pieces(content: Content, *, before: bytes = b"") -> Generator[bytes, None, None]:
+    """`before`, our own header lines, then the message; for threads.
 
     What is in memory comes at once, a file in pieces of at most 64 KiB. Raises OSError when the
     content file cannot be read or ends early.
     """
     if not content.path:
-        if text := content.headers + content.data:
+        if text := before + content.headers + content.data:
             yield text
         return
-    if content.headers:
-        yield content.headers
+    if headers := before + content.headers:
+        yield headers
     with open(content.path, "rb") as file:
         left = content.size
         while left:

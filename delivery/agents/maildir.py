@@ -26,11 +26,12 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
-from delivery.agents.base import PIECE_BYTES, pieces
+from delivery.agents.base import pieces
 from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
 from delivery.batches import Batches
@@ -58,6 +59,17 @@ class Letter:
     quota_bytes: int = 0  # of the whole Maildir; 0: none
 
 
+class _Maildir(NamedTuple):
+    """Descriptors of its directories."""
+
+    top: int = -1
+    tmp: int = -1
+    new: int = -1
+
+
+_NOT_OPEN = _Maildir()
+
+
 @dataclass(slots=True)
 class _Task:
     """A letter on its way through one batch."""
@@ -65,9 +77,7 @@ class _Task:
     letter: Letter
     future: asyncio.Future[str]
     error: Exception | None = None
-    box: int = -1  # descriptors: the Maildir, its tmp/ and new/, the file
-    tmp: int = -1
-    new: int = -1
+    box: _Maildir = _NOT_OPEN
     file: int = -1
     name: str = ""
     size: int = 0
@@ -82,12 +92,13 @@ class MaildirWriter:
     def __init__(self, *, hostname: str, hands: int = HANDS, disk: Disk | None = None) -> None:
         # maildir.html: "/" and ":" cannot be in the name
         self.host = hostname.replace("/", "\\057").replace(":", "\\072")
+        self._pid = os.getpid()
         self._count = itertools.count()
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
         self._batches = Batches[_Task](self._hand_over, hands=hands, most=BATCH_LIMIT)
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self._running: dict[int, _Directories] = {}  # of the batch of each thread at work
+        self._running: set[_Directories] = set()  # of each batch that is written
         self._usage = UsageCache()
         self._disk = disk or Disk()
         self._start_thread()
@@ -146,90 +157,87 @@ class MaildirWriter:
         """Deliver a batch; each task gets its name or its error."""
         directories = _Directories()
         with self._lock:
-            self._running[threading.get_ident()] = directories
+            self._running.add(directories)
         try:
-            for task in batch:
-                self._attempt(task, partial(self._write, directories))
-            self._sync(_alive(batch), [task.file for task in _alive(batch)])
-            for task in _alive(batch):
-                self._attempt(task, self._publish)
-            self._sync_names(_alive(batch))
-            for task in _alive(batch):
-                self._usage.added(task.box, task.letter.quota_bytes, task.size)
+            tasks = self._attempt(batch, partial(self._write, directories))
+            tasks = self._sync(tasks, [task.file for task in tasks])
+            tasks = self._attempt(tasks, self._publish)
+            tasks = self._sync_names(tasks)
+            for task in tasks:
+                if task.letter.quota_bytes:
+                    self._usage.added(task.box.top, task.size)
         finally:
             with self._lock:
-                del self._running[threading.get_ident()]
+                self._running.remove(directories)
             directories.close()
             for task in batch:
                 if task.file >= 0:
                     os.close(task.file)
 
-    def _attempt(self, task: _Task, step: Callable[[_Task], None]) -> None:
-        try:
-            step(task)
-        except (OSError, OverQuota, UnsafePath) as error:
-            task.error = error
-            self._discard(task)
+    def _attempt(self, tasks: _Batch, step: Callable[[_Task], None]) -> _Batch:
+        """Those that it succeeds with; the others have an error."""
+        done = []
+        for task in tasks:
+            try:
+                step(task)
+            except (OSError, OverQuota, UnsafePath) as error:
+                self._fail(task, error)
+            else:
+                done.append(task)
+        return done
 
     def _write(self, directories: _Directories, task: _Task) -> None:
         """Open the Maildir and write the file in tmp/."""
         letter = task.letter
-        names = split_path(letter.maildir)
-        task.box = directories.open(letter.base, names)
+        task.box = directories.maildir(letter.base, letter.maildir)
         if letter.quota_bytes:
             size = letter.content.size + len(letter.headers) + len(letter.content.headers)
-            self._usage.check(task.box, letter.quota_bytes, size)
-        now = time.time_ns()
-        task.name = (
-            f"{now // 10**9}.M{now // 1000 % 10**6}P{os.getpid()}Q{next(self._count)}.{self.host}"
-        )
-        task.tmp, task.new = directories.open_parts(letter.base, names)
-        task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.tmp)
-        text = itertools.chain((letter.headers,), pieces(letter.content))
-        for piece in with_newlines(gathered(text)):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(task.file, view) :]
+            self._usage.check(task.box.top, letter.quota_bytes, size)
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        task.name = f"{seconds}.M{rest // 1000}P{self._pid}Q{next(self._count)}.{self.host}"
+        task.file = os.open(task.name, _NEW_FILE, 0o600, dir_fd=task.box.tmp)
+        for piece in with_newlines(pieces(letter.content, before=letter.headers)):
             task.size += len(piece)
+            left = piece
+            while left:
+                left = left[os.write(task.file, left) :]
 
     def _publish(self, task: _Task) -> None:
         """Rename into new/ under the final name."""
         final = f"{task.name},S={task.size}"
-        os.rename(task.name, final, src_dir_fd=task.tmp, dst_dir_fd=task.new)
+        os.rename(task.name, final, src_dir_fd=task.box.tmp, dst_dir_fd=task.box.new)
         task.name = final
 
-    def _sync_names(self, tasks: _Batch) -> None:
+    def _sync_names(self, tasks: _Batch) -> _Batch:
         """Make the new names durable: every new/ once, and parents of directories just made.
 
         Also of those that another batch has made and not synced yet: a letter may be in them.
         """
-        names = dict.fromkeys(task.new for task in tasks)
+        names = {task.box.new for task in tasks}
         with self._lock:
-            parents = [os.dup(item) for each in self._running.values() for item in each.made]
+            parents = [os.dup(item) for each in self._running for item in each.made]
         try:
-            self._sync(tasks, [*names, *parents])
+            return self._sync(tasks, [*names, *parents])
         finally:
             for parent in parents:
                 os.close(parent)
 
-    def _sync(self, tasks: _Batch, descriptors: list[int]) -> None:
+    def _sync(self, tasks: _Batch, descriptors: list[int]) -> _Batch:
         """When that fails, none of the tasks is known to be durable: better twice than never."""
         try:
             self._disk.sync(descriptors)
         except OSError as error:
             for task in tasks:
-                task.error = error
-                self._discard(task)
+                self._fail(task, error)
+            return []
+        return tasks
 
-    def _discard(self, task: _Task) -> None:
-        """Remove what was begun in tmp/."""
+    def _fail(self, task: _Task, error: Exception) -> None:
+        """Its error, and nothing left of it in tmp/."""
+        task.error = error
         if task.file >= 0:
             with suppress(FileNotFoundError):
-                os.unlink(task.name, dir_fd=task.tmp)
-
-
-def _alive(batch: _Batch) -> _Batch:
-    return [task for task in batch if task.error is None]
+                os.unlink(task.name, dir_fd=task.box.tmp)
 
 
 def with_newlines(source: Iterable[bytes]) -> Iterator[bytes]:
@@ -250,20 +258,6 @@ def with_newlines(source: Iterable[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-def gathered(source: Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces that are worth a system call: each gives the interpreter to another thread."""
-    held: list[bytes] = []
-    size = 0
-    for piece in source:
-        held.append(piece)
-        size += len(piece)
-        if size >= PIECE_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
-
-
 def split_path(text: str) -> list[str]:
     """The names of a relative mailbox path; raises UnsafePath."""
     names = [name for name in text.split("/") if name not in {"", "."}]
@@ -277,47 +271,51 @@ class _Directories:
 
     def __init__(self) -> None:
         self.made: list[int] = []  # parents of new ones, to be fsynced
-        self._open: dict[tuple[str, ...], int] = {}
+        self._opened: list[int] = []
+        self._known: dict[tuple[str, ...], int] = {}
+        self._maildirs: dict[tuple[str, str], _Maildir] = {}
 
-    def open(self, base: str, names: Sequence[str]) -> int:
-        """A descriptor of base/name/name ..., none of the names a symbolic link."""
-        found = self._open.get((base, *names))
-        if found is not None:
-            return found
-        if not names:
-            return self._keep((base,), _open_base(base))
-        parent = self.open(base, names[:-1])
-        try:
-            opened = os.open(names[-1], _DIRECTORY, dir_fd=parent)
-        except FileNotFoundError:
-            self._make(parent, names[-1:])
-            opened = os.open(names[-1], _DIRECTORY, dir_fd=parent)
-        return self._keep((base, *names), opened)
-
-    def open_parts(self, base: str, names: Sequence[str]) -> tuple[int, int]:
-        """Descriptors of tmp/ and new/ of a Maildir; cur/ is made together with these."""
-        tmp, new = ((base, *names, part) for part in ("tmp", "new"))
-        if new not in self._open:
-            box = self.open(base, names)
+    def maildir(self, base: str, path: str) -> _Maildir:
+        """Descriptors of the Maildir base/path. No name of the path is a symbolic link."""
+        found = self._maildirs.get((base, path))
+        if found is None:
+            top = self._directory((base, *split_path(path)))
             try:
-                self._open_pair(box, tmp, new)
+                found = self._parts(top)
             except FileNotFoundError:
-                self._make(box, ("cur", "new", "tmp"))
-                self._open_pair(box, tmp, new)
-        return self._open[tmp], self._open[new]
+                self._make(top, ("cur", "new", "tmp"))
+                found = self._parts(top)
+            self._maildirs[base, path] = found
+        return found
 
     def close(self) -> None:
         """The batch is done."""
-        for descriptor in (*self._open.values(), *self.made):
+        for descriptor in (*self._opened, *self.made):
             os.close(descriptor)
 
-    def _open_pair(self, box: int, *paths: tuple[str, ...]) -> None:
-        for path in paths:
-            if path not in self._open:
-                self._keep(path, os.open(path[-1], _DIRECTORY, dir_fd=box))
+    def _directory(self, path: tuple[str, ...]) -> int:
+        """A descriptor of that base, or of a directory below it."""
+        found = self._known.get(path)
+        if found is None:
+            if len(path) == 1:
+                found = _open_base(path[0])
+                self._opened.append(found)
+            else:
+                parent, name = self._directory(path[:-1]), path[-1]
+                try:
+                    found = self._open(name, parent)
+                except FileNotFoundError:
+                    self._make(parent, (name,))
+                    found = self._open(name, parent)
+            self._known[path] = found
+        return found
 
-    def _keep(self, path: tuple[str, ...], descriptor: int) -> int:
-        self._open[path] = descriptor
+    def _parts(self, top: int) -> _Maildir:
+        return _Maildir(top, self._open("tmp", top), self._open("new", top))
+
+    def _open(self, name: str, parent: int) -> int:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+        self._opened.append(descriptor)
         return descriptor
 
     def _make(self, parent: int, names: Iterable[str]) -> None:

@@ -59,10 +59,8 @@ class UsageCache:
         if known.total + size > limit:
             raise OverQuota(limit)
 
-    def added(self, box: int, limit: int, size: int) -> None:
+    def added(self, box: int, size: int) -> None:
         """Our own delivery of `size` bytes: no reason to count everything again."""
-        if not limit:
-            return
         key = _key(box)
         times = _directory_times(box)
         with self._lock:
