@@ -59,19 +59,19 @@ class Anvil:
 def answers(rates: Rates) -> Mapping[str, Handler]:
     """What the process that counts does for one that asks."""
 
-    def connect(value: Any, data: bytes) -> tuple[int, int]:
+    def connect(value: Any, data: memoryview) -> tuple[int, int]:
         service, address, unit_s = value
         return rates.connect(str(service), str(address), float(unit_s))
 
-    def disconnect(value: Any, data: bytes) -> None:
+    def disconnect(value: Any, data: memoryview) -> None:
         service, address = value
         rates.disconnect(str(service), str(address))
 
-    def count(value: Any, data: bytes) -> int:
+    def count(value: Any, data: memoryview) -> int:
         rate, service, address, unit_s = value
         return rates.count(Rate(rate), str(service), str(address), float(unit_s))
 
-    def lately(value: Any, data: bytes) -> int:
+    def lately(value: Any, data: memoryview) -> int:
         rate, service, address, unit_s = value
         return rates.lately(Rate(rate), str(service), str(address), float(unit_s))
 

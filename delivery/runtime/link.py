@@ -30,6 +30,7 @@ from delivery.errors import DeliveryError, OurError, SmtpFailure
 from delivery.policy.facts import ProbeUnavailable
 
 FRAME_BYTES = 256 * 1024 * 1024
+BUFFER_BYTES = 256 * 1024  # what is heard at once; more only for a frame that is longer
 _LENGTHS = struct.Struct("!II")
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().raw_decode
@@ -39,14 +40,17 @@ class FrameTooLong(OurError):
     """It was not asked."""
 
 
-Handler = Callable[[Any, bytes], Any]
+Handler = Callable[[Any, memoryview], Any]
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """One end of it."""
 
     def __init__(self, handlers: Mapping[str, Handler], lost: Callable[[], None]) -> None:
-        """`handlers`: name -> answer(value, data), or a future of the answer."""
+        """`handlers`: name -> answer(value, data), or a future of the answer.
+
+        `data` is a view into what was heard, and gone when the handler returns.
+        """
         self._handlers = handlers
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -55,7 +59,8 @@ class Link(asyncio.Protocol):
         self._tasks: set[asyncio.Future[Any]] = set()  # kept: the loop holds tasks only weakly
         self._number = 0
         self._out: list[bytes] = []
-        self._in = bytearray()
+        self._in = memoryview(bytearray(BUFFER_BYTES))
+        self._end = 0  # of what is in it
 
     @classmethod
     async def over(
@@ -92,18 +97,20 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
-        """A piece of what the other side said."""
-        self._in += data
-        with memoryview(self._in) as heard:
-            place = self._hear(heard)
-        del self._in[:place]
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next piece of what the other side says goes to; there always is room."""
+        return self._in[self._end :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """It came."""
+        self._end += nbytes
+        self._hear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side is gone."""
@@ -132,26 +139,35 @@ class Link(asyncio.Protocol):
         if out and self._transport is not None:
             self._transport.write(b"".join(out))
 
-    def _hear(self, data: memoryview) -> int:
-        """Take the whole frames; where the rest begins."""
-        place, end = 0, len(data)
+    def _hear(self) -> None:
+        """Take the whole frames; the rest of what was heard goes to the front."""
+        data, place, end, size = self._in, 0, self._end, BUFFER_BYTES
         while end - place >= _LENGTHS.size:
             length, rest = _LENGTHS.unpack_from(data, place)
             if length + rest > FRAME_BYTES:
                 log.event("link", problem="a frame is too long", bytes=length + rest)
                 assert self._transport is not None
                 self._transport.abort()
+                place = end
                 break
             start = place + _LENGTHS.size
             middle = start + length
             if middle + rest > end:
+                size = len(data)
+                if end - place == size:  # as much as came of it, once more
+                    size = min(2 * size, middle + rest - place)
                 break
             place = middle + rest
             words, _ = _decode(str(data[start:middle], "ascii"))
-            self._heard(words, bytes(data[middle:place]))
-        return place
+            with data[middle:place] as part:
+                self._heard(words, part)
+        if size != len(data):
+            self._in = memoryview(bytearray(size))
+        if place or self._in is not data:
+            self._in[: end - place] = data[place:end]
+            self._end = end - place
 
-    def _heard(self, words: list[Any], data: bytes) -> None:
+    def _heard(self, words: list[Any], data: memoryview) -> None:
         number = words[0]
         if number < 0:
             self._answered(self._asked.pop(-number, None), words)

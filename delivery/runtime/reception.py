@@ -177,10 +177,10 @@ class Reception:
             "enter": self._enter,
             "flush": self._flush_site,
             "verify": self._probe,
-            "journal": lambda value, data: self._journal.pass_on(data),
+            "journal": lambda value, data: self._journal.pass_on(bytes(data)),
         }
 
-    def _enter(self, value: Any, data: bytes) -> asyncio.Future[None]:
+    def _enter(self, value: Any, data: memoryview) -> asyncio.Future[None]:
         rows = unpacked(value, data)
         self._check_id(rows.message[0])
         future = self._spool.enter_rows(rows)
@@ -197,10 +197,10 @@ class Reception:
         if queueid.shard_of(number) != self._number or not 0 < moment < latest:
             raise RowError("the queue id is none of its own")
 
-    async def _flush_site(self, value: Any, data: bytes) -> int:
+    async def _flush_site(self, value: Any, data: memoryview) -> int:
         return await self._flush(str(value))
 
-    async def _probe(self, value: Any, data: bytes) -> tuple[str, str]:
+    async def _probe(self, value: Any, data: memoryview) -> tuple[str, str]:
         local, domain = value
         found = await self._verify(Address(str(local), str(domain)))
         return found.status.value, found.reason

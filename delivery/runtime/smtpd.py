@@ -78,7 +78,7 @@ class Smtpd:
 
     # what the other process asks for
 
-    async def _begin(self, value: Any, data: bytes) -> dict[str, Any]:
+    async def _begin(self, value: Any, data: memoryview) -> dict[str, Any]:
         """`value`: the shard, the number of this process, the highest queue id there is ...
 
         ... how many such processes there are, and for what the first of them listens; null: this
@@ -112,7 +112,7 @@ class Smtpd:
         machine.rest_collector()
         return self._status()
 
-    async def _look(self, value: Any, data: bytes) -> dict[str, Any]:
+    async def _look(self, value: Any, data: memoryview) -> dict[str, Any]:
         """`value`: also at a generation that was refused before; what the first one listens for."""
         again, first = value
         async with self._looking:
@@ -142,7 +142,7 @@ class Smtpd:
             "counters": self._counters.values,
         }
 
-    async def _close(self, value: Any, data: bytes) -> None:
+    async def _close(self, value: Any, data: memoryview) -> None:
         """`value`: for how many seconds sessions may go on."""
         if self._listeners is not None:
             await self._listeners.close(float(value))

@@ -20,7 +20,7 @@ _TYPES = (int, float, int, int, str, str, str, list, int, bool)
 _RECIPIENT_TYPES = ((*(str,) * 4, type(None)), (str,) * 5)  # to be tried, settled
 
 
-def unpacked(columns: Any, data: bytes) -> EntryRows:
+def unpacked(columns: Any, data: memoryview) -> EntryRows:
     """The message that crossed. Raises RowError."""
     try:
         if tuple(map(type, columns)) != _TYPES:
@@ -33,6 +33,6 @@ def unpacked(columns: Any, data: bytes) -> EntryRows:
         for recipient in recipients:
             if tuple(map(type, recipient)) not in _RECIPIENT_TYPES:
                 raise RowError("columns of a recipient")
-        return rows_of(columns, data[:headers], data[headers:])
+        return rows_of(columns, bytes(data[:headers]), bytes(data[headers:]))
     except (TypeError, ValueError) as error:
         raise RowError(f"rows of a message: {error}") from error

@@ -53,7 +53,7 @@ async def test_it_answers() -> None:
 async def test_answers_come_when_they_are_ready() -> None:
     waiting: dict[str, asyncio.Future[str]] = {}
 
-    def later(value: Any, data: bytes) -> asyncio.Future[str]:
+    def later(value: Any, data: memoryview) -> asyncio.Future[str]:
         return waiting.setdefault(value, asyncio.get_running_loop().create_future())
 
     async with linked({"later": later}) as both:
@@ -69,7 +69,7 @@ async def test_answers_come_when_they_are_ready() -> None:
 @asynchronous
 async def test_news_come_in_their_order_and_are_not_answered() -> None:
     heard: list[bytes] = []
-    async with linked({"line": lambda value, data: heard.append(data)}) as both:
+    async with linked({"line": lambda value, data: heard.append(bytes(data))}) as both:
         for number in range(1000):
             both.near.tell("line", None, b"%d" % number)
         await until(lambda: len(heard) == 1000)
@@ -83,7 +83,7 @@ async def test_news_come_in_their_order_and_are_not_answered() -> None:
 )
 @asynchronous
 async def test_a_failure_is_raised_where_it_was_asked(error: Exception) -> None:
-    async def fail(value: Any, data: bytes) -> None:
+    async def fail(value: Any, data: memoryview) -> None:
         raise error
 
     async with linked({"fail": fail}) as both:
@@ -112,7 +112,7 @@ async def test_who_is_gone_answers_nothing() -> None:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     heard: list[object] = []
 
-    def wait(value: Any, data: bytes) -> asyncio.Future[None]:
+    def wait(value: Any, data: memoryview) -> asyncio.Future[None]:
         heard.append(value)
         return future
 
@@ -139,7 +139,7 @@ async def test_who_is_gone_answers_nothing() -> None:
 def test_pieces_do_not_matter(said: list[tuple[Any, bytes]], size: int) -> None:
     async def hear() -> None:
         heard: list[tuple[Any, bytes]] = []
-        far = Link({"say": lambda value, data: heard.append((value, data))}, lambda: None)
+        far = Link({"say": lambda value, data: heard.append((value, bytes(data)))}, lambda: None)
         wire = bytearray()
         near = Link({}, lambda: None)
         near._transport = Sink(wire)  # type: ignore[assignment]
@@ -147,10 +147,40 @@ def test_pieces_do_not_matter(said: list[tuple[Any, bytes]], size: int) -> None:
             near.tell("say", value, data)
         near._flush()
         for place in range(0, len(wire), size):
-            far.data_received(bytes(wire[place : place + size]))
+            receive(far, wire[place : place + size])
         assert heard == said
 
     asyncio.run(hear())
+
+
+@asynchronous
+async def test_frames_of_any_length_follow_each_other() -> None:
+    heard: list[bytes] = []
+    sizes = [0, link.BUFFER_BYTES - 20, 5, link.BUFFER_BYTES, 3 * link.BUFFER_BYTES, 0, 1 << 20, 7]
+    async with linked({"take": lambda value, data: heard.append(bytes(data))}) as both:
+        for letter, size in zip(b"abcdefgh", sizes, strict=True):
+            both.near.tell("take", None, bytes([letter]) * size)
+        await until(lambda: len(heard) == len(sizes))
+        assert heard == [bytes([x]) * size for x, size in zip(b"abcdefgh", sizes, strict=True)]
+        assert len(both.far.get_buffer(-1)) == link.BUFFER_BYTES
+
+
+@asynchronous
+async def test_data_is_there_for_its_handler_alone() -> None:
+    kept: list[memoryview] = []
+    async with linked({"take": lambda value, data: kept.append(data)}) as both:
+        await both.near.ask("take", None, b"abc")
+    with pytest.raises(ValueError, match="released"):
+        bytes(kept[0])
+
+
+def receive(far: Link, piece: bytes) -> None:
+    """As a transport hands it over: no more than there is room for."""
+    while piece:
+        count = min(len(piece), len(room := far.get_buffer(-1)))
+        room[:count] = piece[:count]
+        far.buffer_updated(count)
+        piece = piece[count:]
 
 
 class Sink:

@@ -77,7 +77,7 @@ def test_the_first_attempt_knows_what_was_entered(
     assert lease.last_number == len(envelope.recipients) + len(settled) - 1
     assert content_of(rows, ContentFiles(Path("/nowhere"))) == content
     columns = json.loads(json.dumps(columns_of(NUMBER, submission, NOW)))
-    assert unpacked(columns, content.headers + content.data) == rows
+    assert unpacked(columns, memoryview(content.headers + content.data)) == rows
 
 
 def test_equal_recipients_are_one() -> None:
