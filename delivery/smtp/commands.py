@@ -49,6 +49,11 @@ OFF_T_DIGITS = 18  # any number of so many digits fits into 63 bits
 
 _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1 sasl-mech
 _NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+# The plain case: no quotes, one pair of brackets, blanks only between parameters.
+_PLAIN = {
+    keyword: re.compile(rf'{keyword}\s*(<([^<>"\\]*)>)( [^<"\\]*)?', re.IGNORECASE).fullmatch
+    for keyword in ("FROM:", "TO:")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,35 +118,29 @@ def _ehlo(text: str, _: Context) -> Ehlo:
 
 def _path_and_options(
     text: str, keyword: str, syntax: Reply, bad_path: Reply
-) -> tuple[str, list[str]]:
-    """The path as typed and the parameters behind it. RFC 5321 4.1.1.2, 4.1.1.3."""
-    # The plain case: FROM:<...> without quotes, one pair of brackets, blanks only between options.
-    word, colon, rest = text.partition(":")
-    if word.upper() + colon == keyword and '"' not in rest and "\\" not in rest:
-        path, bracket, options = rest.lstrip().partition(">")
-        if bracket and path[:1] == "<" and "<" not in path[1:] and "<" not in options:
-            if not options:
-                return path + bracket, []
-            if options[0] == " ":
-                return path + bracket, options.split()
+) -> tuple[str, str, list[str]]:
+    """The path as typed, the same without one pair of brackets, and the parameters behind it.
+
+    RFC 5321 4.1.1.2, 4.1.1.3.
+    """
+    if (plain := _PLAIN[keyword](text)) is not None:
+        path, given, options = plain.groups("")
+        return path, given, options.split()
     words = split_words(text)
     if words is None:
         # Postfix's words too: without the keyword it is the syntax, with it the address.
         raise Mistake(bad_path if text.lstrip()[: len(keyword)].upper() == keyword else syntax)
     if len(words) < 2 or words[0].upper() != keyword:
         raise Mistake(syntax)
-    return words[1], words[2:]
-
-
-def _given(path: str) -> str:
-    """The path as typed, without one pair of brackets."""
-    return path[1:-1] if path[:1] == "<" and path[-1:] == ">" else path
+    path = words[1]
+    given = path[1:-1] if path[:1] == "<" and path[-1:] == ">" else path
+    return path, given, words[2:]
 
 
 def _mail(text: str, context: Context) -> Mail:
-    path, options = _path_and_options(text, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
+    path, given, options = _path_and_options(text, "FROM:", replies.MAIL_SYNTAX, replies.BAD_SENDER)
     if not options:
-        return Mail(_address(path, context.settings, False, replies.BAD_SENDER), _given(path))
+        return Mail(_address(path, context.settings, False, replies.BAD_SENDER), given)
     smtputf8 = "SMTPUTF8" in context.offered and "SMTPUTF8" in map(str.upper, options)
     address = _address(path, context.settings, smtputf8, replies.BAD_SENDER)
     size: int | None = None
@@ -171,16 +170,18 @@ def _mail(text: str, context: Context) -> Mail:
                 raise Mistake(replies.unsupported_option(option))
     if size and 0 < context.settings.message_size_limit < size:  # RFC 1870 6.1
         raise Mistake(replies.SIZE_EXCEEDED)
-    return Mail(address, _given(path), size, body, smtputf8, ret, envid or "", auth)
+    return Mail(address, given, size, body, smtputf8, ret, envid or "", auth)
 
 
 def _rcpt(text: str, context: Context) -> Rcpt:
-    path, options = _path_and_options(text, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT)
+    path, given, options = _path_and_options(
+        text, "TO:", replies.RCPT_SYNTAX, replies.BAD_RECIPIENT
+    )
     address = _address(path, context.settings, context.smtputf8, replies.BAD_RECIPIENT)
     if not address:
         raise Mistake(replies.BAD_RECIPIENT)
     if not options:
-        return Rcpt(address, _given(path))
+        return Rcpt(address, given)
     notify: frozenset[str] = frozenset()
     orcpt = ""
     for option in options:
@@ -196,7 +197,7 @@ def _rcpt(text: str, context: Context) -> Rcpt:
                 orcpt = _orcpt(_dsn(context, value))
             case _:
                 raise Mistake(replies.unsupported_option(option))
-    return Rcpt(address, _given(path), notify, orcpt)
+    return Rcpt(address, given, notify, orcpt)
 
 
 def _address(path: str, settings: ServerSettings, smtputf8: bool, bad: Reply) -> Address:

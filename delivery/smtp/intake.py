@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+_CR = 0x0D
+
 
 class Flaw(Enum):
     """What is wrong with a line."""
@@ -75,11 +77,11 @@ class Intake:
             self.waits, self._at = b"", 0
         else:
             self._at = end + 1
-        text = buffer[at:end]
-        if text[-1:] == b"\r" and end - at <= self.line_limit + 1 and self._beginning is None:
+        is_short = at < end <= at + self.line_limit + 1
+        if is_short and buffer[end - 1] == _CR and self._beginning is None:
             self.flaw = None
-            return text[:-1]
-        return self._flawed(text)
+            return buffer[at : end - 1]
+        return self._flawed(buffer[at:end])
 
     def _flawed(self, text: bytes) -> bytes:
         self.flaw = Flaw.CUT

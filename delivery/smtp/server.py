@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from delivery.errors import OurError
 from delivery.smtp import replies
@@ -41,7 +41,6 @@ from delivery.smtp.events import (
     ContentEnd,
     Data,
     Ehlo,
-    Etrn,
     Event,
     Helo,
     Mail,
@@ -56,19 +55,14 @@ from delivery.smtp.events import (
 from delivery.smtp.intake import Flaw, Intake
 from delivery.smtp.replies import Mistake, Reply
 from delivery.smtp.settings import ServerSettings
-from delivery.smtp.state import IN_TRANSACTION, ORDER, TRANSITIONS, State
+from delivery.smtp.state import HELO_FIRST, IN_TRANSACTION, LEADS, ORDER, State
 from delivery.smtp.words import CommandWords, words_in_place
 
 CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
 
 # RFC 2920 3.1: nothing may be pipelined behind these. Postfix SMTPD_CMD_FLAG_LAST.
 _LAST_IN_GROUP = frozenset({Helo, Ehlo, Data, Noop, Vrfy})
-_NEED_HELO: dict[type, Reply] = {  # postconf(5) smtpd_helo_required
-    Mail: replies.SEND_HELO,
-    Auth: replies.SEND_HELO,
-    Etrn: replies.ETRN_SEND_HELO,
-}
-_CONDITIONAL = frozenset({*_NEED_HELO, StartTls})
+_CHUNK, _REFUSED = State.CHUNK, State.REFUSED  # asked for each command: this is sooner found
 _NO_CHUNK = Bdat(0, False)
 _NO_CONTENT = ContentDecoder()  # until DATA or BDAT is accepted
 # Above the line limit these are cut, not refused, as in Postfix 3.7: their text is never obeyed.
@@ -105,6 +99,7 @@ class ServerProtocol:
         self._extended = False  # EHLO, not HELO
         self.is_encrypted = False  # by STARTTLS
         self._before_auth = State.START  # where the end of an AUTH dialogue leads
+        self._order = HELO_FIRST if settings.smtpd_helo_required else ORDER
         self._intake = Intake(settings.line_length_limit)
         self._awaiting: Event | Connected | None = Connected()  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
@@ -156,14 +151,12 @@ class ServerProtocol:
         self.command = ""
         event: Event | Literal[Signal.NEED_DATA] | None = None
         while event is None:
-            if self._swallow:
-                self._swallow -= len(self._intake.take(self._swallow))
-            if self._pending is not None and not self._swallow:
-                event, self._pending = self._pending, None
-            elif self._intake.waits or self.state is State.CHUNK:
+            if self._swallow or self._pending is not None:
+                event = self._read_pending()
+            elif self._intake.waits or self.state is _CHUNK:
                 event = _READERS[self.state](self)
             else:
-                event = NEED_DATA
+                return NEED_DATA
         if event is not NEED_DATA and type(event) is not ContentChunk:
             self._awaiting = event
         return event
@@ -176,29 +169,26 @@ class ServerProtocol:
         elif event is None:
             raise OurError(f"a reply that nobody waits for: {reply}")
         else:
-            _ADVANCES[type(event)](self, event, reply)
-            if reply.code == 354 and type(event) is Bdat:
+            kind = type(event)
+            if reply.is_positive:
+                self.state = LEADS[self.state].get(kind, self.state)
+            if (after := _AFTER.get(kind)) is not None:
+                after(self, event, reply)
+            if kind is Bdat and reply.code == 354:
                 return b""  # RFC 3030 2: the chunk follows by itself
         return reply.wire
 
-    # --- What a reply does -------------------------------------------------------------------
-
-    def _take_transition(self, event: Event, reply: Reply) -> None:
-        if reply.is_positive:
-            states = TRANSITIONS[self.state]
-            self.state = states.get(type(event), self.state)  # what is not there is legal anywhere
+    # --- What a reply does, beside what state.py says ----------------------------------------
 
     def _after_connect(self, event: Connected, reply: Reply) -> None:
         self.improper_pipelining = bool(self._intake.waits)  # spoke before the greeting
         self.state = State.START if reply.is_positive else State.REFUSED
 
     def _after_hello(self, event: Helo | Ehlo, reply: Reply) -> None:
-        self._take_transition(event, reply)
         if reply.is_positive:
             self._extended = type(event) is Ehlo
 
     def _after_xclient(self, event: Xclient, reply: Reply) -> None:
-        self._take_transition(event, reply)
         if reply.is_positive:
             self._extended = False
         else:
@@ -206,7 +196,6 @@ class ServerProtocol:
 
     def _after_starttls(self, event: StartTls, reply: Reply) -> None:
         """RFC 3207 4.2: what came before the handshake is forgotten, pipelined bytes too."""
-        self._take_transition(event, reply)
         if reply.is_positive:
             self.is_encrypted = True
             self._extended = False
@@ -224,7 +213,6 @@ class ServerProtocol:
             self._intake.line_limit = self.settings.line_length_limit
 
     def _after_mail(self, event: Mail, reply: Reply) -> None:
-        self._take_transition(event, reply)
         if reply.is_positive:
             self._announced = 0
             if event.smtputf8 is not self._context.smtputf8:
@@ -244,7 +232,6 @@ class ServerProtocol:
     def _gets_content(self, event: Data | Bdat, reply: Reply) -> bool:
         if reply.is_positive and reply.code != 354:
             raise OurError(f"{reply.code} does not answer {type(event).__name__.upper()}")
-        self._take_transition(event, reply)
         return reply.is_positive
 
     def _after_chunk(self, event: ChunkEnd, reply: Reply) -> None:
@@ -280,6 +267,14 @@ class ServerProtocol:
         self._swallow = 0
 
     # --- Reading -----------------------------------------------------------------------------
+
+    def _read_pending(self) -> Event | Literal[Signal.NEED_DATA] | None:
+        """What is owed before anything else, once the chunk before it is skipped."""
+        self._swallow -= len(self._intake.take(self._swallow))
+        if self._swallow:
+            return NEED_DATA
+        event, self._pending = self._pending, None
+        return event
 
     def _read_response(self) -> Event | Literal[Signal.NEED_DATA]:
         line = self._intake.take_line()
@@ -328,35 +323,28 @@ class ServerProtocol:
             return SyntaxProblem(verb, replies.LINE_TOO_LONG)
         if self._words.has_noop and self._words.is_noop(verb):
             return Noop()
-        return self._parse_command(verb, words[1].rstrip() if len(words) == 2 else "", text)
-
-    def _parse_command(self, verb: str, rest: str, text: str) -> Event | None:
-        if self.state is State.REFUSED and verb != "QUIT":
+        if self.state is _REFUSED and verb != "QUIT":
             return SyntaxProblem(verb, replies.ACCESS_DENIED)
-        known = PARSERS.get(verb)
-        if known is None:
-            if _is_header(verb) or self._words.is_forbidden(verb):
-                return SyntaxProblem(verb, replies.BREAKS_RULES)
-            return Unknown(verb, text)
+        if (known := PARSERS.get(verb)) is None:
+            return self._unknown(verb, text)
         kind, parse = known
+        rest = words[1].rstrip() if len(words) == 2 else ""
         try:
             if kind is Bdat:
                 return self._parse_bdat(rest)
-            problem = ORDER[self.state][kind]
-            if problem is None and kind in _CONDITIONAL:
-                problem = self._condition(kind)
+            problem = self._order[self.state][kind]
+            if kind is StartTls and problem is None and self.is_encrypted:
+                problem = replies.TLS_ACTIVE
             if problem is not None:
                 return SyntaxProblem(verb, problem)
             return parse(rest, self._context)
         except Mistake as mistake:
             return SyntaxProblem(verb, mistake.reply)
 
-    def _condition(self, kind: type) -> Reply | None:
-        """What is wrong with a command in its place, by the settings or what was before."""
-        if kind is StartTls:
-            return replies.TLS_ACTIVE if self.is_encrypted else None
-        is_helo_missing = self.state is State.START and self.settings.smtpd_helo_required
-        return _NEED_HELO[kind] if is_helo_missing else None
+    def _unknown(self, verb: str, text: str) -> Event:
+        if _is_header(verb) or self._words.is_forbidden(verb):
+            return SyntaxProblem(verb, replies.BREAKS_RULES)
+        return Unknown(verb, text)
 
     def _bare_newline_reply(self) -> Reply:
         settings = self.settings
@@ -474,9 +462,7 @@ _READERS: dict[State, Callable[[ServerProtocol], Event | Literal[Signal.NEED_DAT
     State.AUTH: ServerProtocol._read_response,
 }
 
-# what the reply does to the protocol
-_ADVANCES: dict[type, Callable[[ServerProtocol, Any, Reply], None]] = {
-    **dict.fromkeys(get_args(Event), ServerProtocol._take_transition),
+_AFTER: dict[type, Callable[[ServerProtocol, Any, Reply], None]] = {
     Connected: ServerProtocol._after_connect,
     Helo: ServerProtocol._after_hello,
     Ehlo: ServerProtocol._after_hello,

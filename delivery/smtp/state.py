@@ -1,16 +1,17 @@
 """state - which command is legal when, and where a positive reply leads; the table, nothing else.
 
-SUMMARY      TRANSITIONS[state] maps a command to the next state, taken only after a positive reply
+SUMMARY      TRANSITIONS[state] maps a command to the next state, taken only after a positive reply;
+             LEADS is the same with all states, those in which no command is read too
 RULES        a command in ANYWHERE is legal in every state before content and changes nothing; a
              command in neither is out of order
              ORDER[state] maps every command to the 503 (or 554), with Postfix's words, for one that
-             cannot come now, and to None when it can
+             cannot come now, and to None when it can; HELO_FIRST is the same for
+             smtpd_helo_required, where MAIL, AUTH and ETRN are out of order in START
 EXCEPTIONS   XCLIENT: a refusal leads to REFUSED, as on connecting
              DATA: the reply must be 354, else the state stays; BDAT: a refused chunk leads to
              DISCARDING; content ends in READY whatever the reply is; STARTTLS 220 also forgets the
-             buffer and the EHLO; AUTH 334 leads to AUTH, every other answer back to where it began;
-             smtpd_helo_required: MAIL and ETRN are out of order in START
-             (checked by server.py)
+             buffer and the EHLO; AUTH 334 leads to AUTH, every other answer back to where it began
+             (done by server.py)
 NOT DONE     PIPELINING: commands are taken one at a time; the runtime joins the replies (RFC 2920
              3.2)
 SOURCE       RFC 5321 4.1.4, RFC 3030 2, RFC 3207 4.2, RFC 4954 4; Postfix smtpd(8)
@@ -116,6 +117,8 @@ _OUT_OF_ORDER: dict[State, dict[type, Reply]] = {
 }
 
 
+LEADS = {state: TRANSITIONS.get(state, {}) for state in State}
+
 IN_TRANSACTION = frozenset({S.MAIL, S.RCPT, S.CONTENT, S.CHUNK, S.CHUNKS, S.DISCARDING})
 
 
@@ -126,4 +129,13 @@ ORDER: dict[State, dict[type, Reply | None]] = {
         **dict.fromkeys((*legal, *ANYWHERE)),
     }
     for state, legal in {**TRANSITIONS, S.REFUSED: {}}.items()
+}
+HELO_FIRST: dict[State, dict[type, Reply | None]] = {
+    **ORDER,
+    S.START: {
+        **ORDER[S.START],
+        Mail: replies.SEND_HELO,
+        Auth: replies.SEND_HELO,
+        Etrn: replies.ETRN_SEND_HELO,
+    },
 }
