@@ -1,6 +1,7 @@
 """dialogue - what this server answers: one client's commands against the rules.
 
-SUMMARY      Dialogue.greet(), .answer(event), .take(chunk): protocol events in, replies out
+SUMMARY      await Dialogue.greet(), .answer(event) -> a reply, or what is to be awaited for it;
+             .take(chunk)
 RULES        one set of rules for the whole connection, the one it began with
              the checks run in Postfix's order (policy.checks); a refusal counts as an error; from
              smtpd_soft_error_limit on all replies are slowed, at smtpd_hard_error_limit it ends
@@ -186,28 +187,47 @@ class Dialogue:
             return self.shown(replies.bad_certificate(hostname))
         return None
 
-    async def answer(self, event: events.Event) -> Reply:
-        """The reply to any event but ContentChunk."""
+    def answer(self, event: events.Event) -> Reply | Awaitable[Reply]:
+        """The reply to any event but ContentChunk; to be awaited where somebody is waited for."""
         self._is_forgiven = False
+        answer: Reply | Awaitable[Reply]
+        if self._needs_tls and _wants_tls(event):
+            self._blame(Blame.PROTOCOL)
+            answer = replies.NEED_TLS
+        else:
+            try:
+                found = _ANSWERS[type(event)](self, event)
+                answer = found if type(found) is Reply else eager.first(found)
+            except (SmtpFailure, TableUnavailable) as failure:
+                answer = self._failed(failure)
+        if type(answer) is not Reply or self.is_slowed:
+            return self._later(event, answer)
+        return self._judged(event, answer)
+
+    async def _later(self, event: events.Event, answer: Reply | Awaitable[Reply]) -> Reply:
+        """An answer that is waited for, or whose client waits."""
         try:
-            if self._needs_tls and _wants_tls(event):
-                self._blame(Blame.PROTOCOL)
-                reply = replies.NEED_TLS
-            else:
-                answer = _ANSWERS[type(event)](self, event)
-                reply = answer if isinstance(answer, Reply) else await answer
-        except SmtpFailure as failure:
-            if failure.cause:
-                log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
-            is_ours = failure.enhanced != "4.6.0"  # else an alias stands for too many
-            self._blame(_BLAMES.get(failure.code, Blame.POLICY) if is_ours else Blame.POLICY)
-            reply = replies.failure(failure)
-        except TableUnavailable as error:
-            log.event("smtpd", problem=str(error), client=self._client)
-            self._blame(Blame.DATA)
-            reply = replies.reply(451, "4.3.0", "Temporary lookup failure")
+            reply = answer if isinstance(answer, Reply) else await answer
+        except (SmtpFailure, TableUnavailable) as failure:
+            reply = self._failed(failure)
         if self.is_slowed:
             await self.pause()
+        return self._judged(event, reply)
+
+    def _failed(self, failure: SmtpFailure | TableUnavailable) -> Reply:
+        """The reply to a command that could not be carried out."""
+        if isinstance(failure, TableUnavailable):
+            log.event("smtpd", problem=str(failure), client=self._client)
+            self._blame(Blame.DATA)
+            return replies.reply(451, "4.3.0", "Temporary lookup failure")
+        if failure.cause:
+            log.event("smtpd", problem=failure.cause, reply=str(failure), client=self._client)
+        is_ours = failure.enhanced != "4.6.0"  # else an alias stands for too many
+        self._blame(_BLAMES.get(failure.code, Blame.POLICY) if is_ours else Blame.POLICY)
+        return replies.failure(failure)
+
+    def _judged(self, event: events.Event, reply: Reply) -> Reply:
+        """The reply as the client sees it, errors and junk counted."""
         if type(event) in _JUNK:
             self._count_junk()
         if reply.is_positive:
@@ -255,14 +275,20 @@ class Dialogue:
 
     # commands
 
-    async def _hello(self, event: events.Helo | events.Ehlo) -> Reply:
-        is_extended = isinstance(event, events.Ehlo)
-        stage = Stage.EHLO if is_extended else Stage.HELO
-        if stage in self._asked:  # the protocol is what it was before
-            refusal = await self._refusal(self._checks.helo, stage, helo=event.name)
-            if refusal is not None:
-                return refusal
+    def _hello(self, event: events.Helo | events.Ehlo) -> Reply | Coroutine[Any, Any, Reply]:
+        stage = Stage.EHLO if isinstance(event, events.Ehlo) else Stage.HELO
+        if stage in self._asked:
+            return self._asked_hello(event, stage)
+        return self._greeted(event)
+
+    async def _asked_hello(self, event: events.Helo | events.Ehlo, stage: Stage) -> Reply:
+        """The protocol is what it was before."""
+        refusal = await self._refusal(self._checks.helo, stage, helo=event.name)
+        return refusal or self._greeted(event)
+
+    def _greeted(self, event: events.Helo | events.Ehlo) -> Reply:
         self._forget()
+        is_extended = isinstance(event, events.Ehlo)
         self._known |= {"helo": event.name, "protocol": "ESMTP" if is_extended else "SMTP"}
         keywords = self._protocol.keywords if is_extended else ()
         return replies.hello(self._settings.myhostname, keywords)
@@ -321,13 +347,19 @@ class Dialogue:
         )
         return replies.RECIPIENT_OK
 
-    async def _data(self, event: events.Data | events.Bdat) -> Reply:
+    def _data(self, event: events.Data | events.Bdat) -> Reply | Coroutine[Any, Any, Reply]:
         transaction = self._transaction
         assert transaction is not None
         if Stage.DATA in self._asked:
-            refusal = await self._refusal(self._checks.data, Stage.DATA, **transaction.whole)
-            if refusal is not None:
-                return refusal
+            return self._asked_data(transaction)
+        return self._draft(transaction)
+
+    async def _asked_data(self, transaction: Transaction) -> Reply:
+        refusal = await self._refusal(self._checks.data, Stage.DATA, **transaction.whole)
+        return refusal or self._draft(transaction)
+
+    def _draft(self, transaction: Transaction) -> Reply:
+        """The message is to come."""
         mail = transaction.mail
         arrival = Arrival(
             sender=mail.address,
@@ -591,7 +623,7 @@ def _wants_tls(event: events.Event) -> bool:
     return is_known and not event.reply.closes
 
 
-_ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Awaitable[Reply]]] = {
+_ANSWERS: dict[type, Callable[[Dialogue, Any], Reply | Coroutine[Any, Any, Reply]]] = {
     events.Helo: Dialogue._hello,
     events.Ehlo: Dialogue._hello,
     events.Mail: Dialogue._mail,

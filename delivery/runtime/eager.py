@@ -1,6 +1,9 @@
 """eager - a coroutine is run at once, and becomes a task only when it really waits.
 
-SUMMARY      run(coroutine, on_done, tasks): starts it in the caller's frame
+SUMMARY      first(coroutine): its result, or the rest of it, to be awaited; it runs in the caller's
+             frame as far as it goes
+             run(coroutine, on_done, tasks): the same for one without a result
+             later(coroutine, on_done, tasks): as a task from the beginning
              await within(seconds, coroutine): its result
 RULES        most commands of a session are answered without waiting for anybody; a task for each
              would cost more than the answer
@@ -18,10 +21,18 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeVar
 
-from delivery.errors import OurError
-
 T = TypeVar("T")
 _ENDED = object()  # without having waited
+
+
+def first(coroutine: Coroutine[Any, Any, T]) -> T | Rest[T]:
+    """Run as far as it goes: what it returns, or what is left of it."""
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return Rest(coroutine, awaited)
 
 
 def run(
@@ -43,7 +54,16 @@ def run(
     if awaited is _ENDED:
         on_done(None)
         return None
-    task = asyncio.get_running_loop().create_task(_Rest(coroutine, awaited))
+    return later(Rest(coroutine, awaited), on_done, tasks)
+
+
+def later(
+    coroutine: Coroutine[Any, Any, None],
+    on_done: Callable[[BaseException | None], None],
+    tasks: set[asyncio.Task[None]] | None = None,
+) -> asyncio.Task[None]:
+    """Run it from the loop's next turn on; the rest is as in run()."""
+    task = asyncio.get_running_loop().create_task(coroutine)
     if tasks is not None:
         tasks.add(task)
     task.add_done_callback(partial(_done, on_done, tasks))
@@ -52,12 +72,10 @@ def run(
 
 async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """What it returns; raises TimeoutError when it waits for longer, and ends it."""
-    try:
-        awaited = coroutine.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    task = asyncio.get_running_loop().create_task(_Rest(coroutine, awaited))
+    found = first(coroutine)
+    if not isinstance(found, Rest):
+        return found
+    task: asyncio.Task[T] = asyncio.get_running_loop().create_task(found)
     try:
         await asyncio.wait((task,), timeout=seconds)
         if task.done():
@@ -79,8 +97,11 @@ def _done(
     on_done(asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
-class _Rest(Coroutine[Any, Any, T]):
-    """What is left of a coroutine: what it waits for already (None: its next turn) comes first."""
+class Rest(Coroutine[Any, Any, T], Generator[Any, Any, T]):
+    """What is left of a coroutine: what it waits for already (None: its next turn) comes first.
+
+    A task may run it, or a coroutine await it.
+    """
 
     __slots__ = ("_awaited", "_coroutine")
 
@@ -88,15 +109,19 @@ class _Rest(Coroutine[Any, Any, T]):
         self._coroutine = coroutine
         self._awaited: object = awaited
 
-    def send(self, value: Any) -> Any:
+    def __next__(self) -> Any:
         """What it waits for next; StopIteration has its result."""
         if self._awaited is None:
-            return self._coroutine.send(value)
+            return self._coroutine.send(None)
         awaited, self._awaited = self._awaited, None
         return awaited
 
+    def send(self, value: Any) -> Any:
+        """The same; nobody sends anything."""
+        return next(self)
+
     def throw(self, *error: Any) -> Any:
-        """The same; cancellation and failures go inside."""
+        """Cancellation and failures go inside."""
         self._awaited = None
         return self._coroutine.throw(*error)
 
@@ -104,5 +129,5 @@ class _Rest(Coroutine[Any, Any, T]):
         """End it where it is."""
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, T]:
-        raise OurError("a task runs it")
+    def __await__(self) -> Rest[T]:
+        return self

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 from delivery import log
@@ -35,7 +35,7 @@ from delivery.runtime.notices import Notices
 from delivery.runtime.patience import Patience
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
-from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk, StartTls
+from delivery.smtp.events import NEED_DATA, PAUSED, ContentChunk, Event, StartTls
 from delivery.smtp.proxyheader import ProxyHeaderError
 from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
@@ -83,9 +83,8 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # what waits
         self._out: list[bytes] = []  # replies not written yet
-        self._busy = False
+        self._busy = False  # somebody is waited for
         self._reading = True
-        self._unread = False  # bytes came while busy
         self._choked = False  # the client does not read
         self._half_closed = False  # it will not say any more
         self._hung_up = False  # we will not
@@ -117,7 +116,7 @@ class Session(asyncio.Protocol):
             patience = self.rules.settings.smtpd_upstream_proxy_timeout
             self._header_timer = self._loop.call_later(patience, self._no_header, "timeout")
         else:
-            self._start(self._greet())
+            self._work(self._greet())
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -128,11 +127,10 @@ class Session(asyncio.Protocol):
         if self._busy or self._choked:  # whoever only talks and never listens is not waited for
             self._read_ahead()
         else:
-            self._start(self._serve())
+            self._serve()
 
     def _read_ahead(self) -> None:
         """Bytes wait until what came before them is answered; no more than enough."""
-        self._unread = True
         if self._reading and self._smtp.buffered > READ_AHEAD and self._transport is not None:
             self._reading = False
             self._transport.pause_reading()
@@ -150,8 +148,7 @@ class Session(asyncio.Protocol):
         """It reads again."""
         self._choked = False
         if not self._busy:
-            self._read_on()
-            self._start(self._serve())
+            self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end, however it came."""
@@ -175,7 +172,7 @@ class Session(asyncio.Protocol):
         """Stop: at once between messages, after the message otherwise."""
         self._draining = True
         if not self._busy and self._transport is not None and not self._hung_up:
-            self._go_on()
+            self._leave()
 
     def abort(self) -> None:
         """Hang up without a word."""
@@ -203,7 +200,7 @@ class Session(asyncio.Protocol):
             self.client = Client(address=found.client[0], port=found.client[1])
             self._server = found.server
         self._smtp.receive_data(rest)
-        self._start(self._greet())
+        self._work(self._greet())
 
     def _no_header(self, problem: str) -> None:
         """Nobody knows who the client is."""
@@ -242,37 +239,59 @@ class Session(asyncio.Protocol):
         )
         self._dialogue = dialogue
         self._say(await dialogue.greet())
-        await self._serve()
 
-    async def _serve(self) -> None:
-        """Answer what has been received."""
+    def _serve(self) -> None:
+        """Answer what has been received, until somebody has to be waited for."""
         smtp, dialogue = self._smtp, self._dialogue
         assert dialogue is not None
-        self._unread = False
-        while self._transport is not None and not self._choked:
-            event = smtp.next_event()
-            if event is NEED_DATA or event is PAUSED:
-                break
-            if type(event) is ContentChunk:
-                dialogue.take(event.data)
-                self._patience.took(len(event.data), self._loop.time())
-                continue
-            if dialogue.is_slowed:
-                self._flush()  # those that are due do not wait for the slow one
-            reply = await dialogue.answer(event)
-            self._out.append(smtp.send(reply))
-            dialogue.transcript.note(smtp.command, reply)
-            if (
-                type(event) is StartTls
-                and smtp.is_encrypted
-                and not await self._start_tls(dialogue)
-            ):
-                return
-            if (dialogue.has_too_many_errors or self._draining) and not smtp.closed:
-                await self._take_leave(dialogue)
+        try:
+            while not self._choked:
+                event = smtp.next_event()
+                if event is NEED_DATA or event is PAUSED:
+                    break
+                if type(event) is ContentChunk:
+                    dialogue.take(event.data)
+                    self._patience.took(len(event.data), self._loop.time())
+                    continue
+                if dialogue.is_slowed:
+                    self._flush()  # those that are due do not wait for the slow one
+                answer = dialogue.answer(event)
+                if type(answer) is not Reply:
+                    self._busy = True
+                    eager.later(self._answer(event, answer), self._worked, self._tasks)
+                    return
+                self._out.append(smtp.send(answer))
+                dialogue.transcript.note(smtp.command, answer)
+                if (
+                    (type(event) is StartTls and smtp.is_encrypted)
+                    or dialogue.has_too_many_errors
+                    or (self._draining and not smtp.in_transaction)
+                ):
+                    self._work(self._turn(event))
+                    return
+        except Exception as error:  # noqa: BLE001 - a bug of ours, whatever it is
+            self._broke(error)
         if not self._out:
             self._patience.heard(self._loop.time())
         self._flush()
+
+    async def _answer(self, event: Event, answer: Awaitable[Reply]) -> None:
+        """Give an answer that is waited for."""
+        smtp, dialogue = self._smtp, self._dialogue
+        assert dialogue is not None
+        reply = await answer
+        self._out.append(smtp.send(reply))
+        dialogue.transcript.note(smtp.command, reply)
+        await self._turn(event)
+
+    async def _turn(self, event: Event) -> None:
+        """What a reply leads to beside the next command: TLS, or the end."""
+        smtp, dialogue = self._smtp, self._dialogue
+        assert dialogue is not None
+        if type(event) is StartTls and smtp.is_encrypted and not await self._start_tls(dialogue):
+            return
+        if (dialogue.has_too_many_errors or self._draining) and not smtp.closed:
+            await self._take_leave(dialogue)
 
     async def _start_tls(self, dialogue: Dialogue) -> bool:
         """Go on over TLS; False: there is nobody to go on with.
@@ -321,39 +340,35 @@ class Session(asyncio.Protocol):
             return replies.too_many_errors(hostname)
         return None if self._smtp.in_transaction else replies.shutting_down(hostname)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._busy = True
-        eager.run(coroutine, self._served, self._tasks)
+        eager.run(coroutine, self._worked, self._tasks)
 
-    def _served(self, error: BaseException | None) -> None:
+    def _worked(self, error: BaseException | None) -> None:
+        """Nobody is waited for any more."""
         self._busy = False
         if error is not None:
             self._broke(error)
         if self._transport is None:
             self._end()
-            return
-        if self._hung_up:
-            return
-        if not self._reading:
-            self._read_on()
-        if self._unread or self._draining or self._choked or self._half_closed:
+        elif not self._hung_up:
             self._go_on()
 
     def _go_on(self) -> None:
         """Nothing is being worked on: what comes next."""
-        if self._draining and not self._smtp.in_transaction and not self._choked:
-            self._say_and_close(replies.shutting_down(self.rules.settings.myhostname))
-        elif self._choked:
-            return  # resume_writing() goes on, or the clock ends it
-        elif self._unread:
-            self._start(self._serve())
-        elif self._half_closed:
-            self._hang_up()
-
-    def _read_on(self) -> None:
-        if not self._reading and not self._choked and self._transport is not None:
+        if self._transport is not None and not self._reading and not self._choked:
             self._reading = True
             self._transport.resume_reading()
+        if self._draining:
+            self._leave()
+        self._serve()
+        if self._half_closed and not (self._busy or self._choked or self._hung_up):
+            self._hang_up()
+
+    def _leave(self) -> None:
+        """The engine stops: hang up, unless a message is on its way."""
+        if not (self._smtp.in_transaction or self._smtp.closed or self._choked):
+            self._say_and_close(replies.shutting_down(self.rules.settings.myhostname))
 
     def _broke(self, error: BaseException) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1:]

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import field
 from functools import lru_cache
+from typing import final
 
 from delivery.errors import OurError, SmtpFailure
 from tables.frozen import dataclass
@@ -29,6 +30,7 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _CLOSING = frozenset({221, 421, 521})  # RFC 5321 3.8, RFC 7504; Postfix hangs up after these
 
 
+@final  # so "type(answer) is Reply" says all there is to say
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One complete reply. `enhanced` is '' where RFC 2034 wants none; `lines` are without codes."""

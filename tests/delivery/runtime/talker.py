@@ -7,6 +7,7 @@ from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.dovecot import Logins
 from delivery.runtime.rules import Rules, ServiceRules
 from delivery.smtp.events import NEED_DATA, ContentChunk
+from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.spool import Lease, Spool
 from delivery.values import Client
@@ -57,7 +58,8 @@ class Talker:
                 if isinstance(event, ContentChunk):
                     self.dialogue.take(event.data)
                     continue
-                reply = await self.dialogue.answer(event)  # type: ignore[arg-type]
+                answer = self.dialogue.answer(event)  # type: ignore[arg-type]
+                reply = answer if isinstance(answer, Reply) else await answer
                 self.protocol.send(reply)
                 replies.append(str(reply))
                 if self.protocol.closed:

@@ -207,3 +207,65 @@ def test_who_waits_within_a_time_needs_no_task(loop: str) -> None:
         assert found == ["slept"]
 
     run(test(), loop)
+
+
+@loops
+def test_the_rest_of_a_coroutine_may_be_awaited(loop: str) -> None:
+    async def test() -> None:
+        gate, left = asyncio.Event(), []
+
+        async def short() -> str:
+            return "short"
+
+        async def waiting() -> str:
+            await gate.wait()
+            await asyncio.sleep(0)
+            return "waited"
+
+        async def failing() -> str:
+            await gate.wait()
+            raise ZeroDivisionError
+
+        async def endless() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                left.append("endless")
+
+        async def outer(rest: eager.Rest[None]) -> None:
+            await rest
+
+        assert eager.first(short()) == "short"
+        waited, failed = eager.first(waiting()), eager.first(failing())
+        assert isinstance(waited, eager.Rest)
+        assert isinstance(failed, eager.Rest)
+        asyncio.get_running_loop().call_soon(gate.set)
+        assert await waited == "waited"
+        with pytest.raises(ZeroDivisionError):
+            await failed
+        rest = eager.first(endless())
+        assert isinstance(rest, eager.Rest)
+        task = asyncio.ensure_future(outer(rest))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert left == ["endless"]
+
+    run(test(), loop)
+
+
+@loops
+def test_what_is_to_be_done_later_is_not_begun(loop: str) -> None:
+    async def test() -> None:
+        ends, steps, tasks = Ends(), [], set()
+
+        async def short() -> None:
+            steps.append("ran")
+
+        task = eager.later(short(), ends, tasks)
+        assert (steps, ends.told, tasks) == ([], [], {task})
+        await task
+        await asyncio.sleep(0)
+        assert (steps, ends.told, tasks) == (["ran"], [None], set())
+
+    run(test(), loop)
