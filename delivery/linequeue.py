@@ -3,7 +3,8 @@
 SUMMARY      LineQueue(name, take).put(line); take(lines) is called in the thread
 RULES        whoever puts a line never waits: a full disk or a pipe that nobody reads costs lines,
              not mail. Beyond BACKLOG lines new ones are dropped; take() hears how many
-             lines gather for GATHER_S, so that a busy engine writes hundreds at once
+             after each batch lines gather for GATHER_S, so that a busy engine writes many at once,
+             and whoever puts one need not wake the thread
              close() lets what waits be written, for at most CLOSE_S
 ERRORS       none: take() must deal with its own
 """
@@ -36,7 +37,7 @@ class LineQueue(Generic[T]):
         self._dropped = 0
         self._drop_lock = threading.Lock()
         self._some = threading.Event()
-        self._is_told = False  # the thread knows that there are some
+        self._is_told = True  # the thread will look by itself
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -60,16 +61,22 @@ class LineQueue(Generic[T]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while True:
-            self._some.wait()
-            closing = self._closing.wait(GATHER_S)
-            self._some.clear()
-            self._is_told = False  # before it looks: what comes behind its back wakes it again
+        is_over = False
+        while not is_over:
+            is_over = self._closing.wait(GATHER_S)
+            if not self._lines:
+                self._rest()
             while self._lines or self._dropped:
                 count = min(len(self._lines), BATCH)
                 lines = [self._lines.popleft() for _ in range(count)]
                 with self._drop_lock:
                     dropped, self._dropped = self._dropped, 0
                 self._take(lines, dropped)
-            if closing:
-                return
+
+    def _rest(self) -> None:
+        """Until there is a line. Whoever puts one while lines gather wakes nobody."""
+        self._some.clear()
+        self._is_told = False  # before it looks: what comes behind its back wakes it again
+        if not self._lines and not self._closing.is_set():
+            self._some.wait()
+        self._is_told = True

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from delivery import linequeue
 from delivery.linequeue import BATCH, LineQueue
 
 
@@ -52,6 +55,18 @@ def test_it_takes_lines_from_several_threads() -> None:
         thread.join()
     assert queue.close()
     assert sorted(place.lines) == sorted(list(range(1000)) * 4)
+
+
+def test_it_wakes_up_for_each_line_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linequeue, "GATHER_S", 0.0)
+    place = Place()
+    queue = LineQueue("test", place.take)
+    for number in range(2000):
+        place.entered.clear()
+        queue.put(number)
+        assert place.entered.wait(10), number
+    assert queue.close()
+    assert place.lines == list(range(2000))
 
 
 def test_it_drops_and_counts_what_is_too_much() -> None:
