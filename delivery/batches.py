@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,7 +41,8 @@ class Batches(Generic[T]):
         self._hands = hands
         self._most = most
         self._enough = min(ENOUGH, most)
-        self._waiting: list[T] = []
+        # in their order; until when they can wait, 0.0 for those that somebody waits for
+        self._waiting: dict[T, float] = {}
         self._urgent = 0  # how many of them somebody waits for
         self._expected = 0  # as many as in the last list, when it was a busy one
         self._overdue = False  # somebody else has had no company for long enough
@@ -49,15 +51,31 @@ class Batches(Generic[T]):
         self._company: asyncio.TimerHandle | None = None  # for those nobody is waiting for
         self._patience: asyncio.TimerHandle | None = None  # with the list under way
 
-    def add(self, item: T, *, can_wait: bool = False) -> None:
-        """Have it done with the next list. `can_wait`: it is no reason to begin one."""
-        self._waiting.append(item)
-        if not can_wait:
+    def add(self, item: T, *, can_wait_s: float = 0.0) -> None:
+        """Have it done with the next list. `can_wait_s`: so long it is no reason to begin one."""
+        if not can_wait_s:
+            self._waiting[item] = 0.0
             self._urgent += 1
             self._look()
-        elif self._company is None:
-            loop = asyncio.get_running_loop()
+            return
+        loop = asyncio.get_running_loop()
+        self._waiting[item] = loop.time() + can_wait_s
+        if self._company is None:
             self._company = loop.call_later(COMPANY_S, self._end_of_waiting)
+
+    def hurry(self, item: T) -> None:
+        """Somebody waits for it now."""
+        if self._waiting.get(item):
+            self._waiting[item] = 0.0
+            self._urgent += 1
+            self._look()
+
+    def withdraw(self, item: T) -> bool:
+        """It need not be done any more; False: it is being done, or was."""
+        until = self._waiting.pop(item, None)
+        if until == 0.0:
+            self._urgent -= 1
+        return until is not None
 
     def ready(self) -> None:
         """A list has ended."""
@@ -66,8 +84,8 @@ class Batches(Generic[T]):
 
     def rest(self) -> list[T]:
         """All that still waits; it is the caller's now."""
-        rest, self._waiting = self._waiting, []
-        return rest
+        rest, self._waiting = self._waiting, {}
+        return list(rest)
 
     def _look(self) -> None:
         """Let the next list go when there is a reason, and a hand for it."""
@@ -85,14 +103,18 @@ class Batches(Generic[T]):
 
     def _hand_over(self) -> None:
         self._is_due = False
-        batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        batch = list(islice(self._waiting, self._most))
+        for item in batch:
+            del self._waiting[item]
         self._expected = self._urgent if self._urgent >= BUSY else 0
-        self._urgent = len(self._waiting)
+        self._urgent = sum(1 for until in self._waiting.values() if not until)
         self._overdue = False
         if batch:
             self.under_way += 1
             self._begun = asyncio.get_running_loop().time()
             self._take(batch)
+            if self._waiting and self._company is None:
+                self._end_of_waiting()
             self._look()
 
     def _end_of_patience(self) -> None:
@@ -105,11 +127,14 @@ class Batches(Generic[T]):
             self._look()
 
     def _end_of_waiting(self) -> None:
-        """Nobody was company for those, unless a list has begun before they came."""
+        """Have a list begin when one of those that can wait had no company for long enough."""
         self._company = None
+        first = min(filter(None, self._waiting.values()), default=None)
+        if first is None:
+            return
         loop = asyncio.get_running_loop()
-        if loop.time() < self._begun + COMPANY_S:
-            self._company = loop.call_at(self._begun + COMPANY_S, self._end_of_waiting)
-        elif self._waiting:
+        if first <= loop.time():
             self._overdue = True
             self._look()
+        else:
+            self._company = loop.call_at(first, self._end_of_waiting)

@@ -95,6 +95,13 @@ class Agent(Protocol):
         """Deliver; one Outcome per recipient of `delivery`, in any order."""
 
 
+class Prompt:
+    """An agent whose SENT means: on a disk of this machine, as soon as the queue might have it.
+
+    What it delivers need not be in the queue first.
+    """
+
+
 def settle(
     recipients: Iterable[Recipient],
     status: Status,

@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from delivery.agents.base import Delivery, Result
+from delivery.agents.base import Delivery, Prompt, Result
 from delivery.agents.courier import CourierFailed
 from delivery.agents.envelope_text import envelope_text
 from delivery.agents.local_drops import Helper
@@ -77,7 +77,7 @@ class MailboxSettings:
     stale_lock_time: float = 500.0
 
 
-class MailboxAgent:
+class MailboxAgent(Prompt):
     """virtual(8) for one generation; `writer` outlives it."""
 
     def __init__(

@@ -70,7 +70,7 @@ class _Maildir(NamedTuple):
 _NOT_OPEN = _Maildir()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Task:
     """A letter on its way through one batch."""
 

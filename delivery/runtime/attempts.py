@@ -2,8 +2,8 @@
 
 SUMMARY      Attempts.wake() when something may be due; everything else follows by itself
 RULES        a message is tried by the rules in force when it is leased
-             a recipient is tried at the address it resolves to (user%here@us is user@here), as logs
-             and reports then say; the spool knows it by the name it was entered with
+             a recipient is tried at the address it resolves to (routes.py); the spool knows it by
+             the name it was entered with
              who is tried next: spool.active (fairness, concurrency, dead destinations)
              outcomes of a message that other recipients still wait for are settled at once, so that
              a crash does not deliver them again; the last one ends the lease, together with the
@@ -15,8 +15,9 @@ RULES        a message is tried by the rules in force when it is leased
              the disk is looked at when the next message is due, and every LOOK_S: clocks jump. Only
              what is on disk goes by the clock of the wall, and nothing there waits for longer than
              any wait can be; dead destinations and rate delays go by one that is never set
-             what is not to be tried now (defer_transports, a dead destination) goes by retry; a
-             flush overrules both
+             what is for a dead destination goes by retry, but for a flush
+             a message for one mailbox of this machine is tried when it comes in: its rows wait a
+             moment, for once it is there they need not be written (spool/early.py)
 ERRORS       an agent that breaks its contract, and any error of ours, defers recipients and is
              logged; no message stays leased without an attempt going on
 SOURCE       Postfix qmgr(8), bounce(8); docs/QUEUE.md
@@ -36,10 +37,12 @@ from delivery.errors import SmtpFailure
 from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.reports import Made, Reporter, Subject
+from delivery.runtime.routes import Routes, unavailable
 from delivery.runtime.rules import Rules
 from delivery.runtime.work import Work
 from delivery.spool import schedule
 from delivery.spool.active import ActiveQueue, Job, TransportLimits
+from delivery.spool.records import Lease
 from delivery.spool.store import Spool
 from delivery.values import Outcome, Recipient, Route, Status
 from tables.errors import TableError
@@ -71,6 +74,7 @@ class Attempts:
         self._spool = spool
         self._rules = rules
         self._agent = agent
+        self._routes = Routes(agent, self._tell)
         self._outcomes = outcomes
         self._reporter = reporter
         self._clock = clock
@@ -120,6 +124,23 @@ class Attempts:
             self._flush = self._loop.create_future()
         self.look()
         return self._flush
+
+    def begin(self, lease: Lease) -> bool:
+        """Try a message that is not in the queue yet: it may be in its mailbox as soon as there.
+
+        False when it is not for one such mailbox, and is to be queued first.
+        """
+        rules, recipients = self._rules(), lease.envelope.recipients
+        if rules is None or self._stopping or len(recipients) != 1 or lease.settled:
+            return False
+        work = Work(lease, rules, left=1, is_early=True)
+        route, target = self._routes.of(work, recipients[0])
+        if target is None or not self._routes.is_prompt(rules, route.transport):
+            return False
+        self._work[lease.queue_id] = work
+        self._active.add(lease.queue_id, route, [target])
+        self.wake()
+        return True
 
     async def stop(self, grace_s: float) -> None:
         """Start nothing more; let what runs end for so long, then leave it to the next start."""
@@ -242,32 +263,9 @@ class Attempts:
     def _group(
         self, groups: dict[Route, list[Recipient]], work: Work, recipient: Recipient
     ) -> None:
-        route, target = self._route_of(work, recipient)
+        route, target = self._routes.of(work, recipient)
         if target is not None:
             groups.setdefault(route, []).append(target)
-
-    def _route_of(self, work: Work, recipient: Recipient) -> tuple[Route, Recipient | None]:
-        """A route, and the recipient by the address it is tried at; None when that one is there."""
-        try:
-            route, address = work.rules.route(work.lease.envelope, recipient)
-        except TableError as error:
-            return Route("retry", f"4.3.0 lookup failure: {error}"), recipient
-        except Exception as error:  # noqa: BLE001 - one address must not stop the queue
-            self._tell(error, work.queue_id)
-            return Route("retry", "4.3.0 internal error; the log says more"), recipient
-        target = work.under(address, recipient)
-        if not work.is_flushed and work.rules.is_deferred(route.transport):
-            route = Route("retry", "4.3.2 deferred transport")
-        elif self._is_missing(work.rules, route.transport):
-            route = Route("retry", f"4.3.0 {_unavailable(route.transport)}")
-        return route, target
-
-    def _is_missing(self, rules: Rules, transport: str) -> bool:
-        """True when there is no such service, or nobody to run it."""
-        try:
-            return self._agent(rules, transport) is None
-        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
-            return False
 
     def _judge(
         self, work: Work, route: Route, result: Result, recipients: Sequence[Recipient]
@@ -316,6 +314,8 @@ class Attempts:
     async def _attempt(self, job: Job) -> None:
         work = self._work[job.queue_id]
         result = await self._deliver(work, job)
+        if work.is_early and not _is_delivered(result):
+            await self._see_it_kept(work)
         if result.forwards:
             result = await self._hand_on(work, result, now=work.left > len(job.recipients))
         work.left -= len(job.recipients)
@@ -345,7 +345,7 @@ class Attempts:
         try:
             agent = self._agent(work.rules, transport)
             if agent is None:
-                return _deferred(job, "4.3.0", _unavailable(transport))
+                return _deferred(job, "4.3.0", unavailable(transport))
             content = await self._spool.content(work.lease)
             if content is None:  # the spool has set the message aside and said so
                 work.is_gone = True
@@ -364,6 +364,12 @@ class Attempts:
         except Exception as error:  # noqa: BLE001 - one message must not stop the queue
             self._tell(error, work.queue_id)
             return _deferred(job, "4.3.0", "internal error of the delivery agent; see the log")
+
+    async def _see_it_kept(self, work: Work) -> None:
+        """More is to be done about the message than was: that is for what is in the queue."""
+        if not await self._spool.kept(work.lease):
+            work.is_gone = True
+            self._active.remove(work.queue_id)
 
     async def _hand_on(self, work: Work, result: Result, *, now: bool) -> Result:
         """Make new messages of what an agent hands on; they are entered with the end of this one.
@@ -477,8 +483,8 @@ class Attempts:
         self.wake()
 
 
-def _unavailable(transport: str) -> str:
-    return f"mail transport unavailable: no service named {transport}"
+def _is_delivered(result: Result) -> bool:
+    return not result.forwards and all(item.status is Status.SENT for item in result.outcomes)
 
 
 def _deferred(job: Job, dsn: str, reason: str) -> Result:

@@ -38,6 +38,7 @@ from delivery.runtime.link import Handler, Link
 from delivery.runtime.rates import Rates
 from delivery.spool import queueid
 from delivery.spool.crossing import unpacked
+from delivery.spool.records import Lease
 from delivery.spool.rowform import RowError
 from delivery.spool.store import Spool
 from tables.addresses import Address
@@ -98,6 +99,7 @@ class Reception:
         journal: Journal,
         rates: Rates,
         *,
+        begin: Callable[[Lease], bool],
         queued: Callable[[], None],
         flush: Callable[[str], Awaitable[int]],
         verify: Callable[[Address], Awaitable[Probe]],
@@ -115,6 +117,7 @@ class Reception:
         self._rates = rates
         shard = int(spool.directory.name)
         self._number = NUMBER + NUMBERS * self._place + shard
+        self._begin = begin
         self._queued = queued
         self._flush = flush
         self._verify = verify
@@ -183,7 +186,7 @@ class Reception:
     def _enter(self, value: Any, data: memoryview) -> asyncio.Future[None]:
         rows = unpacked(value, data)
         self._check_id(rows.message[0])
-        future = self._spool.enter_rows(rows)
+        future = self._spool.enter_rows(rows, self._begin)
         future.add_done_callback(self._entered)
         return future
 

@@ -146,6 +146,7 @@ class Engine:
         await receptions.start(
             spool,
             journal,
+            begin=attempts.begin,
             queued=attempts.wake,
             flush=cleanup.flush_site,
             verify=verifier.verify,

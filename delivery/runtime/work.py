@@ -31,6 +31,7 @@ class Work:
     leased: dict[Recipient, list[Recipient]] = field(default_factory=dict)
     left: int = 0  # recipients in the active queue
     is_gone: bool = False  # set aside: its content cannot be read
+    is_early: bool = False  # tried before it is known to be on disk (spool/early.py)
     is_flushed: bool = False  # an operator wants it tried: defer_transports does not count
 
     @property

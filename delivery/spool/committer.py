@@ -55,7 +55,7 @@ class Work:
     unlink: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Operation:
     """Something to commit. It may be run twice (after a rollback): actions only touch `Work`."""
 
@@ -65,7 +65,7 @@ class Operation:
     unlink: list[str] = field(default_factory=list)
     action: Callable[[Work], Any] | None = None
     must: bool = False
-    can_wait: bool = False  # for others to share its transaction with, for a moment
+    can_wait_s: float = 0.0  # for others to share its transaction with
 
 
 _Batch = list[Operation]
@@ -105,7 +105,15 @@ class Committer:
         """Hand over an operation; its future tells the rest."""
         if self._stopped or self._failure is not None:
             raise OurError("the spool is closed") from self._failure
-        self._batches.add(operation, can_wait=operation.can_wait)
+        self._batches.add(operation, can_wait_s=operation.can_wait_s)
+
+    def hurry(self, operation: Operation) -> None:
+        """It can wait no longer."""
+        self._batches.hurry(operation)
+
+    def withdraw(self, operation: Operation) -> bool:
+        """Not to be committed after all; False when it is on its way to the disk, or there."""
+        return self._batches.withdraw(operation)
 
     async def stop(self) -> None:
         """Commit what was submitted, then end the thread."""

@@ -88,9 +88,13 @@ class BufferBudget:
         self._limit = limit
         self.used = 0
 
+    def fits(self, count: int) -> bool:
+        """True when so much can be taken."""
+        return self.used + count <= self._limit
+
     def take(self, count: int) -> bool:
         """Reserve `count` bytes; False when that is too much."""
-        if self.used + count > self._limit:
+        if not self.fits(count):
             return False
         self.used += count
         return True

@@ -44,6 +44,10 @@ class Memory:
         if content.path or self._budget.take(content.size):
             self._contents[number] = content
 
+    def has_room_for(self, size: int) -> bool:
+        """True when keep() will have room for so much."""
+        return self._budget.fits(size)
+
     def content(self, number: int) -> Content | None:
         """What was kept."""
         return self._contents.get(number)

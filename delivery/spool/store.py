@@ -27,11 +27,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from delivery.batches import COMPANY_S
 from delivery.errors import SmtpFailure
 from delivery.spool import database, operations, queueid, reading, recovery, rowform
 from delivery.spool.adopt import Adoption, adopt_shard
-from delivery.spool.committer import Committer, EntryRows, Operation, Work
+from delivery.spool.committer import Committer, EntryRows, Operation
 from delivery.spool.content import ContentFiles, ContentWriter
+from delivery.spool.early import Early
 from delivery.spool.entries import content_of, lease_of, make_rows, passed_by
 from delivery.spool.intake import CONTENT_DIRECTORY, Intake
 from delivery.spool.lock import ShardBusy, lock_shard
@@ -121,6 +123,7 @@ class Spool:
         """
         loop = asyncio.get_running_loop()
         self._committer = Committer(self._connection, self._files, loop, self.on_trouble, lost)
+        self._early = Early(self._committer, self._memory, self._files)
         self._committer.start()
 
     async def close(self) -> None:
@@ -197,12 +200,21 @@ class Spool:
             raise
         return queueid.to_text(entry.message[0])
 
-    def enter_rows(self, entry: EntryRows) -> asyncio.Future[None]:
+    def enter_rows(
+        self, entry: EntryRows, begin: Callable[[Lease], bool] = lambda lease: False
+    ) -> asyncio.Future[None]:
         """The same, of rows, also those that another process made; done when they are on disk.
 
-        Raises RowError for rows that cannot be read.
+        `begin(lease)`: True when the first attempt begins already, by that lease. What does not
+        deliver the message has to wait until it is kept(); what does, before its rows were written,
+        spares them: the future is done then. Raises RowError for rows that cannot be read.
         """
-        return self._enter([entry])
+        entry, lease = self._place(entry, lease_of(entry))
+        return self._early.enter(entry, lease, begin) or self._enter([(entry, lease)])
+
+    async def kept(self, lease: Lease) -> bool:
+        """True once the message is on disk. False: it cannot be, and the lease has ended."""
+        return await self._early.kept(lease)
 
     # trying
 
@@ -326,19 +338,16 @@ class Spool:
         moment = time.time() if now is None else now
         entries = [self._entry(submission, moment) for submission in enter]
         if _all_final(lease, outcomes):
-            unlink = [lease.queue_id] if self._is_in_file(lease) else []
-            await self._enter(
-                entries, remove=number, unlink=unlink, must=True, can_wait=not entries
-            )
+            if entries or not self._early.spare(number):
+                unlink = [lease.queue_id] if self._is_in_file(lease) else []
+                await self._end(entries, remove=number, unlink=unlink)
         else:
             rows = operations.outcome_rows(lease, outcomes)
-            await self._enter(
+            await self._end(
                 entries,
                 action=lambda work: operations.finish(
                     work, number, rows, next_attempt, lease.attempts, warned=warned or lease.warned
                 ),
-                must=True,
-                can_wait=not entries,
             )
         self._memory.leave(number)
         return [queueid.to_text(entry.message[0]) for entry in entries]
@@ -394,34 +403,22 @@ class Spool:
 
     # inside
 
-    def _submit(
-        self,
-        *,
-        entries: list[EntryRows] | None = None,
-        remove: int = 0,
-        unlink: list[str] | None = None,
-        action: Callable[[Work], Any] | None = None,
-        must: bool = False,
-        can_wait: bool = False,
-    ) -> asyncio.Future[Any]:
+    def _submit(self, **members: Any) -> asyncio.Future[Any]:
+        """Have an Operation committed."""
         assert self._committer is not None, "the spool was not started"
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._committer.submit(
-            Operation(
-                future=future,
-                entries=entries or [],
-                remove=remove,
-                unlink=unlink or [],
-                action=action,
-                must=must,
-                can_wait=can_wait,
-            )
-        )
+        self._committer.submit(Operation(future=future, **members))
         return future
 
-    def _enter(self, entries: Sequence[EntryRows], **operation: Any) -> asyncio.Future[None]:
-        """Commit new messages, and what else is to be in that transaction."""
+    def _end(self, entries: Sequence[EntryRows], **operation: Any) -> asyncio.Future[None]:
+        """Commit the end of an attempt, with the new messages that it causes."""
+        if not entries:
+            return self._submit(**operation, must=True, can_wait_s=COMPANY_S)
         made = [self._place(entry, lease_of(entry)) for entry in entries]
+        return self._enter(made, **operation, must=True)
+
+    def _enter(self, made: list[tuple[EntryRows, Lease]], **operation: Any) -> asyncio.Future[None]:
+        """Commit new messages, and what else is to be in that transaction."""
         try:
             future = self._submit(entries=[entry for entry, _ in made], **operation)
         except BaseException:

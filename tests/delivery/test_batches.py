@@ -113,14 +113,14 @@ def test_another_hand_is_not_called_while_lists_are_short() -> None:
 
 def test_what_can_wait_goes_with_what_cannot() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
-        batches.add(1, can_wait=True)
-        batches.add(2, can_wait=True)
+        batches.add(1, can_wait_s=COMPANY_S)
+        batches.add(2, can_wait_s=COMPANY_S)
         await turns()
         assert taken == []
         batches.add(3)
         await turns()
         assert taken == [[1, 2, 3]]
-        batches.add(4, can_wait=True)
+        batches.add(4, can_wait_s=COMPANY_S)
         batches.ready()
         await turns()
         assert len(taken) == 1
@@ -131,7 +131,7 @@ def test_what_can_wait_goes_with_what_cannot() -> None:
 def test_what_can_wait_goes_alone_when_nothing_else_comes() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in (1, 2):
-            batches.add(number, can_wait=True)
+            batches.add(number, can_wait_s=COMPANY_S)
             await asyncio.sleep(COMPANY_S - MOMENT_S)
             assert len(taken) == number - 1
             await asyncio.sleep(2 * MOMENT_S)
@@ -143,12 +143,12 @@ def test_what_can_wait_goes_alone_when_nothing_else_comes() -> None:
 
 def test_what_can_wait_has_its_time_after_the_list_before_it() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
-        batches.add(1, can_wait=True)
+        batches.add(1, can_wait_s=COMPANY_S)
         await asyncio.sleep(COMPANY_S / 2)
         batches.add(2)
         await turns()
         assert taken == [[1, 2]]
-        batches.add(3, can_wait=True)
+        batches.add(3, can_wait_s=COMPANY_S)
         batches.ready()
         await asyncio.sleep(COMPANY_S - MOMENT_S)
         assert len(taken) == 1
@@ -161,7 +161,7 @@ def test_what_can_wait_has_its_time_after_the_list_before_it() -> None:
 def test_nobody_waits_for_more_like_those_that_could_wait() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in range(BUSY):
-            batches.add(number, can_wait=True)
+            batches.add(number, can_wait_s=COMPANY_S)
         await asyncio.sleep(2 * COMPANY_S)
         assert len(taken) == 1
         batches.ready()
@@ -220,5 +220,83 @@ def test_a_list_has_a_largest_size_and_nothing_is_left_behind() -> None:
         assert batches.rest() == [5]
         await asyncio.sleep(COMPANY_S)
         assert len(taken) == 3
+
+    run(story, most=2)
+
+
+def test_what_is_withdrawn_is_not_done() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait_s=COMPANY_S)
+        assert batches.withdraw(1)
+        assert not batches.withdraw(1)
+        await asyncio.sleep(2 * COMPANY_S)
+        assert taken == []
+        batches.add(2)
+        batches.add(3)
+        assert batches.withdraw(2)
+        await turns()
+        assert taken == [[3]]
+        assert not batches.withdraw(3), "it is being done"
+        batches.ready()
+        batches.add(4)
+        assert batches.withdraw(4)
+        await turns()
+        assert taken == [[3]]
+
+    run(story)
+
+
+def test_what_is_withdrawn_takes_no_time_from_the_next_one() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait_s=COMPANY_S)
+        await asyncio.sleep(COMPANY_S / 2)
+        batches.add(2, can_wait_s=COMPANY_S)
+        batches.withdraw(1)
+        await asyncio.sleep(COMPANY_S - MOMENT_S)
+        assert taken == []
+        await asyncio.sleep(2 * MOMENT_S)
+        assert taken == [[2]]
+
+    run(story)
+
+
+def test_each_waits_as_long_as_it_can() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait_s=3 * COMPANY_S)
+        await asyncio.sleep(3 * COMPANY_S - MOMENT_S)
+        assert taken == []
+        await asyncio.sleep(2 * MOMENT_S)
+        assert taken == [[1]]
+        batches.ready()
+        batches.add(2, can_wait_s=3 * COMPANY_S)
+        batches.add(3, can_wait_s=COMPANY_S)
+        await asyncio.sleep(COMPANY_S + MOMENT_S)
+        assert taken[1:] == [[2, 3]]
+
+    run(story)
+
+
+def test_what_could_wait_goes_at_once_when_it_must() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        batches.add(1, can_wait_s=COMPANY_S)
+        batches.hurry(1)
+        await turns()
+        assert taken == [[1]]
+        batches.hurry(1)  # which is being done
+        batches.ready()
+        await asyncio.sleep(2 * COMPANY_S)
+        assert taken == [[1]]
+
+    run(story)
+
+
+def test_what_can_wait_and_has_no_place_in_a_list_goes_with_a_later_one() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(5):
+            batches.add(number, can_wait_s=COMPANY_S)
+        for _ in range(3):
+            await asyncio.sleep(COMPANY_S + MOMENT_S)
+            batches.ready()
+        assert taken == [[0, 1], [2, 3], [4]]
 
     run(story, most=2)

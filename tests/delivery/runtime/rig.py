@@ -20,7 +20,10 @@ from delivery.runtime.reports import Reporter
 from delivery.runtime.rules import Rules
 from delivery.spool import Spool, SpoolLimits
 from delivery.spool.content import ContentFiles
-from delivery.values import Envelope, Outcome, Recipient, Status
+from delivery.spool.entries import make_rows
+from delivery.spool.queueid import IdMaker
+from delivery.spool.records import Submission
+from delivery.values import Content, Envelope, Outcome, Recipient, Status
 from tables.reading.snapshot import Snapshot
 from tests.delivery.runtime.asynchronous import until
 from tests.delivery.spool.messages import NOW, envelope, whole
@@ -119,6 +122,7 @@ class Queue:
         self.ticks = clock  # one that is not set is another one
         self.rules: Rules | None = given
         self.clock = clock
+        self._ids = IdMaker(1)  # of a process that clients speak to
         self.trouble = trouble
         self.agent = ScriptedAgent()
         others: dict[str, Agent | None] = {"missing": None, "retry": ErrorAgent(Status.DEFERRED)}
@@ -144,6 +148,15 @@ class Queue:
         writer.write(data)
         content = await writer.finish(b"Received: here\r\n")
         return await self.spool.enter(given, content, queue_id=writer.queue_id, now=self.clock.now)
+
+    def enter_early(
+        self, given: Envelope, data: bytes = b"Subject: x\r\n\r\ny\r\n", **more: Any
+    ) -> asyncio.Future[None]:
+        """Queue a message as the process that speaks to clients does."""
+        content = Content(size=len(data), data=data)
+        submission = Submission(envelope=given, content=content, **more)
+        rows = make_rows(self._ids.next(), submission, self.clock.now)
+        return self.spool.enter_rows(rows, self.attempts.begin)
 
     async def states(self) -> dict[str, int]:
         """Messages by state, without the states that have none."""

@@ -70,6 +70,7 @@ async def pair(path: Path, limits: SpoolLimits | None = None) -> AsyncIterator[P
         spool,
         journal,
         Rates(),
+        begin=lambda lease: False,
         queued=lambda: told.append("queued"),
         flush=flush,
         verify=verify,

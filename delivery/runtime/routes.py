@@ -1,0 +1,68 @@
+"""routes - where a leased recipient goes: a transport that is there and may be used now.
+
+SUMMARY      Routes(agent, tell).of(work, recipient) -> (route, the recipient as it is tried)
+RULES        a recipient is tried at the address it resolves to (user%here@us is user@here), as logs
+             and reports then say; one who is delivered to under another name has no turn of its own
+             what is not to be tried now (defer_transports), and what cannot be found out or has no
+             service, goes by retry; a flush overrules the first
+ERRORS       none: what went wrong is told, and the recipient deferred
+SOURCE       Postfix qmgr(8), trivial-rewrite(8); postconf(5) defer_transports
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from delivery.agents.base import Agent, Prompt
+from delivery.runtime.rules import Rules
+from delivery.runtime.work import Work
+from delivery.values import Recipient, Route
+from tables.errors import TableError
+
+
+class Routes:
+    """For all messages."""
+
+    def __init__(
+        self,
+        agent: Callable[[Rules, str], Agent | None],
+        tell: Callable[[BaseException, str], None],
+    ) -> None:
+        """`agent(rules, transport)`; `tell(error, queue id)` of what went wrong with us."""
+        self._agent = agent
+        self._tell = tell
+
+    def of(self, work: Work, recipient: Recipient) -> tuple[Route, Recipient | None]:
+        """A route, and the recipient by the address it is tried at; None when that one is there."""
+        try:
+            route, address = work.rules.route(work.lease.envelope, recipient)
+        except TableError as error:
+            return Route("retry", f"4.3.0 lookup failure: {error}"), recipient
+        except Exception as error:  # noqa: BLE001 - one address must not stop the queue
+            self._tell(error, work.queue_id)
+            return Route("retry", "4.3.0 internal error; the log says more"), recipient
+        target = work.under(address, recipient)
+        if not work.is_flushed and work.rules.is_deferred(route.transport):
+            route = Route("retry", "4.3.2 deferred transport")
+        elif self._is_missing(work.rules, route.transport):
+            route = Route("retry", f"4.3.0 {unavailable(route.transport)}")
+        return route, target
+
+    def is_prompt(self, rules: Rules, transport: str) -> bool:
+        """True when what its agent delivers is on a disk of this machine then."""
+        try:
+            return isinstance(self._agent(rules, transport), Prompt)
+        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
+            return False
+
+    def _is_missing(self, rules: Rules, transport: str) -> bool:
+        """True when there is no such service, or nobody to run it."""
+        try:
+            return self._agent(rules, transport) is None
+        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
+            return False
+
+
+def unavailable(transport: str) -> str:
+    """There is no such service, in Postfix's words."""
+    return f"mail transport unavailable: no service named {transport}"
