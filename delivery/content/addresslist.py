@@ -3,6 +3,7 @@
 SUMMARY      parse(text, limit) -> items: Token and Mailbox, all that was there and in its order
              externalize(items, name) -> the value; lines end after commas, fold() joins them
              plain_addresses(text) -> the addresses of a value so simple that no parse is needed
+             are_complete(text): they are that simple, and each has a full domain
 FORM         text is str of one character per octet (latin-1), folded lines joined by newlines
 RULES        nothing that is not understood is lost; missing commas between addresses are added;
              a comment inside an address moves behind it; phrases and groups are no addresses;
@@ -39,10 +40,20 @@ _COMMENT_SIGN = re.compile(r"[()]|\\.", re.DOTALL)
 _OPERATORS = frozenset("|%!)<>@,;:.]")
 
 _A = r"[A-Za-z0-9#$&'*+/=?^_`{}~-]++"
-_PLAIN = rf"({_A}(?:\.{_A})*+)@([A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+)"
-_SIMPLE = re.compile(
-    rf"[ \t\n]*+(?:{_PLAIN}|(?:[^\"\\()<>,;:\[\]]++|\"[^\"\\]*+\")*+<{_PLAIN}>)[ \t\n]*+(?:,|\Z)"
-)
+_LOCAL = rf"{_A}(?:\.{_A})*"
+_LABEL = r"[A-Za-z0-9-]++"
+_PLAIN = rf"({_LOCAL})@({_LABEL}(?:\.{_LABEL})*)"
+_FULL = rf"{_LOCAL}@{_LABEL}(?:\.{_LABEL})+"
+
+
+def _simple(address: str) -> str:
+    """The pattern of a list's member with or without a phrase, and the comma behind it."""
+    phrase = r"(?:[^\"\\()<>,;:\[\]]++|\"[^\"\\]*+\")*+"
+    return rf"[ \t\n]*+(?:{address}|{phrase}<{address}>)[ \t\n]*+(?:,|\Z)"
+
+
+_SIMPLE = re.compile(_simple(_PLAIN))
+_COMPLETE = re.compile(rf"(?:{_simple(_FULL)})*\Z")
 
 
 class Token(NamedTuple):
@@ -75,6 +86,14 @@ def plain_addresses(text: str) -> list[Address] | None:
         found.append(Address(local or inner_local, domain or inner_domain))
         place = match.end()
     return found
+
+
+def are_complete(text: str) -> bool:
+    """True for a list of plain addresses that all have a dot in their domain, and not at its end.
+
+    Such ones stay as they are when addresses are completed (routing/rewrite.py).
+    """
+    return _COMPLETE.match(text) is not None
 
 
 def scan(text: str, limit: int = 0) -> list[Token]:

@@ -26,7 +26,6 @@ from delivery.content.checks import Checker
 from delivery.content.headers import Header, name_length
 from delivery.content.limits import Characters
 from delivery.content.mime import Section, Structure
-from delivery.content.rewriting import HeaderRewriter
 from delivery.content.treatment import Treatment
 from delivery.content.weights import NAME, NOTE, NOTHING
 from delivery.errors import SmtpFailure
@@ -392,7 +391,12 @@ class Cleaner:
             if header.name == "received":
                 self._count_hop()
             if self._rewriter is not None and (header.sender or header.recipient):
-                text = self._rewritten(self._rewriter, header, text)
+                try:
+                    found = self._rewriter.rewrite(header, text.decode("latin-1"))
+                except TableUnavailable as error:
+                    self._checker.break_off(error)
+                else:
+                    text = text if found is None else found.encode("latin-1")
             if header.dropped:
                 return before
         return None if text is given and not before else (*before, text)
@@ -406,14 +410,6 @@ class Cleaner:
         else:
             maps, title = tables.primary, tables.names[0]
         return self._checker.header(maps, title, text) if maps else None
-
-    def _rewritten(self, rewriter: HeaderRewriter, header: Header, text: bytes) -> bytes:
-        try:
-            found = rewriter.rewrite(header, text.decode("latin-1"))
-        except TableUnavailable as error:
-            self._checker.break_off(error)
-            return text
-        return text if found is None else found.encode("latin-1")
 
     def _write(self, headers: Iterable[bytes]) -> None:
         limit = self._limits.header

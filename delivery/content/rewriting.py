@@ -43,8 +43,7 @@ class HeaderRewriter(Protocol):
 def rewrite_list(text: str, start: int, limit: int, change: Change) -> str | None:
     """The header `text`, whose value begins at `start`, with its addresses changed."""
     value = text[start:]
-    plain = addresslist.plain_addresses(value)
-    if plain is not None and all(map(change.keeps, plain)):
+    if change.keeps(value):
         return None
     items = addresslist.parse(value, limit)
     changed = False
@@ -67,13 +66,14 @@ class Change:
         self._rewriter = rewriter
         self._final = final
 
-    def keeps(self, address: Address) -> bool:
-        """True when a plain user@domain stays as it is."""
-        if self._rewriter is not None:
-            complete = self._rewriter.complete(address)
-            if complete is not address and complete != address:
-                return False
-        return self._final is None or self._final(address) is None
+    def keeps(self, value: str) -> bool:
+        """True for a list of plain addresses that stay as they are; False when it needs a parse."""
+        if self._rewriter is not None and not addresslist.are_complete(value):
+            return False
+        if self._final is None:
+            return True
+        plain = addresslist.plain_addresses(value)
+        return plain is not None and all(self._final(address) is None for address in plain)
 
     def text(self, tokens: Sequence[Token]) -> tuple[str, bool]:
         """(the address in external form, whether that is to be written)"""

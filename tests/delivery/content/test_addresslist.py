@@ -9,6 +9,7 @@ import pytest
 from delivery.content.addresslist import (
     Mailbox,
     address_text,
+    are_complete,
     externalize,
     fold,
     parse,
@@ -95,7 +96,17 @@ def test_plain_lists_need_no_parse() -> None:
     assert plain_addresses("joe") is None
     assert plain_addresses("g: a@b;") is None
     assert plain_addresses("a%b@c") is None
+    assert plain_addresses("a.@b") is None
+    assert plain_addresses("x <a@b.c.>") is None
     assert plain_addresses("word " * 20_000) is None  # and it takes no time
+    assert not are_complete("word " * 20_000)
+
+
+def test_which_lists_are_complete() -> None:
+    assert are_complete("")
+    assert are_complete(' "Doe, J" <j@x.test>,\n k.l@y.test')
+    for text in ("joe", "j@x", "j@x.", "j@x.test, k@y", "<j@x>", "g: a@b.test;", "a.@b.c", "<a@b.c.>"):
+        assert not are_complete(text)
 
 
 def test_any_text_can_be_parsed() -> None:
@@ -109,6 +120,8 @@ def test_any_text_can_be_parsed() -> None:
         plain = plain_addresses(text)
         if plain is not None:
             assert addresses(text) == [address.text for address in plain]
+        full = plain is not None and all("." in address.domain for address in plain)
+        assert are_complete(text) == full
 
 
 def test_a_long_list_takes_linear_time() -> None:
