@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from delivery.values import Envelope
@@ -94,7 +94,7 @@ def received(
     mail_name: str,
     when: float,
     recipient: Address | None = None,
-    comments: Iterable[str] = (),
+    comments: Sequence[str] = (),
     userid: int | None = None,
 ) -> bytes:
     """Our Received header for a message that came in, CRLF line ends.
@@ -117,7 +117,8 @@ def received(
     address = f"IPv6:{client.address}" if client.is_ipv6 else client.address
     helo = scrub(envelope.helo, smtputf8=utf8) or client.name
     lines = [f"Received: from {helo} ({scrub(client.name)} [{scrub(address)}])"]
-    lines += [f"\t({comment})" for comment in comments]
+    if comments:
+        lines += [f"\t({comment})" for comment in comments]
     ours = f"\tby {myhostname} ({mail_name}) with {envelope.protocol} id {queue_id}"
     if recipient is None:
         lines.append(f"{ours}; {mail_date(when)}")

@@ -17,11 +17,9 @@ from delivery.errors import SmtpFailure
 from delivery.policy.facts import Probe, ProbeStatus
 from delivery.runtime.link import FrameTooLong, Link
 from delivery.spool import queueid
-from delivery.spool.content import ContentWriter
 from delivery.spool.entries import columns_of
 from delivery.spool.intake import Intake
 from delivery.spool.records import Submission
-from delivery.values import Content
 from tables.addresses import Address
 
 
@@ -31,18 +29,10 @@ class QueueDoor:
     def __init__(self, link: Link, intake: Intake) -> None:
         self._link = link
         self._intake = intake
-
-    def begin(self) -> ContentWriter:
-        """A writer for the content of one message; raises SmtpFailure 452 4.3.1."""
-        return self._intake.begin()
-
-    def check_room(self, size: int = 0) -> None:
-        """Raise SmtpFailure 452 4.3.1 when a message of that size must be refused now."""
-        self._intake.check_room(size)
-
-    def forget(self, content: Content) -> None:
-        """Remove finished content that will not be entered."""
-        self._intake.forget(content)
+        # of a Door, what is done here
+        self.begin = intake.begin
+        self.check_room = intake.check_room
+        self.forget = intake.forget
 
     async def enter_submission(self, submission: Submission, *, now: float | None = None) -> str:
         """Queue a message; its id, when it is on disk. Raises SmtpFailure 452 4.3.1."""

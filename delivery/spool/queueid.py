@@ -34,10 +34,20 @@ def _text(number: int) -> str:
     moment, shard = divmod(number, SHARDS)
     seconds, micros = divmod(moment, 1_000_000)
     first, rest = divmod(seconds, _PAIR * _PAIR)
-    letters = (first, rest // _PAIR, rest % _PAIR, micros // _PAIR, micros % _PAIR)
-    text = f"{''.join([_PAIRS[pair] for pair in letters])}z{_encode(shard)}"
+    pairs = _PAIRS
+    text = (
+        f"{pairs[first]}{pairs[rest // _PAIR]}{pairs[rest % _PAIR]}"
+        f"{pairs[micros // _PAIR]}{pairs[micros % _PAIR]}z{_shards[shard]}"
+    )
     _numbers.keep(text, number)
     return text
+
+
+def _encode(shard: int) -> str:
+    letters = DIGITS[shard % 51]
+    while shard := shard // 51:
+        letters = DIGITS[shard % 51] + letters
+    return letters
 
 
 def _number(text: str) -> int:
@@ -54,6 +64,7 @@ def _number(text: str) -> int:
     return (seconds * 1_000_000 + micros) * SHARDS + shard
 
 
+_shards = Remembered(_encode, SHARDS)
 _texts = Remembered(_text, _REMEMBERED)
 _numbers = Remembered(_number, _REMEMBERED)
 
@@ -99,10 +110,3 @@ class IdMaker:
         """A number never given before by this shard."""
         self._moment = max(self._clock_ns() // 1000, self._moment + 1)
         return self._moment * SHARDS + self._shard
-
-
-def _encode(shard: int) -> str:
-    letters = DIGITS[shard % 51]
-    while shard := shard // 51:
-        letters = DIGITS[shard % 51] + letters
-    return letters
