@@ -64,6 +64,7 @@ class Cleaner:
         "_at_line_start",
         "_characters",
         "_checker",
+        "_checks_body",
         "_completion",
         "_follows_mime",
         "_has_begun",
@@ -103,6 +104,7 @@ class Cleaner:
         self._checker = Checker(
             treatment.tables, is_on=treatment.is_checked, keeps_refused=keeps_refused
         )
+        self._checks_body = treatment.checks_body
         self._follows_mime = treatment.follows_mime
         self._rewriter = treatment.rewriter
         self._completion = completion
@@ -440,12 +442,7 @@ class Cleaner:
 
     def _read_body(self, text: bytes, place: int) -> int:
         limit = self._limits.body_checks
-        checks = (
-            self._checker.is_on
-            and bool(self._checker.tables.body)
-            and (not limit or self._offset < limit)
-        )
-        if checks:
+        if self._checks_body and self._checker.is_on and (not limit or self._offset < limit):
             found = self._record(text, place)
             if found is None:
                 return place
@@ -500,7 +497,7 @@ class Cleaner:
         limit = self._limits.body_checks
         offset = self._offset
         self._offset += len(record) + 1
-        if checker.is_on and checker.tables.body and (not limit or offset < limit):
+        if self._checks_body and checker.is_on and (not limit or offset < limit):
             lines = checker.body(record)
             if lines is not None:
                 end = raw[len(record) :]

@@ -123,6 +123,7 @@ class Incoming:
             ),
             tables=self._checks,
             is_checked=is_checked,
+            checks_body=bool(self._checks.body),
             follows_mime=follows_mime,
             rewriter=rewriter,
             completes=completes,

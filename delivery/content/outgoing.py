@@ -88,6 +88,7 @@ class Outgoing:
                 everything=examines,
             ),
             tables=checks,
+            checks_body=bool(checks.body),
             follows_mime=examines,
             rewriter=self._generic,
         )

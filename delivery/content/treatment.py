@@ -26,6 +26,7 @@ class Treatment:
     weights: Weights
     tables: CheckTables
     is_checked: bool = True
+    checks_body: bool
     follows_mime: bool
     rewriter: HeaderRewriter | None
     completes: bool = False  # missing headers are added

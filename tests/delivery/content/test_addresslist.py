@@ -105,7 +105,16 @@ def test_plain_lists_need_no_parse() -> None:
 def test_which_lists_are_complete() -> None:
     assert are_complete("")
     assert are_complete(' "Doe, J" <j@x.test>,\n k.l@y.test')
-    for text in ("joe", "j@x", "j@x.", "j@x.test, k@y", "<j@x>", "g: a@b.test;", "a.@b.c", "<a@b.c.>"):
+    for text in (
+        "joe",
+        "j@x",
+        "j@x.",
+        "j@x.test, k@y",
+        "<j@x>",
+        "g: a@b.test;",
+        "a.@b.c",
+        "<a@b.c.>",
+    ):
         assert not are_complete(text)
 
 
