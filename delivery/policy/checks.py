@@ -1,9 +1,11 @@
 """checks - which lists run at which command; the door of the room.
 
 SUMMARY      Policy: all lists of one snapshot and service, compiled once; .asked: the stages at
-             which anything is asked; at the others every command goes on
+             which lists are asked; at the others every command goes on, but for an address at
+             MAIL that is not fit to be one
              Checks: one connection; a method for each command, all of them
-                 async (Facts) -> Decision (refused: answer with it; otherwise go on)
+                 (Facts) -> Decision (refused: answer with it; otherwise go on), or what is to be
+                 awaited for it where lists are asked
 ORDER        at MAIL and RCPT an address to which no mail can go is refused before all lists
              smtpd_delay_reject = yes: client, HELO and sender lists run at each RCPT (and at ETRN)
              RCPT: [client, helo, sender,] relay, recipient, then reject_unlisted_recipient unasked
@@ -15,8 +17,9 @@ SOURCE       SMTPD_ACCESS_README, postconf(5) smtpd_delay_reject; Postfix smtpd_
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from delivery.policy.case import (
     CLIENT,
@@ -57,11 +60,19 @@ _UNLISTED = {
 _DEFERRED = Step("defer_if_permit")
 _BAD_SENDER = Decision(501, "5.1.7", "Bad sender address syntax", blame=Blame.PROTOCOL)
 _BAD_RECIPIENT = Decision(501, "5.1.3", "Bad recipient address syntax", blame=Blame.PROTOCOL)
-_PARAMETERS = {
-    stage: f"smtpd_{stage}_restrictions"
-    for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn")
+_LISTS = {  # the parameter, what is accepted or refused, and what a bare type:name means in it
+    "client": ("smtpd_client_restrictions", CLIENT, "check_client_access"),
+    "helo": ("smtpd_helo_restrictions", HELO, "check_helo_access"),
+    "sender": ("smtpd_sender_restrictions", SENDER, "check_sender_access"),
+    "relay": ("smtpd_relay_restrictions", RECIPIENT, "check_recipient_access"),
+    "recipient": ("smtpd_recipient_restrictions", RECIPIENT, "check_recipient_access"),
+    "data": ("smtpd_data_restrictions", DATA, ""),
+    "end_of_data": ("smtpd_end_of_data_restrictions", END_OF_DATA, ""),
+    "etrn": ("smtpd_etrn_restrictions", ETRN, "check_etrn_access"),
 }
-_DELAYED = frozenset({Stage.CONNECT, Stage.HELO, Stage.EHLO})  # postconf(5) smtpd_delay_reject
+Deciding = Decision | Coroutine[Any, Any, Decision]
+# postconf(5) smtpd_delay_reject
+_DELAYED = frozenset({Stage.CONNECT, Stage.HELO, Stage.EHLO, Stage.MAIL})
 
 
 class Policy:
@@ -75,7 +86,7 @@ class Policy:
         self.partners = _partners(self.settings, tables, addresses)
         compiler = Compiler(self.settings, parameters, tables)
         self.walker = Walker(compiler, soft_bounce=self.settings.soft_bounce)
-        self.lists = {stage: compiler.compile(name) for stage, name in _PARAMETERS.items()}
+        self.lists = {stage: compiler.compile(name) for stage, (name, *_) in _LISTS.items()}
         self.asked = frozenset(Stage) - self._idle()
         is_relay_first = self.settings.smtpd_relay_before_recipient_restrictions
         self.order = ("relay", "recipient") if is_relay_first else ("recipient", "relay")
@@ -132,47 +143,51 @@ class Checks:
         self.effects = NO_EFFECTS
         self._sender_maybe = None
 
-    async def client(self, facts: Facts) -> Decision:
+    def client(self, facts: Facts) -> Deciding:
         """On connecting. Nothing is asked yet with smtpd_delay_reject = yes."""
         if Stage.CONNECT not in self.policy.asked:
             return GO_ON
-        return await self._decide(facts, self._client)
+        return self._decide(facts, self._client)
 
-    async def helo(self, facts: Facts) -> Decision:
+    def helo(self, facts: Facts) -> Deciding:
         """HELO or EHLO, `facts.helo` set."""
         if Stage.HELO not in self.policy.asked:
             return GO_ON
-        return await self._decide(facts, self._helo)
+        return self._decide(facts, self._helo)
 
-    async def mail(self, facts: Facts) -> Decision:
+    def mail(self, facts: Facts) -> Deciding:
         """MAIL FROM, `facts.sender` set."""
-        if (refusal := self._syntax(facts.sender, None, _BAD_SENDER)) is not None:
+        if (refusal := self.unfit_sender(facts.sender)) is not None:
             return refusal
-        if self.policy.settings.smtpd_delay_reject:
+        if Stage.MAIL not in self.policy.asked:
             return GO_ON
-        return await self._decide(facts, self._sender)
+        return self._decide(facts, self._sender)
 
-    async def rcpt(self, facts: Facts) -> Decision:
+    def unfit_sender(self, sender: Address | None) -> Decision | None:
+        """The refusal of an address to which no mail can go; a part of mail()."""
+        return self._syntax(sender, None, _BAD_SENDER)
+
+    def rcpt(self, facts: Facts) -> Deciding:
         """RCPT TO (or VRFY), `facts.recipient` set; the count is that before this one."""
         if (refusal := self._syntax(facts.recipient, facts.sender, _BAD_RECIPIENT)) is not None:
             return refusal
-        return await self._decide(facts, self._recipient)
+        return self._decide(facts, self._recipient)
 
-    async def data(self, facts: Facts) -> Decision:
+    def data(self, facts: Facts) -> Deciding:
         """DATA, or the first BDAT; `facts.recipient` set when there is only one."""
         if Stage.DATA not in self.policy.asked:
             return GO_ON
-        return await self._decide(facts, self._data)
+        return self._decide(facts, self._data)
 
-    async def end_of_data(self, facts: Facts) -> Decision:
+    def end_of_data(self, facts: Facts) -> Deciding:
         """The message is here, `facts.size` is its size."""
         if Stage.END_OF_MESSAGE not in self.policy.asked:
             return GO_ON
-        return await self._decide(facts, self._end_of_data)
+        return self._decide(facts, self._end_of_data)
 
-    async def etrn(self, facts: Facts) -> Decision:
+    def etrn(self, facts: Facts) -> Deciding:
         """ETRN, `facts.etrn_domain` set."""
-        return await self._decide(facts, self._etrn)
+        return self._decide(facts, self._etrn)
 
     async def _decide(self, facts: Facts, stage: Callable[[Case], Awaitable[None]]) -> Decision:
         case = Case(facts, self._ask, self.policy.partners, self._trace, effects=self.effects)
@@ -204,9 +219,8 @@ class Checks:
         self._client_maybe = case.maybe_permit = None
         if not self.policy.lists["client"]:
             return
-        name = case.facts.client_text
         try:
-            await self._list(case, "client", name, CLIENT, "check_client_access")
+            await self._list(case, "client", case.facts.client_text)
         finally:
             self._client_maybe = case.maybe_permit
 
@@ -215,7 +229,7 @@ class Checks:
             return
         case.maybe_permit = self._client_maybe
         try:
-            await self._list(case, "helo", case.facts.helo, HELO, "check_helo_access")
+            await self._list(case, "helo", case.facts.helo)
         finally:
             self._helo_maybe = case.maybe_permit
 
@@ -226,7 +240,7 @@ class Checks:
         case.maybe_permit = self._client_maybe or self._helo_maybe
         case.sender_checked = False
         try:
-            await self._list(case, "sender", sender.internal, SENDER, "check_sender_access")
+            await self._list(case, "sender", sender.internal)
         finally:
             self._sender_maybe = case.maybe_permit
         if self.policy.settings.smtpd_reject_unlisted_sender and not case.sender_checked:
@@ -238,27 +252,27 @@ class Checks:
         if recipient is None or (name := recipient.internal).lower() == "postmaster":
             return
         if settings.smtpd_delay_reject:
-            await self._client(case)
+            if self.policy.lists["client"]:
+                await self._client(case)
             await self._helo(case)
             await self._sender(case)
         case.maybe_permit, case.maybe_reject = self._sender_maybe, None
         for stage in self.policy.order:  # one defer_if_reject for both
-            access = "check_recipient_access"
-            await self._list(case, stage, name, RECIPIENT, access, fresh=False)
+            await self._list(case, stage, name, fresh=False)
         self._force_deferral(case)
         if settings.smtpd_reject_unlisted_recipient and not case.recipient_checked:
             self._check_listed(case, RECIPIENT)
 
     async def _data(self, case: Case) -> None:
-        await self._whole_message(case, "data", "DATA", DATA)
+        await self._whole_message(case, "data", "DATA")
 
     async def _end_of_data(self, case: Case) -> None:
-        await self._whole_message(case, "end_of_data", "END-OF-MESSAGE", END_OF_DATA)
+        await self._whole_message(case, "end_of_data", "END-OF-MESSAGE")
 
-    async def _whole_message(self, case: Case, stage: str, name: str, kind: str) -> None:
+    async def _whole_message(self, case: Case, stage: str, name: str) -> None:
         if case.facts.recipient_count > 1:  # postconf(5) smtpd_data_restrictions: no one recipient
             case.facts = replace(case.facts, recipient=None)
-        await self._list(case, stage, name, kind, "")
+        await self._list(case, stage, name)
         self._force_deferral(case)
 
     async def _etrn(self, case: Case) -> None:
@@ -266,7 +280,7 @@ class Checks:
             await self._client(case)
             await self._helo(case)
         case.maybe_permit = self._client_maybe or self._helo_maybe
-        await self._list(case, "etrn", case.facts.etrn_domain, ETRN, "check_etrn_access")
+        await self._list(case, "etrn", case.facts.etrn_domain)
         self._force_deferral(case)
 
     # parts of stages
@@ -285,15 +299,12 @@ class Checks:
             return Decision(failure.code, failure.enhanced, failure.text, blame=failure.blame)
         return bad if resolved.is_bad else None
 
-    def _list(
-        self, case: Case, stage: str, name: str, kind: str, access: str, *, fresh: bool = True
-    ) -> Awaitable[bool]:
-        """Walk one list about `name`; `access` is what a bare type:name means in it."""
-        case.list_name = _PARAMETERS[stage]
+    def _list(self, case: Case, stage: str, name: str, *, fresh: bool = True) -> Awaitable[bool]:
+        """Walk one list about `name`."""
         if fresh:
             case.maybe_reject = None
+        case.list_name, kind, case.default_access = _LISTS[stage]
         case.subject = Subject(name, kind)
-        case.default_access = access
         return self.policy.walker.walk(case, self.policy.lists[stage])
 
     def _force_deferral(self, case: Case) -> None:

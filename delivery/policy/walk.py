@@ -58,19 +58,15 @@ class Walker:
 
     async def walk(self, case: Case, steps: Sequence[Step]) -> bool:
         """True when something permitted; raises Refused."""
-        if case.depth >= DEPTH_LIMIT:
-            nested = server_error("restriction lists are nested unreasonably deep")
-            self.refuse(case, steps[0], nested)
-        case.depth += 1
-        permitted = False
         if case.effects.discard:
-            steps = ()
+            return False
+        permitted = False
         for step in steps:
             softened = step.warn and not case.warning
             if softened:
                 case.warning = True
             if step.function is None:
-                permitted = await self.walk(case, self._compiler.classes[step.name])
+                permitted = await self._nested(case, self._compiler.classes[step.name])
                 self._trace(case, step, "permit" if permitted else "dunno")
             else:
                 try:
@@ -95,6 +91,15 @@ class Walker:
             is_settled = case.maybe_permit is not None and case.maybe_reject is not None
             if permitted or is_settled or case.effects.discard:
                 break
+        return permitted
+
+    async def _nested(self, case: Case, steps: Sequence[Step]) -> bool:
+        """Walk a list within a list."""
+        case.depth += 1
+        if case.depth >= DEPTH_LIMIT:
+            nested = server_error("restriction lists are nested unreasonably deep")
+            self.refuse(case, steps[0], nested)
+        permitted = await self.walk(case, steps)
         case.depth -= 1
         return permitted
 
@@ -105,7 +110,7 @@ class Walker:
         except EntryError as error:
             return self.settle(case, step, server_error(str(error)))
         outer, case.subject = case.subject, answer.subject
-        permitted = await self.walk(case, steps)
+        permitted = await self._nested(case, steps)
         case.subject = outer
         if not permitted or answer.on_permit == "permit" or case.effects.discard:
             return permitted

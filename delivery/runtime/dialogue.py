@@ -27,13 +27,14 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from delivery import log
 from delivery.errors import SmtpFailure
-from delivery.policy.checks import Checks
+from delivery.policy.checks import Checks, Deciding
 from delivery.policy.facts import Ask, Facts, Stage
-from delivery.policy.verdict import Blame, Decision
+from delivery.policy.verdict import GO_ON, Blame, Decision
 from delivery.runtime import eager, offers
 from delivery.runtime.anvil import Counts
 from delivery.runtime.cleanup import Cleanup
@@ -135,14 +136,15 @@ class Dialogue:
         self._client = f"{client.name}[{client.address}]"
         self._checks = Checks(self.rules.policy, self._ask)
         self._throttle = Throttle(self._counts, self.rules, client)
-        self._needs_tls = self.rules.tls.settings.is_required and "tls" not in known
+        self._needs_tls = "tls" not in known and self.rules.tls.is_required
         self._login = Login(self.rules.sasl, self._auth, self._client)
         self._offer()
 
     def _offer(self) -> None:
         """What the client can have as things are."""
         is_encrypted = "tls" in self._known
-        self._login.look(is_encrypted=is_encrypted)
+        if self._auth is not None:
+            self._login.look(is_encrypted=is_encrypted)
         offer = offers.of(
             self.rules,
             self._known["client"],
@@ -155,12 +157,12 @@ class Dialogue:
 
     async def greet(self) -> Reply:
         """220, or the refusal of a limit or of smtpd_client_restrictions."""
-        if await self._throttle.connect():
+        if not self._throttle.is_free and await self._throttle.connect():
             self._cleanup.count("refused_connections")
             self._blame(Blame.POLICY)
             address = self._known["client"].address
             return self.shown(replies.too_many_connections(self._settings.myhostname, address))
-        if await self._login.wait():
+        if self._auth is not None and await self._login.wait():
             self._offer()
         if Stage.CONNECT in self._asked:
             refusal = await self._refusal(self._checks.client, Stage.CONNECT)
@@ -189,7 +191,6 @@ class Dialogue:
 
     def answer(self, event: events.Event) -> Reply | Awaitable[Reply]:
         """The reply to any event but ContentChunk; to be awaited where somebody is waited for."""
-        self._is_forgiven = False
         answer: Reply | Awaitable[Reply]
         if self._needs_tls and _wants_tls(event):
             self._blame(Blame.PROTOCOL)
@@ -202,6 +203,8 @@ class Dialogue:
                 answer = self._failed(failure)
         if type(answer) is not Reply or self.is_slowed:
             return self._later(event, answer)
+        if answer.is_positive and type(event) not in _JUNK:
+            return answer  # as most are
         return self._judged(event, answer)
 
     async def _later(self, event: events.Event, answer: Reply | Awaitable[Reply]) -> Reply:
@@ -234,6 +237,7 @@ class Dialogue:
             return reply
         if not self._is_forgiven:
             self._count_error()
+        self._is_forgiven = False
         if isinstance(event, events.SyntaxProblem) and event.verb in _JUNK_VERBS:
             self._count_junk()  # a mistake in such a command counts like it
         return self.shown(reply)
@@ -294,28 +298,33 @@ class Dialogue:
         return replies.hello(self._settings.myhostname, keywords)
 
     async def _mail(self, event: events.Mail) -> Reply:
-        if await self._throttle.is_over(Rate.MESSAGE):
+        if self._throttle.limits and await self._throttle.is_over(Rate.MESSAGE):
             self._blame(Blame.POLICY)
             return replies.too_much_mail(self._known["client"].address)
-        self._cleanup.spool.check_room(event.size or 0)
-        known = {
+        size = event.size or 0
+        self._cleanup.spool.check_room(size)
+        known: dict[str, Any] = {
             "sender": event.address,
-            "size": event.size or 0,
+            "size": size,
             "smtputf8": event.smtputf8,
             "sasl_sender": event.auth or "",
         }
-        refusal = await self._refusal(self._checks.mail, Stage.MAIL, **known)
+        refusal = None
+        if Stage.MAIL in self._asked:
+            refusal = await self._refusal(self._checks.mail, Stage.MAIL, **known)
+        elif (unfit := self._checks.unfit_sender(event.address)) is not None:
+            refusal = self._refuse(unfit, self._facts(Stage.MAIL, **known))
         if refusal is not None:
             self._forget()  # what access tables asked for too
             return refusal
-        known["instance"] = f"{os.getpid():x}.{next(_instances):x}"  # of what is accepted
+        known["instance"] = f"{_process()}.{next(_instances):x}"  # of what is accepted
         self._transaction = Transaction(event, self._known | known)
         return replies.SENDER_OK
 
     async def _rcpt(self, event: events.Rcpt) -> Reply:
         transaction = self._transaction
         assert transaction is not None
-        if await self._throttle.is_over(Rate.RECIPIENT):
+        if self._throttle.limits and await self._throttle.is_over(Rate.RECIPIENT):
             self._blame(Blame.POLICY)
             return replies.too_many_recipients(self._known["client"].address)
         count, limit = len(transaction.recipients), self._settings.smtpd_recipient_limit
@@ -522,7 +531,7 @@ class Dialogue:
 
     async def _refusal(
         self,
-        checks: Callable[[Facts], Coroutine[Any, Any, Decision]],
+        checks: Callable[[Facts], Deciding],
         stage: Stage,
         typed: str = "",
         /,
@@ -534,9 +543,12 @@ class Dialogue:
         """
         facts = self._facts(stage, **given)
         try:
-            decision = await eager.within(CHECKS_S, checks(facts))
+            found = checks(facts)
+            decision = found if isinstance(found, Decision) else await eager.within(CHECKS_S, found)
         except TimeoutError:
             decision = _TOO_LONG
+        if decision is GO_ON:
+            return None
         if decision.refused:
             return self._refuse(decision, facts, recipient=typed)
         if decision.notes:
@@ -608,6 +620,12 @@ class Dialogue:
                 client=self._client,
                 recipient=None if facts.recipient is None else facts.recipient.text,
             )
+
+
+@cache
+def _process() -> str:
+    """What tells our instances from those of other processes."""
+    return f"{os.getpid():x}"
 
 
 def _logged(attributes: Mapping[str, str | None]) -> dict[str, str]:

@@ -26,6 +26,7 @@ import contextlib
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from delivery import log
@@ -190,7 +191,7 @@ class Listeners:
             if is_first:
                 await _claim(place, family)
             server = await loop.create_server(
-                lambda: self._session(name),
+                partial(self._session, name, loop),
                 place.hosts,
                 place.endpoint.port,
                 family=family,
@@ -210,7 +211,7 @@ class Listeners:
         if before.get(name) != problem:
             log.event("listen", service=name, problem=problem)
 
-    def _session(self, name: str) -> asyncio.Protocol:
+    def _session(self, name: str, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
         rules = self._rules.get(name)
         if rules is None:
             return _NotReady()
@@ -220,29 +221,22 @@ class Listeners:
             self._asker,
             self._notices,
             counts=self._counts,
+            loop=loop,
             admit=self._admit,
             gone=self._gone,
         )
 
     def _admit(self, session: Session) -> Reply | None:
-        address, settings = session.peer, session.rules.settings
+        address = session.peer
+        if not self._sessions:
+            self._empty.clear()
         self._sessions.add(session)
-        self._empty.clear()
-        self._by_client[address] = self._by_client.get(address, 0) + 1
+        count = self._by_client[address] = self._by_client.get(address, 0) + 1
         self._counters.add("connections")
-        if len(self._sessions) > self._limit or self._is_crowding(session):
+        if len(self._sessions) > self._limit or _is_crowding(session, count):
             self._counters.add("refused_connections")
-            return replies.too_many_connections(settings.myhostname, address)
+            return replies.too_many_connections(session.rules.settings.myhostname, address)
         return None
-
-    def _is_crowding(self, session: Session) -> bool:
-        """So many from one address that its name need not be looked up for the limit."""
-        rules = session.rules
-        limit = rules.settings.smtpd_client_connection_count_limit
-        if limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
-            return False
-        count = self._by_client[session.peer]
-        return count > CROWD * limit and not holds(rules.unlimited, session.client)
 
     def _gone(self, session: Session) -> None:
         if session not in self._sessions:
@@ -253,6 +247,15 @@ class Listeners:
         left = self._by_client.pop(session.peer) - 1
         if left:
             self._by_client[session.peer] = left
+
+
+def _is_crowding(session: Session, count: int) -> bool:
+    """So many from one address that its name need not be looked up for the limit."""
+    rules = session.rules
+    limit = rules.settings.smtpd_client_connection_count_limit
+    if count <= CROWD * limit or limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
+        return False
+    return not holds(rules.unlimited, session.client)
 
 
 async def _claim(place: _Place, family: int) -> None:

@@ -55,9 +55,9 @@ def of(
             lines += rules.sasl.lines(mechanisms)
         if not _is_discarded("AUTH", rules, discarded):
             unsaid = ("AUTH",)
-    if holds(rules.xclient_hosts, client):
+    if rules.xclient_hosts and holds(rules.xclient_hosts, client):
         lines.append(proxies.XCLIENT)
-    if holds(rules.xforward_hosts, client):
+    if rules.xforward_hosts and holds(rules.xforward_hosts, client):
         lines.append(proxies.XFORWARD)
     return Offer(tuple(lines), discarded, unsaid)
 
@@ -68,6 +68,8 @@ def _is_discarded(keyword: str, rules: ServiceRules, discarded: tuple[str, ...] 
 
 
 def _discarded(rules: ServiceRules, client: Client) -> tuple[str, ...] | None:
+    if not rules.discarded_keywords:
+        return None
     try:
         found = rules.discarded_keywords.find((client.address,))
     except TableUnavailable as error:

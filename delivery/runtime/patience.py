@@ -1,6 +1,7 @@
 """patience - until when a client is waited for.
 
-SUMMARY      Patience(settings); .heard(now), .took(octets, now), .answered(now) -> .deadline moves
+SUMMARY      Patience(settings); .since = now, with each answer; .heard(now), .took(octets, now)
+             -> .deadline moves
 RULES        each read gives the client smtpd_timeout anew; with smtpd_per_request_deadline only an
              answer does, so a client that trickles bytes does not stay for ever. While it sends a
              message, N octets give it N / smtpd_min_data_rate seconds more, up to smtpd_timeout
@@ -32,23 +33,26 @@ class Limits(Protocol):
 class Patience:
     """With one client. `now` is always the loop's time."""
 
-    __slots__ = ("_is_strict", "_rate", "_timeout", "deadline")
+    __slots__ = ("_is_strict", "_rate", "_timeout", "since")
 
     def __init__(self, limits: Limits) -> None:
         self._timeout = limits.smtpd_timeout
         self._is_strict = limits.smtpd_per_request_deadline
         self._rate = limits.smtpd_min_data_rate
-        self.deadline = 0.0
+        self.since = (
+            0.0  # a command is done with, or the session begins: the next may take its time
+        )
 
-    def answered(self, now: float) -> None:
-        """A command is done with, or the session begins: the next one may take its time."""
-        self.deadline = now + self._timeout
+    @property
+    def deadline(self) -> float:
+        """Until then."""
+        return self.since + self._timeout
 
     def heard(self, now: float) -> None:
         """Something came that wants no answer, or not yet."""
         if not self._is_strict:
-            self.deadline = now + self._timeout
+            self.since = now
 
     def took(self, octets: int, now: float) -> None:
         """A piece of a message came."""
-        self.deadline = min(self.deadline + octets / self._rate, now + self._timeout)
+        self.since = min(self.since + octets / self._rate, now)

@@ -2,7 +2,7 @@
 
 SUMMARY      Throttle(counts, rules, client): await connect(), is_over(rate) -> True: say no
              await was_over(rate): so many before already
-             disconnect(), at the end
+             disconnect(), at the end; .limits: none of them for most clients; .is_free: none at all
 RULES        the numbers come from anvil.py; whoever has no limit costs no question
              clients of smtpd_client_event_limit_exceptions, and proxies that may speak for others
              (smtpd_authorized_xclient_hosts), are neither counted nor limited
@@ -34,19 +34,19 @@ class Throttle:
         self._client = client
         self._service = rules.service.name
         self._settings = rules.settings
-        self._is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
-        self._limits = NO_LIMITS if self._is_free else rules.rate_limits
+        self.is_free = holds(rules.unlimited, client) or holds(rules.xclient_hosts, client)
+        self.limits = NO_LIMITS if self.is_free else rules.rate_limits
         self._is_connected = False
 
     async def connect(self) -> bool:
         """It has connected; True when that is once too often."""
-        if self._is_free:
+        if self.is_free:
             return False
         self._is_connected = True
         settings = self._settings
         unit = settings.anvil_rate_time_unit
         now, lately = await self._counts.connect(self._service, self._client.address, unit)
-        limit = self._limits.get(Rate.CONNECTION, lately)
+        limit = self.limits.get(Rate.CONNECTION, lately)
         return 0 < settings.smtpd_client_connection_count_limit < now or limit < lately
 
     def disconnect(self) -> None:
@@ -57,7 +57,7 @@ class Throttle:
 
     async def is_over(self, rate: Rate) -> bool:
         """It asks for one more; True when that is one too many."""
-        limit = self._limits.get(rate)
+        limit = self.limits.get(rate)
         if limit is None:
             return False
         unit = self._settings.anvil_rate_time_unit
@@ -65,7 +65,7 @@ class Throttle:
 
     async def was_over(self, rate: Rate) -> bool:
         """True when it has asked for too much already: not even worth trying."""
-        limit = self._limits.get(rate)
+        limit = self.limits.get(rate)
         if limit is None:
             return False
         unit = self._settings.anvil_rate_time_unit

@@ -87,6 +87,7 @@ class TlsServer:
         self._context: ssl.SSLContext | None = None
         self._stamp: Stamp | None = None
         self.is_offered = settings.is_offered
+        self.is_required = settings.is_required
         if settings.is_offered:
             self.context()
 

@@ -1,6 +1,6 @@
 """intake - octets received and not used yet: taken as lines, as counted octets, or all at once.
 
-SUMMARY      Intake: put, take_line, take, take_all, put_back, clear; len(); waits: octets do
+SUMMARY      Intake: put, take_line, take, take_all, put_back, clear, close; len(); waits: octets do
              take_line() -> octets without line end; .flaw: what was wrong with them
 RULES        how the octets were cut on their way does not matter: the lines are the same
 LIMITS       of a line above the limit only the beginning is kept, the rest is drained as it comes
@@ -27,7 +27,7 @@ class Intake:
     Nothing waits when the buffer is empty: what was read to its end is dropped at once.
     """
 
-    __slots__ = ("_at", "_beginning", "flaw", "line_limit", "waits")
+    __slots__ = ("_at", "_beginning", "_is_closed", "flaw", "line_limit", "waits")
 
     def __init__(self, line_limit: int) -> None:
         self.line_limit = line_limit
@@ -35,12 +35,15 @@ class Intake:
         self.waits = b""  # what is left of it begins at _at
         self._at = 0
         self._beginning: bytes | None = None  # of an overlong line whose end is not here yet
+        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self.waits) - self._at
 
     def put(self, data: bytes) -> None:
         """Octets from the peer."""
+        if self._is_closed:
+            return
         self.waits = self.waits[self._at :] + data if self.waits else data
         self._at = 0
 
@@ -51,6 +54,11 @@ class Intake:
     def clear(self) -> None:
         """Forget everything."""
         self.waits, self._at, self._beginning = b"", 0, None
+
+    def close(self) -> None:
+        """Forget everything, and what comes yet."""
+        self.clear()
+        self._is_closed = True
 
     def take_all(self) -> bytes:
         """Everything there is."""

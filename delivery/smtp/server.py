@@ -101,6 +101,7 @@ class ServerProtocol:
         self._before_auth = State.START  # where the end of an AUTH dialogue leads
         self._order = HELO_FIRST if settings.smtpd_helo_required else ORDER
         self._intake = Intake(settings.line_length_limit)
+        self.receive_data = self._intake.put  # bytes from the peer
         self._awaiting: Event | Connected | None = Connected()  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
         self._pending: Event | None = None  # comes before anything that is read
@@ -138,11 +139,6 @@ class ServerProtocol:
     def buffered(self) -> int:
         """Octets received and not yet used."""
         return len(self._intake)
-
-    def receive_data(self, data: bytes) -> None:
-        """Take bytes from the peer."""
-        if not self.closed:
-            self._intake.put(data)
 
     def next_event(self) -> Event | Signal:
         """The next event; NEED_DATA or PAUSED when there is none."""
@@ -262,7 +258,7 @@ class ServerProtocol:
     def _close(self) -> None:
         self.state = State.CLOSED
         self.closed = True
-        self._intake.clear()
+        self._intake.close()
         self._pending = None
         self._swallow = 0
 
@@ -270,9 +266,10 @@ class ServerProtocol:
 
     def _read_pending(self) -> Event | Literal[Signal.NEED_DATA] | None:
         """What is owed before anything else, once the chunk before it is skipped."""
-        self._swallow -= len(self._intake.take(self._swallow))
         if self._swallow:
-            return NEED_DATA
+            self._swallow -= len(self._intake.take(self._swallow))
+            if self._swallow:
+                return NEED_DATA
         event, self._pending = self._pending, None
         return event
 
@@ -368,7 +365,8 @@ class ServerProtocol:
             return NEED_DATA
         content, rest = self._decoder.feed(data)
         if rest is not None:
-            self._intake.put_back(rest)
+            if rest:
+                self._intake.put_back(rest)
             self._pending = self._content_end(None)
         return self._content_chunk(content)
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from delivery.policy.checks import Checks, Policy
+from delivery.policy.checks import Checks, Deciding, Policy
 from delivery.policy.facts import Facts, Probe, ProbeStatus, Stage, Tls
 from delivery.policy.verdict import Decision
 from delivery.routing.router import Router
@@ -29,6 +29,12 @@ from delivery.values import Client
 from tables.addresses import parse_path
 from tables.parameters import Parameters
 from tests.delivery.twins_policy import MemoryAsk, MemoryTables
+
+
+async def decided(deciding: Deciding) -> Decision:
+    """The decision, waited for if need be."""
+    return deciding if isinstance(deciding, Decision) else await deciding
+
 
 BASE = {
     "myhostname": "mail.my.domain",
@@ -141,29 +147,32 @@ class Script:
                 )
                 checks.new_message()
                 self.facts = Facts(stage=Stage.CONNECT, client=client, server_port=25)
-                return await checks.client(self.facts)
+                return await decided(checks.client(self.facts))
             case "helo":
                 self.facts = replace(facts, stage=Stage.EHLO, helo=rest)
-                return await checks.helo(self.facts)
+                return await decided(checks.helo(self.facts))
             case "mail":
                 checks.new_message()
                 sender = parse_path(rest, smtputf8=True)
                 self.facts = replace(facts, stage=Stage.MAIL, sender=sender, recipient_count=0)
-                return await checks.mail(self.facts)
+                return await decided(checks.mail(self.facts))
             case "rcpt":
                 recipient = parse_path(rest, smtputf8=True)
-                decision = await checks.rcpt(replace(facts, stage=Stage.RCPT, recipient=recipient))
+                asked = replace(facts, stage=Stage.RCPT, recipient=recipient)
+                decision = await decided(checks.rcpt(asked))
                 if not decision.refused:
                     count = facts.recipient_count + 1
                     self.facts = replace(facts, recipient=recipient, recipient_count=count)
                 return decision
             case "data":
-                return await checks.data(replace(facts, stage=Stage.DATA))
+                return await decided(checks.data(replace(facts, stage=Stage.DATA)))
             case "eod":
                 facts = replace(facts, stage=Stage.END_OF_MESSAGE, size=int(rest))
-                return await checks.end_of_data(facts)
+                return await decided(checks.end_of_data(facts))
             case "etrn":
-                return await checks.etrn(replace(facts, stage=Stage.ETRN, etrn_domain=rest))
+                return await decided(
+                    checks.etrn(replace(facts, stage=Stage.ETRN, etrn_domain=rest))
+                )
             case "rset":
                 checks.new_message()
                 self.facts = replace(facts, sender=None, recipient=None, recipient_count=0)

@@ -85,6 +85,7 @@ class House:
             self.asker,
             Notices(self.cleanup),
             counts=CountsHere() if counts is None else counts,
+            loop=asyncio.get_running_loop(),
             admit=(lambda session: self.refusal) if listeners is None else listeners._admit,
             gone=self.gone.append if listeners is None else listeners._gone,
         )

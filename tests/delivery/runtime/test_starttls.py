@@ -73,6 +73,7 @@ async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]
                 made.asker,
                 notices,
                 counts=counts,
+                loop=asyncio.get_running_loop(),
                 admit=lambda session: None,
                 gone=made.gone.append,
             )
