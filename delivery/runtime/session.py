@@ -22,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 from delivery import log
 from delivery.policy.verdict import Blame
@@ -58,6 +59,7 @@ class Session(asyncio.Protocol):
         notices: Notices,
         *,
         counts: Counts,
+        loop: asyncio.AbstractEventLoop,
         admit: Callable[[Session], Reply | None],
         gone: Callable[[Session], None],
     ) -> None:
@@ -91,22 +93,23 @@ class Session(asyncio.Protocol):
         self._draining = False
         self._patience = Patience(rules.settings)
         self._timer: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
-        self._transport = cast(asyncio.Transport, transport)
-        peer = self._transport.get_extra_info("peername")
-        own = self._transport.get_extra_info("sockname")
+        made: Any = transport  # uvloop's is of no class of asyncio
+        self._transport = made
+        peer = transport.get_extra_info("peername")
+        own = transport.get_extra_info("sockname")
         if not peer or not own:  # it has left already
-            self._transport.abort()
+            made.abort()
             return
         self.peer = _plain(peer[0])
         self.client = Client(address=self.peer, port=int(peer[1]))
         self._server = (_plain(own[0]), int(own[1]))
-        self._patience.answered(self._loop.time())
+        self._patience.since = self._loop.time()
         self._tick()
         refusal = self._admit(self)
         if refusal is not None:
@@ -253,10 +256,10 @@ class Session(asyncio.Protocol):
                     dialogue.take(event.data)
                     self._patience.took(len(event.data), self._loop.time())
                     continue
-                if dialogue.is_slowed:
-                    self._flush()  # those that are due do not wait for the slow one
                 answer = dialogue.answer(event)
                 if type(answer) is not Reply:
+                    if dialogue.is_slowed:
+                        self._flush()  # those that are due do not wait for the slow one
                     self._busy = True
                     eager.later(self._answer(event, answer), self._worked, self._tasks)
                     return
@@ -317,7 +320,7 @@ class Session(asyncio.Protocol):
                 made.abort()
             return False
         self._transport, self._reading = made, True
-        self._patience.answered(self._loop.time())
+        self._patience.since = self._loop.time()
         refusal = await dialogue.secured(made.get_extra_info("ssl_object"))
         if refusal is not None:
             self._say_and_close(refusal)
@@ -411,14 +414,13 @@ class Session(asyncio.Protocol):
 
     def _flush(self) -> None:
         """Write the replies gathered; the last one may end the connection."""
-        transport = self._transport
         if self._out:
             data, self._out = b"".join(self._out), []
-            if transport is None or self._hung_up:
+            if self._transport is None or self._hung_up:
                 return
             if data:
-                transport.write(data)
-            self._patience.answered(self._loop.time())
+                self._transport.write(data)
+            self._patience.since = self._loop.time()
         if self._smtp.closed and not self._hung_up:
             self._hang_up()
 
@@ -448,6 +450,7 @@ class Session(asyncio.Protocol):
             self._tick()
 
 
+@lru_cache(maxsize=1024)
 def _plain(address: str) -> str:
     """Without zone, and an IPv4 address in its own form."""
     text = address.partition("%")[0]

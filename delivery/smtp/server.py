@@ -73,6 +73,9 @@ class Connected:
     """The client is there; the reply to that is the greeting. An event that nobody is told."""
 
 
+_CONNECTED = Connected()
+
+
 class ServerProtocol:
     """One connection; a fresh one owes the greeting and is PAUSED until it is sent."""
 
@@ -102,7 +105,7 @@ class ServerProtocol:
         self._order = HELO_FIRST if settings.smtpd_helo_required else ORDER
         self._intake = Intake(settings.line_length_limit)
         self.receive_data = self._intake.put  # bytes from the peer
-        self._awaiting: Event | Connected | None = Connected()  # wants a reply
+        self._awaiting: Event | Connected | None = _CONNECTED  # wants a reply
         self._after: State | None = None  # where the reply to a SyntaxProblem leads, if anywhere
         self._pending: Event | None = None  # comes before anything that is read
         self._decoder = _NO_CONTENT
