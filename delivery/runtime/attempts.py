@@ -164,8 +164,16 @@ class Attempts:
         if self._filling:
             self._again = True
             return
-        self._filling = True
-        eager.run(self._fill(), self._filled, self._tasks)
+        if self._is_due(self._clock()) or self._spool.has_fresh:
+            self._filling = True
+            eager.run(self._fill(), self._filled, self._tasks)
+        else:  # a place became free, or a message began by itself
+            self._start_jobs()
+            self._set_alarm()
+
+    def _is_due(self, now: float) -> bool:
+        """True when the disk is to be looked at."""
+        return self._look or self._spool.has_passed_by or now >= self._deferred_due
 
     def _filled(self, error: BaseException | None) -> None:
         self._filling = False
@@ -190,7 +198,7 @@ class Attempts:
         fresh = frozenset(ids) if flush is not None else frozenset()
         if len(ids) >= limit:
             self._again, flush = True, None
-        elif self._look or self._spool.has_passed_by or now >= self._deferred_due:
+        elif self._is_due(now):
             self._look = False
             longest = schedule.longest_wait(rules.queue_times)
             ids = await self._spool.due(now, limit, longest=longest)

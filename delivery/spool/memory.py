@@ -52,6 +52,11 @@ class Memory:
         """What was kept."""
         return self._contents.get(number)
 
+    @property
+    def has_fresh(self) -> bool:
+        """True when messages wait for their first lease."""
+        return bool(self._fresh)
+
     def fresh(self, limit: int) -> list[str]:
         """Queue ids of messages that were not leased yet."""
         return queueid.to_texts(itertools.islice(self._fresh, limit))

@@ -223,6 +223,11 @@ class Spool:
         return self._memory.fresh(limit)
 
     @property
+    def has_fresh(self) -> bool:
+        """True when there are such."""
+        return self._memory.has_fresh
+
+    @property
     def has_passed_by(self) -> bool:
         """True when new messages went to the disk alone since due() last looked there."""
         return self._has_passed_by
