@@ -25,14 +25,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Self, cast
 
-from delivery import log
+from delivery import jsontext, log
 from delivery.errors import DeliveryError, OurError, SmtpFailure
 from delivery.policy.facts import ProbeUnavailable
 
 FRAME_BYTES = 256 * 1024 * 1024
 BUFFER_BYTES = 256 * 1024  # what is heard at once; more only for a frame that is longer
 _LENGTHS = struct.Struct("!II")
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -124,7 +123,7 @@ class Link(asyncio.BufferedProtocol):
     # inside
 
     def _send(self, words: list[object], *data: bytes) -> None:
-        self._write(_encode(words).encode("ascii"), *data)
+        self._write(jsontext.encode(words).encode("ascii"), *data)
 
     def _write(self, text: bytes, *data: bytes) -> None:
         length, rest = len(text), sum(map(len, data))

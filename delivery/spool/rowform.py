@@ -17,6 +17,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from delivery import jsontext
 from delivery.errors import DeliveryError, SmtpFailure
 from delivery.values import Client, Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
@@ -29,7 +30,6 @@ _MEMBERS = [
 _KINDS: dict[str, Callable[[Any], Any]] = {name: type(usual) for name, usual in _MEMBERS}
 _members_of = attrgetter(*_KINDS)
 _client_of = attrgetter("address", "port", "name", "reverse_name", "forward_error")
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -72,7 +72,7 @@ def envelope_column(envelope: Envelope) -> str:
     }
     if envelope.client is not None:
         value["client"] = _client_of(envelope.client)
-    return _encode(value)
+    return jsontext.encode(value)
 
 
 def read_envelope(sender: str, column: str, recipients: tuple[Recipient, ...]) -> Envelope:
@@ -146,7 +146,7 @@ def sender_column(sender: Address) -> str:
 
 def outcome_column(outcome: Outcome) -> str:
     """An Outcome without its recipient; ASCII."""
-    return _encode(
+    return jsontext.encode(
         {
             "status": outcome.status.value,
             "dsn": outcome.dsn,

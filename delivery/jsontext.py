@@ -1,0 +1,43 @@
+"""jsontext - JSON as it is written for every message: on one line, in ASCII.
+
+SUMMARY      encode(value) -> str
+FORM         that of json.dumps(value, separators=(",", ":"))
+RULES        the values hold no circles: nobody looks for them
+             JSONEncoder prepares the encoder in C for each text anew, here it is prepared once: for
+             the few members that these texts have, that is a third of their price
+ERRORS       those of json
+"""
+
+from __future__ import annotations
+
+import json.encoder
+from collections.abc import Callable
+from typing import Any
+
+
+def _prepared() -> Callable[[Any, int], tuple[str, ...]]:
+    """What makes the pieces of a text, as JSONEncoder.iterencode() prepares it."""
+    plain = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # a Python without the part of json that is written in C
+        return lambda value, level: tuple(plain.iterencode(value))
+    pieces: Callable[[Any, int], tuple[str, ...]] = make(
+        None,
+        plain.default,
+        json.encoder.encode_basestring_ascii,
+        plain.indent,
+        plain.key_separator,
+        plain.item_separator,
+        plain.sort_keys,
+        plain.skipkeys,
+        plain.allow_nan,
+    )
+    return pieces
+
+
+_pieces = _prepared()
+
+
+def encode(value: object) -> str:
+    """The text of a value."""
+    return "".join(_pieces(value, 0))
