@@ -53,7 +53,6 @@ def _simple(address: str) -> str:
 
 
 _SIMPLE = re.compile(_simple(_PLAIN))
-_COMPLETE = re.compile(rf"(?:{_simple(_FULL)})*\Z")
 
 
 class Token(NamedTuple):
@@ -88,12 +87,9 @@ def plain_addresses(text: str) -> list[Address] | None:
     return found
 
 
-def are_complete(text: str) -> bool:
-    """True for a list of plain addresses that all have a dot in their domain, and not at its end.
-
-    Such ones stay as they are when addresses are completed (routing/rewrite.py).
-    """
-    return _COMPLETE.match(text) is not None
+#: something for a list of plain addresses that all have a dot in their domain, and not at its end:
+#: such ones stay as they are when addresses are completed (routing/rewrite.py)
+are_complete = re.compile(rf"(?:{_simple(_FULL)})*\Z").match
 
 
 def scan(text: str, limit: int = 0) -> list[Token]:

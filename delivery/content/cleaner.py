@@ -313,7 +313,9 @@ class Cleaner:
                 assert header is not None
                 self._note_header(header, lines, number, following)
                 continue
-            found = whole = b"\n".join(lines[number:following])
+            found = whole = line
+            if following > number + 1:
+                found = whole = b"\n".join(lines[number:following])
             if name[-1] in b" \t":
                 whole = name.rstrip(b" \t") + whole[len(name) :]
             written = self._header(header, whole)

@@ -40,33 +40,39 @@ class HeaderRewriter(Protocol):
         ...
 
 
-def rewrite_list(text: str, start: int, limit: int, change: Change) -> str | None:
-    """The header `text`, whose value begins at `start`, with its addresses changed."""
-    value = text[start:]
-    if change.keeps(value):
-        return None
-    items = addresslist.parse(value, limit)
-    changed = False
-    for item in items:
-        if isinstance(item, Mailbox):
-            item.text, is_other = change.text(item.tokens)
-            changed |= is_other
-    if not changed:
-        return None
-    return addresslist.fold(addresslist.externalize(items, f"{text[: start - 1]}: "))
-
-
 class Change:
-    """What becomes of one address, given as tokens."""
+    """What becomes of the addresses in one kind of header."""
 
-    __slots__ = ("_final", "_rewriter")
+    __slots__ = ("_final", "_limit", "_rewriter")
 
-    def __init__(self, rewriter: Rewriter | None, final: AddressFunction | None) -> None:
-        """`rewriter` completes addresses; `final` maps complete ones. Both may be missing."""
+    def __init__(
+        self, rewriter: Rewriter | None, final: AddressFunction | None, limit: int
+    ) -> None:
+        """`rewriter` completes addresses; `final` maps complete ones. Both may be missing.
+
+        `limit`: tokens of one header that are looked at.
+        """
         self._rewriter = rewriter
         self._final = final
+        self._limit = limit
 
-    def keeps(self, value: str) -> bool:
+    def rewrite(self, header: Header, text: str) -> str | None:
+        """See HeaderRewriter."""
+        start = len(header.name) + 1
+        value = text[start:]
+        if self._keeps(value):
+            return None
+        items = addresslist.parse(value, self._limit)
+        changed = False
+        for item in items:
+            if isinstance(item, Mailbox):
+                item.text, is_other = self._text(item.tokens)
+                changed |= is_other
+        if not changed:
+            return None
+        return addresslist.fold(addresslist.externalize(items, f"{text[: start - 1]}: "))
+
+    def _keeps(self, value: str) -> bool:
         """True for a list of plain addresses that stay as they are; False when it needs a parse."""
         if self._rewriter is not None and not addresslist.are_complete(value):
             return False
@@ -75,8 +81,8 @@ class Change:
         plain = addresslist.plain_addresses(value)
         return plain is not None and all(self._final(address) is None for address in plain)
 
-    def text(self, tokens: Sequence[Token]) -> tuple[str, bool]:
-        """(the address in external form, whether that is to be written)"""
+    def _text(self, tokens: Sequence[Token]) -> tuple[str, bool]:
+        """(one address, given as tokens, in external form, whether that is to be written)"""
         before = addresslist.external_text(tokens)
         tokens = self._without_route(tokens)
         at = max((place for place, token in enumerate(tokens) if token.kind == "@"), default=-1)
@@ -121,7 +127,7 @@ class Change:
 class CanonicalRewriter:
     """Headers of mail that comes in, in one context."""
 
-    __slots__ = ("_limit", "_recipient", "_sender")
+    __slots__ = ("_recipient", "_sender")
 
     def __init__(
         self,
@@ -134,18 +140,16 @@ class CanonicalRewriter:
         maps: bool = True,
     ) -> None:
         """`maps`: canonical maps and masquerading too; no_address_mappings is without."""
-        self._limit = limit
         sender = recipient = None
         if maps:
             sender = _canonical(settings, open_maps, mapper, rewriter, "sender")
             recipient = _canonical(settings, open_maps, mapper, rewriter, "recipient")
-        self._sender = Change(rewriter, sender)
-        self._recipient = Change(rewriter, recipient)
+        self._sender = Change(rewriter, sender, limit)
+        self._recipient = Change(rewriter, recipient, limit)
 
     def rewrite(self, header: Header, text: str) -> str | None:
         """See HeaderRewriter."""
-        change = self._sender if header.sender else self._recipient
-        return rewrite_list(text, len(header.name) + 1, self._limit, change)
+        return (self._sender if header.sender else self._recipient).rewrite(header, text)
 
 
 def _canonical(
@@ -188,14 +192,13 @@ def _canonical(
 class GenericRewriter:
     """smtp_generic_maps; `find` is for the envelope too. generic(5)."""
 
-    __slots__ = ("_change", "_limit", "_mapper", "_maps", "_propagate")
+    __slots__ = ("_change", "_mapper", "_maps", "_propagate")
 
     def __init__(self, maps: Maps, mapper: Mapper, *, propagate: bool, limit: int = 0) -> None:
         self._maps = maps
         self._mapper = mapper
         self._propagate = propagate
-        self._limit = limit
-        self._change = Change(None, self.find)
+        self._change = Change(None, self.find, limit)
 
     def find(self, address: Address) -> Address | None:
         """What an address is outside; None when no table knows it. Even "to itself" is known."""
@@ -204,7 +207,7 @@ class GenericRewriter:
 
     def rewrite(self, header: Header, text: str) -> str | None:
         """See HeaderRewriter."""
-        return rewrite_list(text, len(header.name) + 1, self._limit, self._change)
+        return self._change.rewrite(header, text)
 
 
 def _decoded(text: str) -> str:

@@ -52,23 +52,19 @@ class Expander:
                 results = self._mapper.map(maps, addresses[place], self._propagate, trace)
                 if results is None:
                     break
-                self._check_length(address, results)
                 name = addresses[place].internal.casefold()
+                for result in results:
+                    text = result.internal
+                    if len(text) > settings.virtual_alias_address_length_limit:
+                        raise _too_much(address, "expands to an address that is too long")
+                    if text.casefold() == name:
+                        themselves.add(name)
                 addresses[place] = results[0]
                 addresses.extend(results[1:])
                 if len(addresses) > settings.virtual_alias_expansion_limit:
                     raise _too_much(address, "expands to too many addresses")
-                for result in results:
-                    if result.internal.casefold() == name:
-                        themselves.add(name)
             place += 1
         return tuple(addresses)
-
-    def _check_length(self, address: Address, results: tuple[Address, ...]) -> None:
-        limit = self._settings.virtual_alias_address_length_limit
-        for result in results:
-            if len(result.local) + 1 + len(result.domain) > limit and len(result.internal) > limit:
-                raise _too_much(address, "expands to an address that is too long")
 
 
 def _too_much(address: Address, what: str) -> SmtpFailure:

@@ -130,7 +130,7 @@ def test_any_text_can_be_parsed() -> None:
         if plain is not None:
             assert addresses(text) == [address.text for address in plain]
         full = plain is not None and all("." in address.domain for address in plain)
-        assert are_complete(text) == full
+        assert bool(are_complete(text)) == full
 
 
 def test_a_long_list_takes_linear_time() -> None:
