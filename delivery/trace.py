@@ -115,8 +115,7 @@ def received(
         )
     utf8 = envelope.smtputf8
     address = f"IPv6:{client.address}" if client.is_ipv6 else client.address
-    helo = scrub(envelope.helo, smtputf8=utf8) or client.name
-    lines = [f"Received: from {helo} ({scrub(client.name)} [{scrub(address)}])"]
+    lines = [_from(envelope.helo, client.name, address, utf8)]
     if comments:
         lines += [f"\t({comment})" for comment in comments]
     ours = f"\tby {myhostname} ({mail_name}) with {envelope.protocol} id {queue_id}"
@@ -126,6 +125,12 @@ def received(
         shown = header_address(recipient, smtputf8=utf8)
         lines += [ours, f"\tfor <{shown}>; {mail_date(when)}"]
     return _encode(lines)
+
+
+@lru_cache(_REMEMBERED)
+def _from(helo: str, name: str, address: str, smtputf8: bool) -> str:
+    shown = scrub(helo, smtputf8=smtputf8) or name
+    return f"Received: from {shown} ({scrub(name)} [{scrub(address)}])"
 
 
 def received_locally(

@@ -32,6 +32,7 @@ from delivery.policy.facts import ProbeUnavailable
 FRAME_BYTES = 256 * 1024 * 1024
 BUFFER_BYTES = 256 * 1024  # what is heard at once; more only for a frame that is longer
 _LENGTHS = struct.Struct("!II")
+_HEAD = _LENGTHS.size
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -141,7 +142,7 @@ class Link(asyncio.BufferedProtocol):
     def _hear(self) -> None:
         """Take the whole frames; the rest of what was heard goes to the front."""
         data, place, end, size = self._in, 0, self._end, BUFFER_BYTES
-        while end - place >= _LENGTHS.size:
+        while end - place >= _HEAD:
             length, rest = _LENGTHS.unpack_from(data, place)
             if length + rest > FRAME_BYTES:
                 log.event("link", problem="a frame is too long", bytes=length + rest)
@@ -149,7 +150,7 @@ class Link(asyncio.BufferedProtocol):
                 self._transport.abort()
                 place = end
                 break
-            start = place + _LENGTHS.size
+            start = place + _HEAD
             middle = start + length
             if middle + rest > end:
                 size = len(data)
