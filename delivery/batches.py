@@ -5,7 +5,8 @@ RULES        while a list is under way the next one collects; an idle engine wai
              several `hands` another one takes a list when the newest one takes longer than
              PATIENCE_S: a slow place does several at once, a quick one is only disturbed by it
              when several items were waited for in the last list, as many are on their way: the next
-             one gathers them, for GATHER_S at most, for each list costs as much as several items do
+             one gathers them, for each list costs as much as several items do. It waits the longer
+             the more are missing, MISSING_S for each and GATHER_S at most
              an item that nobody is waiting for goes with the next one that somebody is waiting for,
              and after COMPANY_S without one
              a thread is woken once for a list, not for each item: every time it runs, the event
@@ -25,7 +26,8 @@ T = TypeVar("T")
 ENOUGH = 64  # a longer list costs each of its items hardly less
 MOST = 1000
 BUSY = 3  # of one list that somebody waits for: fewer clients would only be slowed down
-GATHER_S = 0.001
+MISSING_S = 0.0005
+GATHER_S = 0.003
 COMPANY_S = 0.02
 PATIENCE_S = 0.05
 
@@ -46,7 +48,8 @@ class Batches(Generic[T]):
         self._urgent = 0  # how many of them somebody waits for
         self._expected = 0  # as many as in the last list, when it was a busy one
         self._overdue = False  # somebody else has had no company for long enough
-        self._is_due = False  # the next list is on its way
+        self._due: asyncio.Handle | None = None  # the next list is on its way
+        self._is_gathering = False  # but waits for more
         self._begun = 0.0  # when the newest list was handed over
         self._company: asyncio.TimerHandle | None = None  # for those nobody is waiting for
         self._patience: asyncio.TimerHandle | None = None  # with the list under way
@@ -89,20 +92,31 @@ class Batches(Generic[T]):
 
     def _look(self) -> None:
         """Let the next list go when there is a reason, and a hand for it."""
-        if self._is_due or not (self._urgent or self._overdue):
+        if not (self._urgent or self._overdue):
             return
-        loop = asyncio.get_running_loop()
         if not self.under_way:
-            self._is_due = True
-            if self._urgent < self._expected and len(self._waiting) < self._enough:
-                loop.call_later(GATHER_S, self._hand_over)
-            else:
-                loop.call_soon(self._hand_over)  # with what this turn brings as well
+            self._let_go()
         elif self.under_way < self._hands and self._patience is None:
+            loop = asyncio.get_running_loop()
             self._patience = loop.call_at(self._begun + PATIENCE_S, self._end_of_patience)
 
+    def _let_go(self) -> None:
+        """The next list goes, at once when it is whole."""
+        missing = self._expected - self._urgent
+        is_whole = missing <= 0 or len(self._waiting) >= self._enough
+        if self._due is not None:
+            if not (is_whole and self._is_gathering):
+                return
+            self._due.cancel()
+        self._is_gathering = not is_whole
+        loop = asyncio.get_running_loop()
+        if is_whole:
+            self._due = loop.call_soon(self._hand_over)  # with what this turn brings as well
+        else:
+            self._due = loop.call_later(min(missing * MISSING_S, GATHER_S), self._hand_over)
+
     def _hand_over(self) -> None:
-        self._is_due = False
+        self._due = None
         batch = list(islice(self._waiting, self._most))
         for item in batch:
             del self._waiting[item]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from delivery.batches import BUSY, COMPANY_S, ENOUGH, GATHER_S, PATIENCE_S, Batches
+from delivery.batches import BUSY, COMPANY_S, ENOUGH, GATHER_S, MISSING_S, PATIENCE_S, Batches
 
 MOMENT_S = 0.0001
 
@@ -172,23 +172,43 @@ def test_nobody_waits_for_more_like_those_that_could_wait() -> None:
     run(story)
 
 
-def test_a_busy_list_gathers_for_a_moment() -> None:
+@pytest.mark.parametrize("missing, wait_s", [(BUSY - 1, (BUSY - 1) * MISSING_S), (50, GATHER_S)])
+def test_a_busy_list_gathers_for_the_longer_the_more_are_missing(
+    missing: int, wait_s: float
+) -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(1 + missing):
+            batches.add(number)
+        await turns()
+        assert taken == [list(range(1 + missing))]
+        batches.add(100)
+        batches.ready()
+        await asyncio.sleep(wait_s - MOMENT_S)
+        assert len(taken) == 1
+        batches.add(101)
+        await asyncio.sleep(2 * MOMENT_S)
+        assert taken[1:] == [[100, 101]]  # it was no busy list: the next waits for nobody
+        batches.add(102)
+        batches.ready()
+        await turns()
+        assert taken[2:] == [[102]]
+
+    run(story)
+
+
+def test_a_busy_list_goes_when_nobody_is_missing_any_more() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         for number in range(BUSY):
             batches.add(number)
         await turns()
-        assert taken == [list(range(BUSY))]
-        batches.add(10)
         batches.ready()
-        await asyncio.sleep(GATHER_S - MOMENT_S)
-        assert len(taken) == 1
-        batches.add(11)
-        await asyncio.sleep(2 * MOMENT_S)
-        assert taken[1:] == [[10, 11]]  # it was no busy list: the next waits for nobody
-        batches.add(12)
-        batches.ready()
-        await turns()
-        assert taken[2:] == [[12]]
+        for number in range(BUSY):
+            assert len(taken) == 1
+            batches.add(number)
+            await turns()
+        assert taken == [list(range(BUSY))] * 2
+        await asyncio.sleep(2 * GATHER_S)
+        assert len(taken) == 2
 
     run(story)
 
