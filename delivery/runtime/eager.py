@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 T = TypeVar("T")
 _ENDED = object()  # without having waited
@@ -61,9 +61,10 @@ def later(
     coroutine: Coroutine[Any, Any, None],
     on_done: Callable[[BaseException | None], None],
     tasks: set[asyncio.Task[None]] | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> asyncio.Task[None]:
-    """Run it from the loop's next turn on; the rest is as in run()."""
-    task = asyncio.get_running_loop().create_task(coroutine)
+    """Run it from the next turn of `loop` on; the rest is as in run()."""
+    task = (loop or asyncio.get_running_loop()).create_task(coroutine)
     if tasks is not None:
         tasks.add(task)
     task.add_done_callback(partial(_done, on_done, tasks))
@@ -73,7 +74,7 @@ def later(
 async def within(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
     """What it returns; raises TimeoutError when it waits for longer, and ends it."""
     found = first(coroutine)
-    if not isinstance(found, Rest):
+    if type(found) is not Rest:
         return found
     task: asyncio.Task[T] = asyncio.get_running_loop().create_task(found)
     try:
@@ -97,6 +98,7 @@ def _done(
     on_done(asyncio.CancelledError() if task.cancelled() else task.exception())
 
 
+@final
 class Rest(Coroutine[Any, Any, T], Generator[Any, Any, T]):
     """What is left of a coroutine: what it waits for already (None: its next turn) comes first.
 

@@ -261,7 +261,7 @@ class Session(asyncio.Protocol):
                     if dialogue.is_slowed:
                         self._flush()  # those that are due do not wait for the slow one
                     self._busy = True
-                    eager.later(self._answer(event, answer), self._worked, self._tasks)
+                    eager.later(self._answer(event, answer), self._worked, self._tasks, self._loop)
                     return
                 self._out.append(smtp.send(answer))
                 dialogue.transcript.note(smtp.command, answer)

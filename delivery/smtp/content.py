@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 
 CRLF = b"\r\n"
+DOT = b"\r\n."  # at the beginning of a line
 END = b"\r\n.\r\n"
 
 _LOOSE_END = re.compile(rb"\n\.\r?\n")
@@ -65,9 +66,7 @@ class ContentDecoder:
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """(content, rest): rest is what follows the end of data, None while the end is not seen."""
         text = self._held + data if self._held else data
-        # One search serves the end and the leading dots: mostly there is neither.
-        self._dotted = self._dots and (not self._standard_end or text.find(b"\r\n.") >= 0)
-        if self._dotted and (cut := self._find_end(text)) is not None:
+        if self._dots and (cut := self._find_end(text)) is not None:
             body_end, rest_begin = cut
             self._held = b""
             return self._give(self._clean(text[:body_end])), text[rest_begin:]
@@ -92,12 +91,18 @@ class ContentDecoder:
         return self._give(content)
 
     def _find_end(self, text: bytes) -> tuple[int, int] | None:
-        """(index after the last line, index after the end of data)."""
-        if self._standard_end:
-            at = text.find(END)
-            return None if at < 0 else (at + 2, at + 5)
-        match = _LOOSE_END.search(text)
-        return None if match is None else (match.start() + 1, match.end())
+        """(index after the last line, index after the end of data); and are there leading dots?
+
+        One search serves both: mostly there is no such dot before the end.
+        """
+        if not self._standard_end:
+            self._dotted = True
+            match = _LOOSE_END.search(text)
+            return None if match is None else (match.start() + 1, match.end())
+        first = text.find(DOT)
+        at = first if first < 0 or text.startswith(END, first) else text.find(END, first)
+        self._dotted = at != first
+        return None if at < 0 else (at + 2, at + 5)
 
     def _clean(self, text: bytes) -> bytes:
         """Undo the dots, make all line ends CRLF."""
@@ -105,7 +110,7 @@ class ContentDecoder:
             self.eightbit = True
         lines = text.replace(CRLF, b"")  # sooner done than counting single octets
         if b"\n" not in lines and b"\r" not in lines:
-            return text.replace(b"\r\n.", CRLF) if self._dotted else text
+            return text.replace(DOT, CRLF) if self._dotted else text
         return self._clean_strays(text)
 
     def _clean_strays(self, text: bytes) -> bytes:

@@ -76,8 +76,10 @@ def _prefix(code: int, enhanced: str) -> str:
 def _encode(code: int, enhanced: str, lines: tuple[str, ...]) -> bytes:
     prefix = _prefix(code, enhanced)
     room = (CHALLENGE_LIMIT if code == 334 else LINE_LIMIT) - 2 - len(prefix)
-    if len(lines) == 1 and len(lines[0]) <= room:  # nearly always
-        return f"{prefix}{_UNSAFE.sub('?', lines[0])}\r\n".encode("ascii")
+    if len(lines) == 1 and len(text := lines[0]) <= room:  # nearly always
+        if not (text.isascii() and text.isprintable()):
+            text = _UNSAFE.sub("?", text)
+        return f"{prefix}{text}\r\n".encode("ascii")
     parts = [part for line in lines or ("",) for part in _split(_UNSAFE.sub("?", line), room)]
     head = [f"{code}-{prefix[4:]}{part}\r\n" for part in parts[:-1]]
     return "".join([*head, f"{prefix}{parts[-1]}\r\n"]).encode("ascii")
