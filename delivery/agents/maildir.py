@@ -2,8 +2,9 @@
 
 SUMMARY      await MaildirWriter.deliver(Letter) -> file name; threads do the work, off the event
              loop
-DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into new/, new/ fsynced
-             (and the directories above it, when they were made for this message)
+DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into new/, new/ fsynced.
+             tmp/ is made last, when all the other directories of a Maildir are on disk: whoever
+             finds it, while others make them, finds them all
 RULES        letters of one moment, and while a batch is written the next ones, are a batch: all are
              written and made durable together (disk.py), then all renamed, then every new/ once.
              A directory is opened once for a batch. Where that takes long, up to HANDS threads
@@ -97,8 +98,6 @@ class MaildirWriter:
         self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()  # None: the end
         self._batches = Batches[_Task](self._hand_over, hands=hands, most=BATCH_LIMIT)
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._running: set[_Directories] = set()  # of each batch that is written
         self._usage = UsageCache()
         self._disk = disk or Disk()
         self._start_thread()
@@ -155,20 +154,16 @@ class MaildirWriter:
 
     def _write_batch(self, batch: _Batch) -> None:
         """Deliver a batch; each task gets its name or its error."""
-        directories = _Directories()
-        with self._lock:
-            self._running.add(directories)
+        directories = _Directories(self._disk)
         try:
             tasks = self._attempt(batch, partial(self._write, directories))
             tasks = self._sync(tasks, [task.file for task in tasks])
             tasks = self._attempt(tasks, self._publish)
-            tasks = self._sync_names(tasks)
+            tasks = self._sync(tasks, list({task.box.new for task in tasks}))
             for task in tasks:
                 if task.letter.quota_bytes:
                     self._usage.added(task.box.top, task.size)
         finally:
-            with self._lock:
-                self._running.remove(directories)
             directories.close()
             for task in batch:
                 if task.file >= 0:
@@ -207,20 +202,6 @@ class MaildirWriter:
         final = f"{task.name},S={task.size}"
         os.rename(task.name, final, src_dir_fd=task.box.tmp, dst_dir_fd=task.box.new)
         task.name = final
-
-    def _sync_names(self, tasks: _Batch) -> _Batch:
-        """Make the new names durable: every new/ once, and parents of directories just made.
-
-        Also of those that another batch has made and not synced yet: a letter may be in them.
-        """
-        names = {task.box.new for task in tasks}
-        with self._lock:
-            parents = [os.dup(item) for each in self._running for item in each.made]
-        try:
-            return self._sync(tasks, [*names, *parents])
-        finally:
-            for parent in parents:
-                os.close(parent)
 
     def _sync(self, tasks: _Batch, descriptors: list[int]) -> _Batch:
         """When that fails, none of the tasks is known to be durable: better twice than never."""
@@ -269,8 +250,8 @@ def split_path(text: str) -> list[str]:
 class _Directories:
     """Those of one batch, opened from the base down, each once; made when they are missing."""
 
-    def __init__(self) -> None:
-        self.made: list[int] = []  # parents of new ones, to be fsynced
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         self._opened: list[int] = []
         self._known: dict[tuple[str, ...], int] = {}
         self._maildirs: dict[tuple[str, str], _Maildir] = {}
@@ -279,18 +260,19 @@ class _Directories:
         """Descriptors of the Maildir base/path. No name of the path is a symbolic link."""
         found = self._maildirs.get((base, path))
         if found is None:
-            top = self._directory((base, *split_path(path)))
+            names = (base, *split_path(path))
+            top = self._directory(names)
             try:
                 found = self._parts(top)
             except FileNotFoundError:
-                self._make(top, ("cur", "new", "tmp"))
+                self._make_parts(top, names)
                 found = self._parts(top)
             self._maildirs[base, path] = found
         return found
 
     def close(self) -> None:
         """The batch is done."""
-        for descriptor in (*self._opened, *self.made):
+        for descriptor in self._opened:
             os.close(descriptor)
 
     def _directory(self, path: tuple[str, ...]) -> int:
@@ -305,7 +287,7 @@ class _Directories:
                 try:
                     found = self._open(name, parent)
                 except FileNotFoundError:
-                    self._make(parent, (name,))
+                    _make(name, parent)
                     found = self._open(name, parent)
             self._known[path] = found
         return found
@@ -318,11 +300,17 @@ class _Directories:
         self._opened.append(descriptor)
         return descriptor
 
-    def _make(self, parent: int, names: Iterable[str]) -> None:
-        self.made.append(os.dup(parent))  # before another thread finds them there
-        for name in names:
-            with suppress(FileExistsError):  # another thread was quicker
-                os.mkdir(name, 0o700, dir_fd=parent)
+    def _make_parts(self, top: int, names: tuple[str, ...]) -> None:
+        """What a Maildir consists of, all that is above it on disk first."""
+        _make("cur", top)
+        _make("new", top)
+        self._disk.sync([self._known[names[: end + 1]] for end in range(len(names))])
+        _make("tmp", top)
+
+
+def _make(name: str, parent: int) -> None:
+    with suppress(FileExistsError):  # another thread was quicker
+        os.mkdir(name, 0o700, dir_fd=parent)
 
 
 def _open_base(path: str) -> int:
