@@ -119,7 +119,7 @@ class Dialogue:
         self._ask = ask
         self._protocol = protocol
         self._counts = counts
-        self.transcript = Transcript()
+        self.transcript = Transcript(protocol.said)
         self._errors = 0
         self._junk = 0
         self._is_forgiven = False  # this negative reply is no error

@@ -26,12 +26,11 @@ from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp.commands import PARSERS
 from delivery.smtp.replies import Reply
+from delivery.smtp.server import KEPT, LINE
 from delivery.values import Envelope, Recipient
 from tables.addresses import Address, parse_path
 from tables.errors import TableError
 
-KEPT = 100  # lines of one session; Postfix smtpd_history_flush_threshold
-LINE = 500  # characters of one of them
 PER_HOUR = 100
 _UNSAFE = re.compile(r"[^ -~]")
 _CREDENTIALS = re.compile(r"(\s*AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
@@ -40,21 +39,18 @@ _CREDENTIALS = re.compile(r"(\s*AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 class Transcript:
     """One session. Lines are made only when they are wanted."""
 
-    __slots__ = ("_lines", "blamed")
+    __slots__ = ("_said", "blamed")
 
-    def __init__(self) -> None:
+    def __init__(self, said: Iterable[tuple[str, Reply]]) -> None:
+        """`said`: commands and replies; without a command: a message ended, or we spoke first."""
         self.blamed: set[Blame] = set()
-        self._lines: deque[tuple[str, Reply]] = deque(maxlen=KEPT)
-
-    def note(self, command: str, reply: Reply) -> None:
-        """A command and what was answered; no command: the end of a message, or we spoke first."""
-        self._lines.append((command[:LINE], reply))
+        self._said = said
 
     def lines(self) -> Iterable[str]:
         """What was said, the oldest first."""
         said: deque[str] = deque(maxlen=KEPT)
         verb = ""  # of the last command
-        for command, reply in self._lines:
+        for command, reply in self._said:
             if command:
                 word = (command.split() or [""])[0].upper()
                 is_secret = verb == "AUTH" and word not in PARSERS

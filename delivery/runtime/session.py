@@ -264,7 +264,6 @@ class Session(asyncio.Protocol):
                     eager.later(self._answer(event, answer), self._worked, self._tasks, self._loop)
                     return
                 self._out.append(smtp.send(answer))
-                dialogue.transcript.note(smtp.command, answer)
                 if (
                     (type(event) is StartTls and smtp.is_encrypted)
                     or dialogue.has_too_many_errors
@@ -280,11 +279,7 @@ class Session(asyncio.Protocol):
 
     async def _answer(self, event: Event, answer: Awaitable[Reply]) -> None:
         """Give an answer that is waited for."""
-        smtp, dialogue = self._smtp, self._dialogue
-        assert dialogue is not None
-        reply = await answer
-        self._out.append(smtp.send(reply))
-        dialogue.transcript.note(smtp.command, reply)
+        self._out.append(self._smtp.send(await answer))
         await self._turn(event)
 
     async def _turn(self, event: Event) -> None:
@@ -405,8 +400,6 @@ class Session(asyncio.Protocol):
     def _say(self, reply: Reply) -> None:
         """Have a reply to no command written with the next ones."""
         self._out.append(self._smtp.send(reply))
-        if self._dialogue is not None:
-            self._dialogue.transcript.note("", reply)
 
     def _say_and_close(self, reply: Reply) -> None:
         self._say(reply)

@@ -14,7 +14,8 @@ RULES        one command at a time: PAUSED until the last one is answered, so th
              wait for our answer) after 221, 421 or 521 `closed` is True: write, then hang up
 ERRORS       OurError: a reply nobody waits for. Whatever the peer sends gives events, never an
              exception
-LIMITS       a command line: line_length_limit, the rest of it is drained; content: nothing but the
+LIMITS       `said`: the last KEPT replies, each with LINE characters of its command
+             a command line: line_length_limit, the rest of it is drained; content: nothing but the
              last line end is held back; bytes that wait while PAUSED: `buffered` says how many,
              stop reading above what you like
 SOURCE       RFC 5321, 2920, 3030, 3207; Postfix smtpd(8)
@@ -22,6 +23,7 @@ SOURCE       RFC 5321, 2920, 3030, 3207; Postfix smtpd(8)
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -58,6 +60,8 @@ from delivery.smtp.settings import ServerSettings
 from delivery.smtp.state import HELO_FIRST, IN_TRANSACTION, LEADS, ORDER, State
 from delivery.smtp.words import CommandWords, words_in_place
 
+KEPT = 100  # replies and their commands; Postfix smtpd_history_flush_threshold
+LINE = 500  # characters of such a command
 CHUNK_LIMIT = 256 * 1024  # octets in one ContentChunk: what a processor's cache still holds
 
 # RFC 2920 3.1: nothing may be pipelined behind these. Postfix SMTPD_CMD_FLAG_LAST.
@@ -96,7 +100,8 @@ class ServerProtocol:
         self._command_filter = command_filter
         self.state = State.CONNECT
         self.closed = False  # the last reply is sent: nothing is read any more, hang up
-        self.command = ""  # the line of the last event; '' for content and secrets
+        self.command = ""  # the line of the event to be answered; '' for content and secrets
+        self.said: deque[tuple[str, Reply]] = deque(maxlen=KEPT)  # commands and replies
         self.improper_pipelining = False  # for reject_unauth_pipelining; depends on timing
         self._words = words or words_in_place(settings)
         self._extended = False  # EHLO, not HELO
@@ -147,7 +152,6 @@ class ServerProtocol:
         """The next event; NEED_DATA or PAUSED when there is none."""
         if self._awaiting is not None or self.closed:
             return PAUSED
-        self.command = ""
         event: Event | Literal[Signal.NEED_DATA] | None = None
         while event is None:
             if self._swallow or self._pending is not None:
@@ -163,6 +167,8 @@ class ServerProtocol:
     def send(self, reply: Reply) -> bytes:
         """The bytes of the reply to the last event. A closing reply (421) is taken at any time."""
         event, self._awaiting = self._awaiting, None
+        self.said.append((self.command[:LINE], reply))
+        self.command = ""
         if reply.closes:
             self._close()
         elif event is None:

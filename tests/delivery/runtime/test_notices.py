@@ -15,6 +15,9 @@ from delivery.runtime.counters import Counters
 from delivery.runtime.notices import KEPT, LINE, PER_HOUR, Notices, Transcript
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import replies
+from delivery.smtp.events import Noop
+from delivery.smtp.server import ServerProtocol
+from delivery.smtp.settings import ServerSettings
 from delivery.spool import Spool
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.rig import Clock, rules
@@ -33,7 +36,7 @@ class Desk:
 
     async def send(self, *blamed: Blame, said: Transcript | None = None) -> None:
         """One session that went wrong like this."""
-        transcript = said or Transcript()
+        transcript = said or Transcript([])
         transcript.blamed.update(blamed)
         await self.notices.send(self.service, CLIENT, transcript)
 
@@ -53,13 +56,15 @@ async def desk(path: Path, **values: str) -> AsyncIterator[Desk]:
 
 
 def dialogue() -> Transcript:
-    transcript = Transcript()
-    transcript.note("", replies.greeting("mx.test.example ESMTP"))
-    transcript.note("EHLO \x07c", replies.hello("mx.test.example", ("SIZE 1", "DSN")))
-    transcript.note("auth plain c2VjcmV0", replies.NO_AUTHENTICATION)
     why = "<nosuch@example.net>: Recipient address rejected: User unknown in local table"
-    transcript.note("RCPT TO:<nosuch@example.net>", replies.reply(550, "5.1.1", why))
-    return transcript
+    return Transcript(
+        [
+            ("", replies.greeting("mx.test.example ESMTP")),
+            ("EHLO \x07c", replies.hello("mx.test.example", ("SIZE 1", "DSN"))),
+            ("auth plain c2VjcmV0", replies.NO_AUTHENTICATION),
+            ("RCPT TO:<nosuch@example.net>", replies.reply(550, "5.1.1", why)),
+        ]
+    )
 
 
 @asynchronous
@@ -132,10 +137,15 @@ async def test_nobody_can_flood_the_postmaster(tmp_path: Path) -> None:
 
 
 def test_a_transcript_is_bounded() -> None:
-    transcript = Transcript()
+    protocol = ServerProtocol(ServerSettings())
+    protocol.send(replies.greeting("mx.test.example ESMTP"))
     for number in range(1000):
-        transcript.note("x" * 5000, replies.reply(250, "", *(f"{number}" for _ in range(50))))
-    lines = list(transcript.lines())
+        protocol.receive_data(b"NOOP " + b"x" * 1500 + b"\r\n")
+        assert protocol.next_event() == Noop()
+        protocol.send(replies.reply(250, "", *(f"{number}" for _ in range(50))))
+    assert len(protocol.said) == KEPT
+    assert max(len(command) for command, _ in protocol.said) == LINE
+    lines = list(Transcript(protocol.said).lines())
     assert len(lines) == KEPT
     assert max(map(len, lines)) <= LINE
     assert lines[-1] == " Out: 250 999"
