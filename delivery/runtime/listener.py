@@ -38,7 +38,7 @@ from delivery.runtime.counters import Counters
 from delivery.runtime.machine import families, listening_addresses
 from delivery.runtime.notices import Notices
 from delivery.runtime.rules import DEFAULT_SERVICE, Rules, ServiceRules
-from delivery.runtime.session import Session
+from delivery.runtime.session import Session, Shared
 from delivery.runtime.throttle import holds
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
@@ -191,7 +191,7 @@ class Listeners:
             if is_first:
                 await _claim(place, family)
             server = await loop.create_server(
-                partial(self._session, name, loop),
+                partial(self._session, name, self._shared(loop)),
                 place.hosts,
                 place.endpoint.port,
                 family=family,
@@ -211,20 +211,20 @@ class Listeners:
         if before.get(name) != problem:
             log.event("listen", service=name, problem=problem)
 
-    def _session(self, name: str, loop: asyncio.AbstractEventLoop) -> asyncio.Protocol:
-        rules = self._rules.get(name)
-        if rules is None:
-            return _NotReady()
-        return Session(
-            rules,
-            self._cleanup,
-            self._asker,
-            self._notices,
+    def _shared(self, loop: asyncio.AbstractEventLoop) -> Shared:
+        return Shared(
+            cleanup=self._cleanup,
+            asker=self._asker,
+            notices=self._notices,
             counts=self._counts,
             loop=loop,
             admit=self._admit,
             gone=self._gone,
         )
+
+    def _session(self, name: str, shared: Shared) -> asyncio.Protocol:
+        rules = self._rules.get(name)
+        return _NotReady() if rules is None else Session(rules, shared)
 
     def _admit(self, session: Session) -> Reply | None:
         address = session.peer

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -48,31 +49,28 @@ NOBODY = Client(address="", port=0)  # until it has connected
 HAPROXY = "haproxy"  # the one word of smtpd_upstream_proxy_protocol
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all sessions of a process have in common."""
+
+    cleanup: Cleanup
+    asker: Asker
+    notices: Notices
+    counts: Counts
+    loop: asyncio.AbstractEventLoop
+    admit: Callable[[Session], Reply | None]  # says whether the client may stay; a reply: no
+    gone: Callable[[Session], None]  # is told of the end
+
+
 class Session(asyncio.Protocol):
     """One client."""
 
-    def __init__(
-        self,
-        rules: ServiceRules,
-        cleanup: Cleanup,
-        asker: Asker,
-        notices: Notices,
-        *,
-        counts: Counts,
-        loop: asyncio.AbstractEventLoop,
-        admit: Callable[[Session], Reply | None],
-        gone: Callable[[Session], None],
-    ) -> None:
-        """`admit` says whether the client may stay (a reply: no); `gone` is told of the end."""
+    def __init__(self, rules: ServiceRules, shared: Shared) -> None:
         self.client = NOBODY
         self.peer = ""  # whose connection it is: the client's, or a proxy's
         self.rules = rules
-        self._cleanup = cleanup
-        self._asker = asker
-        self._notices = notices
-        self._admit = admit
-        self._gone = gone
-        self._counts = counts
+        self._shared = shared
+        self._loop = shared.loop
         self._smtp = ServerProtocol(
             rules.server,
             command_filter=self._replaced if rules.command_filter else None,
@@ -93,7 +91,6 @@ class Session(asyncio.Protocol):
         self._draining = False
         self._patience = Patience(rules.settings)
         self._timer: asyncio.TimerHandle | None = None
-        self._loop = loop
 
     # asyncio.Protocol
 
@@ -111,7 +108,7 @@ class Session(asyncio.Protocol):
         self._server = (_plain(own[0]), int(own[1]))
         self._patience.since = self._loop.time()
         self._tick()
-        refusal = self._admit(self)
+        refusal = self._shared.admit(self)
         if refusal is not None:
             self._say_and_close(refusal)
         elif self.rules.settings.smtpd_upstream_proxy_protocol == HAPROXY:
@@ -228,17 +225,18 @@ class Session(asyncio.Protocol):
         return None if found is None else found.value
 
     async def _greet(self) -> None:
+        shared = self._shared
         if self.rules.settings.smtpd_peername_lookup:
-            self.client = await peername.look_up(self.client, self._asker.resolver)
+            self.client = await peername.look_up(self.client, shared.asker.resolver)
         dialogue = Dialogue(
             self.rules,
-            self._cleanup,
-            self._asker,
-            self._asker.logins,
+            shared.cleanup,
+            shared.asker,
+            shared.asker.logins,
             self.client,
             self._server,
             self._smtp,
-            self._counts,
+            shared.counts,
         )
         self._dialogue = dialogue
         self._say(await dialogue.greet())
@@ -387,15 +385,15 @@ class Session(asyncio.Protocol):
         if dialogue is not None:
             dialogue.end()
             if dialogue.transcript.blamed:
-                notice = self._notices.send(self.rules, self._client, dialogue.transcript)
+                notice = self._shared.notices.send(self.rules, self._client, dialogue.transcript)
                 eager.run(notice, self._told, self._tasks)
                 return
-        self._gone(self)
+        self._shared.gone(self)
 
     def _told(self, error: BaseException | None) -> None:
         if error is not None:
             log.event("smtpd", problem=f"{type(error).__name__}: {error}", client=self._client)
-        self._gone(self)
+        self._shared.gone(self)
 
     def _say(self, reply: Reply) -> None:
         """Have a reply to no command written with the next ones."""

@@ -14,7 +14,7 @@ from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.counters import Counters
 from delivery.runtime.listener import Listeners
 from delivery.runtime.notices import Notices
-from delivery.runtime.session import READ_AHEAD, Session
+from delivery.runtime.session import READ_AHEAD, Session, Shared
 from delivery.smtp import replies
 from delivery.smtp.replies import Reply
 from delivery.spool import Spool
@@ -79,16 +79,16 @@ class House:
     def connect(
         self, wire: Wire, counts: CountsHere | None = None, listeners: Listeners | None = None
     ) -> Session:
-        session = Session(
-            self.service,
-            self.cleanup,
-            self.asker,
-            Notices(self.cleanup),
+        shared = Shared(
+            cleanup=self.cleanup,
+            asker=self.asker,
+            notices=Notices(self.cleanup),
             counts=CountsHere() if counts is None else counts,
             loop=asyncio.get_running_loop(),
             admit=(lambda session: self.refusal) if listeners is None else listeners._admit,
             gone=self.gone.append if listeners is None else listeners._gone,
         )
+        session = Session(self.service, shared)
         wire.session = session
         session.connection_made(wire)
         return session

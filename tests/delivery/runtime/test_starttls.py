@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from delivery.runtime.notices import Notices
-from delivery.runtime.session import Session
+from delivery.runtime.session import Session, Shared
 from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp import replies
 from tests.delivery.runtime.asynchronous import asynchronous, until
@@ -64,21 +64,17 @@ class Peer:
 @asynccontextmanager
 async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]]:
     async with house(path, **values) as made:
-        counts, notices = CountsHere(), Notices(made.cleanup)
-
-        def session() -> Session:
-            return Session(
-                made.service,
-                made.cleanup,
-                made.asker,
-                notices,
-                counts=counts,
-                loop=asyncio.get_running_loop(),
-                admit=lambda session: None,
-                gone=made.gone.append,
-            )
-
-        server = await asyncio.get_running_loop().create_server(session, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        shared = Shared(
+            cleanup=made.cleanup,
+            asker=made.asker,
+            notices=Notices(made.cleanup),
+            counts=CountsHere(),
+            loop=loop,
+            admit=lambda session: None,
+            gone=made.gone.append,
+        )
+        server = await loop.create_server(lambda: Session(made.service, shared), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         peer = Peer(*await asyncio.open_connection("127.0.0.1", port))
         try:
