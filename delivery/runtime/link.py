@@ -23,6 +23,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import CoroutineType
 from typing import Any, Self, cast
 
 from delivery import jsontext, log
@@ -177,14 +178,13 @@ class Link(asyncio.BufferedProtocol):
         except Exception as error:  # noqa: BLE001 - goes to whoever asked
             self._fail(number, words[1], error)
             return
-        if not asyncio.isfuture(answer):
-            if asyncio.iscoroutine(answer):
-                answer = self._loop.create_task(answer)
-                self._tasks.add(answer)
-                answer.add_done_callback(self._tasks.discard)
-            else:
-                self._answer(number, answer)
-                return
+        if isinstance(answer, CoroutineType):
+            answer = self._loop.create_task(answer)
+            self._tasks.add(answer)
+            answer.add_done_callback(self._tasks.discard)
+        elif not isinstance(answer, asyncio.Future):
+            self._answer(number, answer)
+            return
         answer.add_done_callback(partial(self._done, number, words[1]))
 
     def _done(self, number: int, name: str, done: asyncio.Future[Any]) -> None:
