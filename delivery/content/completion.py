@@ -53,7 +53,7 @@ def missing_headers(
     undisclosed = settings.undisclosed_recipients_header.strip()
     if undisclosed and _VISIBLE.isdisjoint(seen) and name_length(_encode(undisclosed)):
         lines.append(undisclosed)
-    return [_encode(line) for line in lines]
+    return list(map(_encode, lines))
 
 
 def _message_id(settings: ContentSettings, occasion: Occasion) -> str:

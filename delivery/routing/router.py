@@ -148,7 +148,8 @@ class Router:
             expanded.append(given)
             rest = given.notify - {"SUCCESS"}
             given = replace(given, notify=rest or frozenset({"NEVER"}))
-        queued.extend([_at(given, address) for address in addresses])
+        for address in addresses:
+            queued.append(_at(given, address))
         return first
 
     def _without_duplicates(self, recipients: Iterable[Recipient]) -> list[Recipient]:

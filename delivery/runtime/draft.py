@@ -83,6 +83,7 @@ class Draft:
         "handling",
         "headers",
         "origin",
+        "queue_id",
         "rules",
         "writer",
     )
@@ -104,15 +105,11 @@ class Draft:
         self.envelope = envelope
         self.origin = origin
         self.writer = writer
+        self.queue_id = writer.queue_id  # its name, already
         self.finds_utf8 = finds_utf8
         self.failure: TableUnavailable | None = None  # to be told at its end
         self._cleaner = cleaner
         self.headers = cleaner.given()
-
-    @property
-    def queue_id(self) -> str:
-        """Its name, already."""
-        return self.writer.queue_id
 
     @property
     def size(self) -> int:
