@@ -41,10 +41,10 @@ class Early:
         self, entry: EntryRows, lease: Lease, begin: Callable[[Lease], bool]
     ) -> asyncio.Future[None] | None:
         """Done when the message is on disk, here or there; None unless its attempt begins now."""
-        number, is_active = entry.message[0], entry.message[1] == QueueState.ACTIVE
-        if not is_active or entry.file_name or not self._memory.has_room_for(entry.message[6]):
+        number, state, size = entry.message[0], entry.message[1], entry.message[6]
+        if state != QueueState.ACTIVE or entry.file_name or not self._memory.has_room_for(size):
             return None
-        if not begin(lease):
+        if self._memory.has(number) or not begin(lease):  # a name that is taken is no good
             return None
         self._memory.lease(number)
         self._memory.keep(number, content_of(entry, self._files))
@@ -71,10 +71,13 @@ class Early:
         self._memory.leave(number)
         return False
 
-    def spare(self, number: int) -> bool:
-        """The message was delivered. True: its rows are not written, and its future is done."""
+    async def spare(self, number: int) -> bool:
+        """The message was delivered. True: it has no rows, and its future is done."""
         operation = self._operations.pop(number, None)
-        if operation is None or not self._committer.withdraw(operation):
+        if operation is None:
             return False
-        operation.future.set_result(None)
-        return True
+        if self._committer.withdraw(operation):
+            operation.future.set_result(None)
+            return True
+        await asyncio.wait((operation.future,))
+        return operation.future.exception() is not None  # the rows of that name are not its own

@@ -61,6 +61,10 @@ class Memory:
         """Queue ids of messages that were not leased yet."""
         return queueid.to_texts(itertools.islice(self._fresh, limit))
 
+    def has(self, number: int) -> bool:
+        """True for a message that is fresh or leased."""
+        return number in self._leased or number in self._fresh
+
     def is_leased(self, number: int) -> bool:
         """True while an attempt has the message."""
         return number in self._leased

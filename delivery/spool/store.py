@@ -343,7 +343,7 @@ class Spool:
         moment = time.time() if now is None else now
         entries = [self._entry(submission, moment) for submission in enter]
         if _all_final(lease, outcomes):
-            if entries or not self._early.spare(number):
+            if entries or not await self._early.spare(number):
                 unlink = [lease.queue_id] if self._is_in_file(lease) else []
                 await self._end(entries, remove=number, unlink=unlink)
         else:

@@ -150,12 +150,17 @@ class Queue:
         return await self.spool.enter(given, content, queue_id=writer.queue_id, now=self.clock.now)
 
     def enter_early(
-        self, given: Envelope, data: bytes = b"Subject: x\r\n\r\ny\r\n", **more: Any
+        self,
+        given: Envelope,
+        data: bytes = b"Subject: x\r\n\r\ny\r\n",
+        *,
+        number: int = 0,
+        **more: Any,
     ) -> asyncio.Future[None]:
         """Queue a message as the process that speaks to clients does."""
         content = Content(size=len(data), data=data)
         submission = Submission(envelope=given, content=content, **more)
-        rows = make_rows(self._ids.next(), submission, self.clock.now)
+        rows = make_rows(number or self._ids.next(), submission, self.clock.now)
         return self.spool.enter_rows(rows, self.attempts.begin)
 
     async def states(self) -> dict[str, int]:

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from delivery.agents.base import Prompt
-from delivery.errors import SmtpFailure
+from delivery.errors import OurError, SmtpFailure
 from delivery.spool import SpoolLimits
 from delivery.spool.early import EARLY_S
+from delivery.spool.queueid import IdMaker
 from delivery.values import Envelope, Status
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.rig import Queue, ScriptedAgent, queue
 from tests.delivery.spool.messages import envelope, recipient
 
 JOE = envelope("joe@box.example")
+NUMBER = IdMaker(1).next()
 
 
 class PromptAgent(Prompt, ScriptedAgent):
@@ -184,6 +186,43 @@ async def test_what_is_delivered_while_the_disk_refuses_it_leaves_nothing_behind
         assert await made.states() == {}
         assert made.spool.recipients_in_memory == 0
         await made.enter_early(JOE)
+
+
+@pytest.mark.parametrize("status", [Status.SENT, Status.DEFERRED])
+@asynchronous
+async def test_a_name_that_another_message_has_is_refused(tmp_path: Path, status: Status) -> None:
+    """Whoever speaks to clients may be taken over by one, and give a name twice."""
+    async with queue(tmp_path) as made:
+        agent = prompt(made)
+        agent.gate = asyncio.Event()
+        agent.script["joe"] = status
+        first = made.enter_early(JOE, number=NUMBER)
+        with pytest.raises(OurError):
+            await made.enter_early(JOE, number=NUMBER)
+        await first
+        agent.gate.set()
+        await made.quiet()
+        assert agent.tried == ["joe"]
+        assert await made.states() == ({} if status is Status.SENT else {"deferred": 1})
+
+
+@asynchronous
+async def test_a_message_of_a_name_that_is_in_the_queue_takes_nothing_with_it(
+    tmp_path: Path,
+) -> None:
+    async with queue(tmp_path) as made:
+        agent = prompt(made)
+        agent.script["joe"] = Status.DEFERRED
+        await made.enter_early(JOE, number=NUMBER)
+        await made.quiet()
+        agent.script.clear()
+        agent.gate = asyncio.Event()
+        again = made.enter_early(JOE, number=NUMBER)
+        with pytest.raises(OurError):
+            await again  # it waited, and there is a message of that name
+        agent.gate.set()
+        await made.quiet()
+        assert await made.states() == {"deferred": 1}
 
 
 @asynchronous
