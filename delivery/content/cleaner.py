@@ -459,7 +459,11 @@ class Cleaner:
             self._is_passing = self._has_begun and not self._checker.is_silent
             self._at_line_start = True
             self._last = text[-1:]
-            self._out.append(text[place:])
+            before = b"".join(self._out)
+            if len(before) == place and text.startswith(before):
+                self._out = [text]  # as it came, without a copy: no header was changed
+            else:
+                self._out.append(text[place:])
         else:
             self._at_line_start = text.endswith(b"\n")
             self._write_body(text[place:])
