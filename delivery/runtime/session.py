@@ -148,7 +148,9 @@ class Session(asyncio.Protocol):
         """It reads again."""
         self._choked = False
         if not self._busy:
-            self._go_on()
+            self._serve()
+            if not (self._busy or self._hung_up):
+                self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end, however it came."""
