@@ -116,7 +116,7 @@ class Session(asyncio.Protocol):
             patience = self.rules.settings.smtpd_upstream_proxy_timeout
             self._header_timer = self._loop.call_later(patience, self._no_header, "timeout")
         else:
-            self._work(self._greet())
+            self._start(self._greet())
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -202,7 +202,7 @@ class Session(asyncio.Protocol):
             self.client = Client(address=found.client[0], port=found.client[1])
             self._server = found.server
         self._smtp.receive_data(rest)
-        self._work(self._greet())
+        self._start(self._greet())
 
     def _no_header(self, problem: str) -> None:
         """Nobody knows who the client is."""
@@ -261,7 +261,8 @@ class Session(asyncio.Protocol):
                     if dialogue.is_slowed:
                         self._flush()  # those that are due do not wait for the slow one
                     self._busy = True
-                    eager.later(self._answer(event, answer), self._worked, self._tasks, self._loop)
+                    answered = self._work(self._answer(event, answer))
+                    eager.later(answered, self._ended, self._tasks, self._loop)
                     return
                 self._out.append(smtp.send(answer))
                 if (
@@ -269,7 +270,7 @@ class Session(asyncio.Protocol):
                     or dialogue.has_too_many_errors
                     or (self._draining and not smtp.in_transaction)
                 ):
-                    self._work(self._turn(event))
+                    self._start(self._turn(event))
                     return
         except Exception as error:  # noqa: BLE001 - a bug of ours, whatever it is
             self._broke(error)
@@ -338,15 +339,17 @@ class Session(asyncio.Protocol):
             return replies.too_many_errors(hostname)
         return None if self._smtp.in_transaction else replies.shutting_down(hostname)
 
-    def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._busy = True
-        eager.run(coroutine, self._worked, self._tasks)
+        eager.run(self._work(coroutine), self._ended, self._tasks)
 
-    def _worked(self, error: BaseException | None) -> None:
-        """Nobody is waited for any more."""
-        self._busy = False
-        if error is not None:
+    async def _work(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Do that, then go on, in the same turn of the loop: a client waits for the answer."""
+        try:
+            await coroutine
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is
             self._broke(error)
+        self._busy = False
         if self._transport is None:
             self._end()
         elif not self._hung_up:
@@ -367,6 +370,11 @@ class Session(asyncio.Protocol):
         """The engine stops: hang up, unless a message is on its way."""
         if not (self._smtp.in_transaction or self._smtp.closed or self._choked):
             self._say_and_close(replies.shutting_down(self.rules.settings.myhostname))
+
+    def _ended(self, error: BaseException | None) -> None:
+        """What went wrong on the way on, if anything did."""
+        if error is not None:
+            self._broke(error)
 
     def _broke(self, error: BaseException) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1:]
