@@ -2,8 +2,9 @@
 
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
 RULES        while a list is under way the next one collects; an idle engine waits for nothing. With
-             several `hands` another one takes a list when the newest one takes longer than
-             PATIENCE_S: a slow place does several at once, a quick one is only disturbed by it
+             several `hands` another one takes a list when it is as long as can be, or the newest
+             one takes longer than PATIENCE_S: a slow place does several at once, a quick one is
+             only disturbed by it
              when several items were waited for in the last list, as many are on their way: the next
              one gathers them, for each list costs as much as several items do. It waits the longer
              the more are missing, MISSING_S for each and GATHER_S at most
@@ -29,7 +30,7 @@ BUSY = 3  # of one list that somebody waits for: fewer clients would only be slo
 MISSING_S = 0.0005
 GATHER_S = 0.003
 COMPANY_S = 0.02
-PATIENCE_S = 0.05
+PATIENCE_S = 0.03
 
 
 class Batches(Generic[T]):
@@ -90,13 +91,13 @@ class Batches(Generic[T]):
         rest, self._waiting = self._waiting, {}
         return list(rest)
 
-    def _look(self) -> None:
+    def _look(self, *, is_late: bool = False) -> None:
         """Let the next list go when there is a reason, and a hand for it."""
-        if not (self._urgent or self._overdue):
+        if self.under_way == self._hands or not (self._urgent or self._overdue):
             return
-        if not self.under_way:
+        if not self.under_way or is_late or len(self._waiting) >= self._most:
             self._let_go()
-        elif self.under_way < self._hands and self._patience is None:
+        elif self._patience is None:
             loop = asyncio.get_running_loop()
             self._patience = loop.call_at(self._begun + PATIENCE_S, self._end_of_patience)
 
@@ -132,13 +133,9 @@ class Batches(Generic[T]):
             self._look()
 
     def _end_of_patience(self) -> None:
-        """Have another hand take a list, unless the newest has begun or ended meanwhile."""
+        """Have another hand take a list, unless the newest has begun meanwhile."""
         self._patience = None
-        is_old = asyncio.get_running_loop().time() >= self._begun + PATIENCE_S
-        if is_old and self.under_way and (self._urgent or self._overdue):
-            self._hand_over()
-        else:
-            self._look()
+        self._look(is_late=asyncio.get_running_loop().time() >= self._begun + PATIENCE_S)
 
     def _end_of_waiting(self) -> None:
         """Have a list begin when one of those that can wait had no company for long enough."""

@@ -7,7 +7,7 @@ DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into
              finds it, while others make them, finds them all
 RULES        letters of one moment, and while a batch is written the next ones, are a batch: all are
              written and made durable together (disk.py), then all renamed, then every new/ once.
-             A directory is opened once for a batch. Where that takes long, up to HANDS threads
+             A directory is opened once for a batch. Where that is not enough, up to HANDS threads
              write a batch each (batches.py); where it does not they would only be in each other's
              way
              the path stays below the base: no "..", and nothing on the way may be a symbolic link
@@ -39,8 +39,8 @@ from delivery.batches import Batches
 from delivery.values import Content
 from tables.frozen import dataclass
 
-BATCH_LIMIT = 64
-HANDS = 8
+BATCH_LIMIT = 32  # a letter may need six descriptors
+HANDS = 4
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 

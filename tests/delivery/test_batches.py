@@ -111,6 +111,23 @@ def test_another_hand_is_not_called_while_lists_are_short() -> None:
     run(story, hands=2)
 
 
+def test_another_hand_takes_as_much_as_a_list_can_hold() -> None:
+    async def story(batches: Batches[int], taken: list[list[int]]) -> None:
+        for number in range(4):
+            batches.add(number)
+            await turns()
+        assert taken == [[0], [1, 2]]
+        for number in range(4, 8):
+            batches.add(number)
+        await asyncio.sleep(2 * PATIENCE_S)
+        assert len(taken) == batches.under_way == 2, "all hands are busy"
+        batches.ready()
+        await turns()
+        assert taken[2:] == [[3, 4]]
+
+    run(story, hands=2, most=2)
+
+
 def test_what_can_wait_goes_with_what_cannot() -> None:
     async def story(batches: Batches[int], taken: list[list[int]]) -> None:
         batches.add(1, can_wait_s=COMPANY_S)
