@@ -36,6 +36,7 @@ from delivery.agents.base import pieces
 from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
 from delivery.batches import Batches
+from delivery.courier.mailfile import sync_directory
 from delivery.values import Content
 from tables.frozen import dataclass
 
@@ -317,5 +318,10 @@ def _open_base(path: str) -> int:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     with suppress(FileNotFoundError):
         return os.open(path, flags)
+    missing = [path.rstrip("/")]
+    while not os.path.isdir(above := os.path.dirname(missing[-1])):
+        missing.append(above)
     os.makedirs(path, 0o700, exist_ok=True)
+    for each in missing:
+        sync_directory(os.path.dirname(each))
     return os.open(path, flags)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.agents import maildir
 from delivery.agents.base import Delivery
 from delivery.agents.disk import Disk
 from delivery.agents.mailbox import MailboxAgent, MailboxSettings
@@ -337,6 +338,19 @@ async def test_files_are_durable_before_they_are_seen(tmp_path: Path) -> None:
         ("tmp", ["cur", "new", "tmp"], 0),  # the file before its name
         (f"{above[-1]}/new", ["cur", "new", "tmp"], 1),  # then the name
     ]
+
+
+@asynchronous
+async def test_a_base_that_was_missing_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(maildir, "sync_directory", synced.append)
+    async with writing() as writer:
+        for _ in range(2):
+            outcome = await deliver(agent(writer, tmp_path / "a" / "b"))
+            assert outcome.status is Status.SENT
+    assert synced == [str(tmp_path / "a"), str(tmp_path)]
 
 
 @asynchronous
