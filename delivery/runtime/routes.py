@@ -44,23 +44,20 @@ class Routes:
         target = work.under(address, recipient)
         if not work.is_flushed and work.rules.is_deferred(route.transport):
             route = Route("retry", "4.3.2 deferred transport")
-        elif self._is_missing(work.rules, route.transport):
+        elif self._found(work.rules, route.transport) is None:
             route = Route("retry", f"4.3.0 {unavailable(route.transport)}")
         return route, target
 
     def is_prompt(self, rules: Rules, transport: str) -> bool:
         """True when what its agent delivers is on a disk of this machine then."""
-        try:
-            return isinstance(self._agent(rules, transport), Prompt)
-        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
-            return False
+        return isinstance(self._found(rules, transport), Prompt)
 
-    def _is_missing(self, rules: Rules, transport: str) -> bool:
-        """True when there is no such service, or nobody to run it."""
+    def _found(self, rules: Rules, transport: str) -> Agent | Exception | None:
+        """The agent, or what is wrong with it; None: no such service, or nobody to run it."""
         try:
-            return self._agent(rules, transport) is None
-        except Exception:  # noqa: BLE001 - the attempt says what is wrong with it
-            return False
+            return self._agent(rules, transport)
+        except Exception as error:  # noqa: BLE001 - the attempt tells of it
+            return error
 
 
 def unavailable(transport: str) -> str:
