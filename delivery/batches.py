@@ -1,6 +1,7 @@
 """batches - what is asked for at the same time is done together, by threads that take lists.
 
 SUMMARY      Batches(take).add(item); take(items) hands them to a thread; ready() once it has ended
+             add(item, can_wait_s=...), then hurry(item) or withdraw(item), when it comes to that
 RULES        while a list is under way the next one collects; an idle engine waits for nothing. With
              several `hands` another one takes a list when it is as long as can be, or the newest
              one takes longer than PATIENCE_S: a slow place does several at once, a quick one is
@@ -8,8 +9,8 @@ RULES        while a list is under way the next one collects; an idle engine wai
              when several items were waited for in the last list, as many are on their way: the next
              one gathers them, for each list costs as much as several items do. It waits the longer
              the more are missing, MISSING_S for each and GATHER_S at most
-             an item that nobody is waiting for goes with the next one that somebody is waiting for,
-             and after COMPANY_S without one
+             an item that can wait goes with the next one that somebody is waiting for, and without
+             one when its time is over
              a thread is woken once for a list, not for each item: every time it runs, the event
              loop has to give the interpreter away
 LIMITS       a list has at most MOST items

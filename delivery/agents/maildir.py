@@ -7,9 +7,8 @@ DURABLE      when deliver() returns: file written to tmp/, fsynced, renamed into
              finds it, while others make them, finds them all
 RULES        letters of one moment, and while a batch is written the next ones, are a batch: all are
              written and made durable together (disk.py), then all renamed, then every new/ once.
-             A directory is opened once for a batch. Where that is not enough, up to HANDS threads
-             write a batch each (batches.py); where it does not they would only be in each other's
-             way
+             A directory is opened once for a batch. Where one thread is not enough, up to HANDS of
+             them write a batch each (batches.py); where it is, others would only be in its way
              the path stays below the base: no "..", and nothing on the way may be a symbolic link
              line ends become LF; files are 0600, directories 0700
              names are time.MmicrosecondsPpidQcount.host,S=size: unique on this host, the size is
