@@ -18,13 +18,13 @@ NOT DONE     durability: the spool is what must not lose anything, the journal s
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from delivery import jsontext
 from delivery.linequeue import BACKLOG, LineQueue
 
 FILE_BYTES = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ VALUE_LIMIT = 1000  # characters of a text value; outsiders choose some of them
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{1,9})\.jsonl\Z")
 _Event = tuple[float, str, Mapping[str, object]]
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str).encode
+_encode = jsontext.encoder(default=str)
 
 
 class Journal:

@@ -1,6 +1,6 @@
 """jsontext - JSON as it is written for every message: on one line, in ASCII.
 
-SUMMARY      encode(value) -> str
+SUMMARY      encode(value) -> str; encoder(default=...) -> such a function, for other values too
 FORM         that of json.dumps(value, separators=(",", ":"))
 RULES        the values hold no circles: nobody looks for them
              JSONEncoder prepares the encoder in C for each text anew, here it is prepared once: for
@@ -10,17 +10,18 @@ ERRORS       those of json
 
 from __future__ import annotations
 
+import json
 import json.encoder
 from collections.abc import Callable
 from typing import Any
 
 
-def _prepared() -> Callable[[Any, int], tuple[str, ...]]:
-    """What makes the pieces of a text, as JSONEncoder.iterencode() prepares it."""
-    plain = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+def encoder(default: Callable[[Any], object] | None = None) -> Callable[[object], str]:
+    """A function like encode(); `default` makes what JSON can write of any other value."""
+    plain = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=default)
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:  # a Python without the part of json that is written in C
-        return lambda value, level: tuple(plain.iterencode(value))
+        return plain.encode
     pieces: Callable[[Any, int], tuple[str, ...]] = make(
         None,
         plain.default,
@@ -32,12 +33,7 @@ def _prepared() -> Callable[[Any, int], tuple[str, ...]]:
         plain.skipkeys,
         plain.allow_nan,
     )
-    return pieces
+    return lambda value: "".join(pieces(value, 0))
 
 
-_pieces = _prepared()
-
-
-def encode(value: object) -> str:
-    """The text of a value."""
-    return "".join(_pieces(value, 0))
+encode = encoder()  # the text of a value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import json.encoder
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +26,13 @@ def test_it_is_what_json_writes(value: Any) -> None:
 
 def test_without_the_part_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json.encoder, "c_make_encoder", None)
-    pieces = jsontext._prepared()
     value = {"a": [1, 0.5, None, "\u00e9"], "b": {}}
-    assert "".join(pieces(value, 0)) == json.dumps(value, separators=(",", ":"))
+    assert jsontext.encoder()(value) == json.dumps(value, separators=(",", ":"))
+
+
+def test_other_values_become_what_is_made_of_them() -> None:
+    encode = jsontext.encoder(default=str)
+    assert encode({"at": [Path("/a"), 1]}) == '{"at":["/a",1]}'
 
 
 def test_what_json_cannot_write() -> None:
