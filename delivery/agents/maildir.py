@@ -35,7 +35,7 @@ from delivery.agents.base import pieces
 from delivery.agents.disk import Disk
 from delivery.agents.quota import OverQuota, UsageCache
 from delivery.batches import Batches
-from delivery.courier.mailfile import sync_directory
+from delivery.durable import sync_directory_or_all
 from delivery.values import Content
 from tables.frozen import dataclass
 
@@ -322,5 +322,5 @@ def _open_base(path: str) -> int:
         missing.append(above)
     os.makedirs(path, 0o700, exist_ok=True)
     for each in missing:
-        sync_directory(os.path.dirname(each))
+        sync_directory_or_all(os.path.dirname(each))
     return os.open(path, flags)

@@ -23,9 +23,10 @@ from pathlib import Path
 
 from delivery.courier.failures import failed
 from delivery.courier.identity import Accounts
-from delivery.courier.mailfile import sync_directory, write_all
+from delivery.courier.mailfile import write_all
 from delivery.courier.message import Form, read_parts, shape
 from delivery.courier.wire import Answer, Store
+from delivery.durable import sync_directory_or_all
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -109,7 +110,7 @@ def _publish(temporary: str, final: str, box: str) -> None:
     except FileNotFoundError:
         _make(box)
         os.link(temporary, final, follow_symlinks=False)
-    sync_directory(os.path.dirname(final))
+    sync_directory_or_all(os.path.dirname(final))
 
 
 def _make(box: str) -> None:
@@ -122,7 +123,7 @@ def _make(box: str) -> None:
     for directory in (Path(box), *Path(box).parents):
         if not os.access(directory, os.W_OK, effective_ids=True):
             break  # nobody has made anything in it on behalf of this user
-        sync_directory(str(directory))
+        sync_directory_or_all(directory)
     _make_directories(os.path.join(box, "tmp"))
 
 

@@ -28,6 +28,7 @@ from delivery.courier.identity import Account, Accounts
 from delivery.courier.locks import Busy, DotLock, Patience, lock_file
 from delivery.courier.message import Form, read_parts, shape
 from delivery.courier.wire import Answer, Append
+from delivery.durable import sync_directory_or_all
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = _APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -185,7 +186,7 @@ def _write(
             return Answer(dsn="4.2.0", reason="target file status changed unexpectedly")
     if is_regular and is_new:  # before there is a message in it, and with the right to read it
         try:
-            sync_directory(os.path.dirname(order.path))
+            sync_directory_or_all(os.path.dirname(order.path))
         except OSError as error:
             return failed(error, "4.3.0", "cannot keep the new file", switches=accounts.switches)
     if with_root:
@@ -237,16 +238,3 @@ def write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a directory durable. Raises OSError."""
-    try:
-        directory = os.open(path or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:  # to whom may write in it and not list it
-        os.sync()
-        return
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -27,7 +27,7 @@ from dataclasses import replace
 from delivery import log
 from delivery.agents.courier import Courier
 from delivery.config import Config
-from delivery.courier.mailfile import sync_directory
+from delivery.durable import sync_directory_or_all
 from delivery.errors import DeliveryError
 from delivery.journal import Journal
 from delivery.runtime import machine
@@ -73,7 +73,7 @@ class Engine:
         config = self._config
         for directory in (config.home, config.home / "run", config.mail, config.spool):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync_directory(str(config.home))  # what is made durable in these must be found again
+        sync_directory_or_all(config.home)  # what is made durable in these must be found again
         async with AsyncExitStack() as stack:  # its end is STOP: the last one pushed goes first
             stack.push_async_callback(self._receptions.close, 0.0)
             lock = EngineLock(config.control_socket.with_name("engine.lock"))

@@ -21,6 +21,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import BinaryIO
 
+from delivery.durable import sync_directory
 from delivery.errors import OurError, SmtpFailure
 from delivery.values import Content
 
@@ -55,11 +56,7 @@ class ContentFiles:
 
     def sync_directory(self) -> None:
         """Return when all names in the directory are on disk."""
-        handle = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_directory(self.directory)
 
     def link(self, source: str, name: str) -> None:
         """Take the file `source` (a path) of another shard under this one's roof as well."""

@@ -13,12 +13,12 @@ SOURCE       DESIGN.md section 5; Postfix qmgr(8), cleanup(8), postfix-script (f
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from delivery.durable import sync_directory
 from delivery.spool import database, queueid, salvage
 from delivery.spool.content import ContentFiles
 from delivery.spool.records import Corrupt, QueueState, Recovery
@@ -46,22 +46,13 @@ def open_shard(
         connection = database.open_database(path, max_bytes=max_bytes)
     try:
         recovery = _recover(connection, directory, files, corrupt, set_aside, now)
-        _sync_names(directory)
+        for place in (directory, directory.parent):  # the database may have been made just now
+            sync_directory(place)
     except BaseException:
         connection.close()
         raise
     seconds = time.monotonic() - started
     return connection, _with_seconds(recovery, seconds)
-
-
-def _sync_names(directory: Path) -> None:
-    """The database and its log may have been made just now: their names must last as well."""
-    for place in (directory, directory.parent):
-        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _recover(

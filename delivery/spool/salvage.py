@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from delivery.durable import sync_directory
 from delivery.spool import database, queueid
 from delivery.spool.records import Corrupt
 
@@ -57,11 +58,7 @@ def finish_replacement(directory: Path) -> None:
     source, rebuilt = directory / database.FILE_NAME, directory / REBUILT
     if rebuilt.exists() and not source.exists():
         rebuilt.rename(source)
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_directory(directory)
 
 
 def save_remains(connection: sqlite3.Connection, directory: Path, number: int) -> None:

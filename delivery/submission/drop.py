@@ -31,6 +31,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from delivery.durable import sync_directory
 from delivery.errors import DeliveryError
 from delivery.values import Recipient
 from tables.addresses import Address
@@ -241,7 +242,8 @@ class Writer:
         self._part.rename(self._part.with_suffix(".mail"))
         os.fsync(self._file.fileno())  # file systems with a journal keep the new name with it
         self._file.close()
-        _sync_directory(self._directory)
+        with contextlib.suppress(PermissionError):  # to all but its owner, who cannot list it
+            sync_directory(self._directory)
         wake(self._directory)
 
     def abandon(self) -> None:
@@ -256,16 +258,6 @@ def wake(directory: Path) -> None:
         descriptor = os.open(directory / _WAKE, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             os.write(descriptor, b"W")
-        finally:
-            os.close(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    """As far as we may: others than its owner cannot open it for reading."""
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

@@ -345,7 +345,7 @@ async def test_a_base_that_was_missing_is_durable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
-    monkeypatch.setattr(maildir, "sync_directory", synced.append)
+    monkeypatch.setattr(maildir, "sync_directory_or_all", synced.append)
     async with writing() as writer:
         for _ in range(2):
             outcome = await deliver(agent(writer, tmp_path / "a" / "b"))

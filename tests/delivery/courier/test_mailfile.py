@@ -148,7 +148,7 @@ def test_a_directory_that_cannot_be_synced_gets_no_message(
     def fail(path: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(mailfile, "sync_directory", fail)
+    monkeypatch.setattr(mailfile, "sync_directory_or_all", fail)
     answer = do(append(tmp_path / "joe", is_mailbox=True))
     assert answer.dsn == "4.3.0"  # it comes again, and must not be there then
     assert (tmp_path / "joe").read_bytes() == b""
