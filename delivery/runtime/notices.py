@@ -1,7 +1,7 @@
 """notices - a session in which something went wrong, told to the postmaster by mail.
 
-SUMMARY      Transcript: what was said, and whose fault it was that something was refused
-             await Notices(cleanup).send(rules, client, transcript), at the end of a session
+SUMMARY      Transcript: what was said
+             await Notices(cleanup).send(rules, client, blamed, transcript), at the end of a session
 RULES        notify_classes says which kinds of trouble are told; one notice for a whole session
              what is told are the last KEPT lines, each of at most LINE characters, without the
              credentials of AUTH, nor lines behind a refused AUTH that are no commands: a client
@@ -17,7 +17,7 @@ import re
 import textwrap
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from delivery import log, trace
 from delivery.errors import SmtpFailure
@@ -39,11 +39,10 @@ _CREDENTIALS = re.compile(r"(\s*AUTH\s+\S+\s+)\S.*", re.IGNORECASE | re.DOTALL)
 class Transcript:
     """One session. Lines are made only when they are wanted."""
 
-    __slots__ = ("_said", "blamed")
+    __slots__ = ("_said",)
 
     def __init__(self, said: Iterable[tuple[str, Reply]]) -> None:
         """`said`: commands and replies; without a command: a message ended, or we spoke first."""
-        self.blamed: set[Blame] = set()
         self._said = said
 
     def lines(self) -> Iterable[str]:
@@ -70,10 +69,15 @@ class Notices:
         self._left = float(PER_HOUR)
         self._counted = clock()
 
-    async def send(self, rules: ServiceRules, client: str, transcript: Transcript) -> None:
-        """Queue a notice, when there is something that the postmaster wants to know."""
+    async def send(
+        self, rules: ServiceRules, client: str, blamed: Set[Blame], transcript: Transcript
+    ) -> None:
+        """Queue a notice, when there is something that the postmaster wants to know.
+
+        `blamed`: whose fault it was that something was refused.
+        """
         settings = rules.notices
-        told = {blame for blame in transcript.blamed if blame.value in settings.notify_classes}
+        told = {blame for blame in blamed if blame.value in settings.notify_classes}
         if not told or not self._may_send(client):
             return
         recipient = settings.error_notice_recipient

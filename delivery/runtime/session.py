@@ -33,7 +33,7 @@ from delivery.runtime.anvil import Counts
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
 from delivery.runtime.dialogue import Dialogue
-from delivery.runtime.notices import Notices
+from delivery.runtime.notices import Notices, Transcript
 from delivery.runtime.patience import Patience
 from delivery.runtime.rules import ServiceRules
 from delivery.smtp import proxyheader, replies
@@ -258,7 +258,7 @@ class Session(asyncio.Protocol):
                     continue
                 answer = dialogue.answer(event)
                 if type(answer) is not Reply:
-                    if dialogue.is_slowed:
+                    if dialogue.faults.is_slowed:
                         self._flush()  # those that are due do not wait for the slow one
                     self._busy = True
                     answered = self._work(self._answer(event, answer))
@@ -267,7 +267,7 @@ class Session(asyncio.Protocol):
                 self._out.append(smtp.send(answer))
                 if (
                     (type(event) is StartTls and smtp.is_encrypted)
-                    or dialogue.has_too_many_errors
+                    or dialogue.faults.are_too_many
                     or (self._draining and not smtp.in_transaction)
                 ):
                     self._start(self._turn(event))
@@ -289,7 +289,7 @@ class Session(asyncio.Protocol):
         assert dialogue is not None
         if type(event) is StartTls and smtp.is_encrypted and not await self._start_tls(dialogue):
             return
-        if (dialogue.has_too_many_errors or self._draining) and not smtp.closed:
+        if (dialogue.faults.are_too_many or self._draining) and not smtp.closed:
             await self._take_leave(dialogue)
 
     async def _start_tls(self, dialogue: Dialogue) -> bool:
@@ -327,15 +327,15 @@ class Session(asyncio.Protocol):
         farewell = self._farewell(dialogue)
         if farewell is not None:
             self._flush()
-            await dialogue.pause()
+            await dialogue.faults.pause()
             self._say(dialogue.shown(farewell))
 
     def _farewell(self, dialogue: Dialogue) -> Reply | None:
         """The 421 that must follow the last reply, if any."""
         hostname = self.rules.settings.myhostname
-        if dialogue.has_too_many_errors:
+        if dialogue.faults.are_too_many:
             log.event("smtpd", problem="too many errors", client=self._client)
-            dialogue.transcript.blamed.add(Blame.PROTOCOL)
+            dialogue.faults.blamed.add(Blame.PROTOCOL)
             return replies.too_many_errors(hostname)
         return None if self._smtp.in_transaction else replies.shutting_down(hostname)
 
@@ -385,7 +385,7 @@ class Session(asyncio.Protocol):
             client=self._client,
         )
         if self._dialogue is not None:
-            self._dialogue.transcript.blamed.add(Blame.SOFTWARE)
+            self._dialogue.faults.blamed.add(Blame.SOFTWARE)
         if self._transport is not None and not self._smtp.closed:
             self._say_and_close(replies.local_error(self.rules.settings.myhostname))
 
@@ -394,8 +394,9 @@ class Session(asyncio.Protocol):
         dialogue = self._dialogue
         if dialogue is not None:
             dialogue.end()
-            if dialogue.transcript.blamed:
-                notice = self._shared.notices.send(self.rules, self._client, dialogue.transcript)
+            if blamed := dialogue.faults.blamed:
+                transcript = Transcript(self._smtp.said)
+                notice = self._shared.notices.send(self.rules, self._client, blamed, transcript)
                 eager.run(notice, self._told, self._tasks)
                 return
         self._shared.gone(self)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from delivery.journal import Journal
 from delivery.runtime.cleanup import Cleanup
+from delivery.runtime.counters import Counters
 from delivery.runtime.dialogue import Dialogue
 from delivery.runtime.dovecot import Logins
 from delivery.runtime.rules import Rules, ServiceRules
@@ -11,10 +19,13 @@ from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.spool import Lease, Spool
 from delivery.values import Client
+from tables.writing.rows import TableRecord
 from tests.delivery.runtime.counts import CountsHere
-from tests.delivery.spool.messages import leased
+from tests.delivery.runtime.rig import rules
+from tests.delivery.spool.messages import NOW, leased
 from tests.delivery.twins_policy import MemoryAsk
 
+LETTER = "Subject: x\r\n\r\ny\r\n.\r\n"
 CLIENT = Client(address="192.0.2.7", port=4000)
 
 
@@ -69,3 +80,25 @@ class Talker:
     async def queued(self) -> list[Lease]:
         """What came into the queue."""
         return [await leased(self.spool, queue_id) for queue_id in self.spool.fresh()]
+
+
+@asynccontextmanager
+async def talking(
+    path: Path, *, tables: Iterable[TableRecord] = (), **values: str
+) -> AsyncIterator[Talker]:
+    given = rules(path, tables=tables, values=values)
+    spool = Spool.open(path / "spool", now=NOW)
+    await spool.start()
+    journal = Journal(path / "journal")
+    try:
+        cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
+        [service] = given.services.values()
+        yield Talker(given, service, cleanup, spool)
+    finally:
+        await spool.close()
+        journal.close()
+
+
+def journal_of(path: Path) -> list[dict[str, Any]]:
+    files = sorted((path / "journal").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]

@@ -9,7 +9,7 @@ import pytest
 
 from delivery.spool import Lease
 from tests.delivery.runtime.asynchronous import asynchronous
-from tests.delivery.runtime.test_dialogue import Talker, journal_of, talking
+from tests.delivery.runtime.talker import Talker, journal_of, talking
 from tests.delivery.spool.messages import NOW, whole
 from tests.tables.writing.records import table
 

@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from delivery.journal import Journal
 from delivery.policy.facts import Stage
-from delivery.policy.verdict import Blame
 from delivery.runtime import dialogue
-from delivery.runtime.cleanup import Cleanup
-from delivery.runtime.counters import Counters
-from delivery.spool import Spool
-from tables.writing.rows import TableRecord
 from tests.delivery.runtime.asynchronous import asynchronous
-from tests.delivery.runtime.rig import rules
-from tests.delivery.runtime.talker import Talker
-from tests.delivery.spool.messages import NOW, whole
-
-LETTER = "Subject: x\r\n\r\ny\r\n.\r\n"
-
-
-@asynccontextmanager
-async def talking(
-    path: Path, *, tables: Iterable[TableRecord] = (), **values: str
-) -> AsyncIterator[Talker]:
-    given = rules(path, tables=tables, values=values)
-    spool = Spool.open(path / "spool", now=NOW)
-    await spool.start()
-    journal = Journal(path / "journal")
-    try:
-        cleanup = Cleanup(spool, journal, Counters(), clock=lambda: NOW)
-        [service] = given.services.values()
-        yield Talker(given, service, cleanup, spool)
-    finally:
-        await spool.close()
-        journal.close()
-
-
-def journal_of(path: Path) -> list[dict[str, Any]]:
-    files = sorted((path / "journal").glob("*.jsonl"))
-    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+from tests.delivery.runtime.talker import LETTER, journal_of, talking
+from tests.delivery.spool.messages import whole
 
 
 @asynchronous
@@ -185,41 +150,6 @@ async def test_mail_may_be_asked_for_by_those_who_may(tmp_path: Path) -> None:
 
 
 @asynchronous
-async def test_where_tls_is_required_nothing_is_done_without(tmp_path: Path) -> None:
-    async with talking(tmp_path, smtpd_tls_security_level="encrypt") as client:
-        replies = await client.say("EHLO x", "NOOP", "MAIL FROM:<a@b.example>", "RSET", "QUIT")
-        assert [reply[:3] for reply in replies] == ["250", "250", "530", "530", "221"]
-        assert replies[2] == "530 5.7.0 Must issue a STARTTLS command first"
-
-
-@asynchronous
-async def test_an_alias_that_stands_for_too_many_is_no_fault_of_our_software(
-    tmp_path: Path,
-) -> None:
-    aliases = "inline:{ {joe@example.com = a@x.example, b@x.example} }"
-    given = {"virtual_alias_maps": aliases, "virtual_alias_expansion_limit": "1"}
-    async with talking(tmp_path, **given) as client:
-        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
-        assert (await client.say("EHLO x", *mail))[-1].startswith("451 4.6.0 ")
-        assert client.dialogue.transcript.blamed == {Blame.POLICY}
-
-
-@asynchronous
-async def test_a_message_lets_errors_be_forgotten(tmp_path: Path) -> None:
-    async with talking(tmp_path, smtpd_hard_error_limit="3") as client:
-        mail = ("MAIL FROM:<a@b.example>", "RCPT TO:<joe@example.com>", "DATA", LETTER)
-        await client.say("EHLO x", "FOO", "FOO")
-        assert not client.dialogue.has_too_many_errors
-        assert client.dialogue.transcript.blamed
-        await client.say(*mail)
-        assert not client.dialogue.transcript.blamed
-        await client.say("FOO", "FOO")
-        assert not client.dialogue.has_too_many_errors
-        await client.say("FOO")
-        assert client.dialogue.has_too_many_errors
-
-
-@asynchronous
 async def test_clients_are_refused_at_once_without_delay(tmp_path: Path) -> None:
     async with talking(
         tmp_path,
@@ -323,63 +253,6 @@ async def test_the_administrators_own_networks_are_not_limited(tmp_path: Path) -
 
 
 @asynchronous
-async def test_xclient_begins_the_session_anew(tmp_path: Path) -> None:
-    """The client is the one that was named, for relaying and for XCLIENT itself."""
-    async with talking(
-        tmp_path,
-        mynetworks="203.0.113.0/24",
-        smtpd_authorized_xclient_hosts="192.0.2.7",
-    ) as client:
-        ehlo, greeting, *rest = await client.say(
-            "EHLO x",
-            "XCLIENT ADDR=203.0.113.5 NAME=mail.example HELO=told.example",
-            *("MAIL FROM:<>", "RCPT TO:<joe@elsewhere.example>", "RSET"),
-            *("XCLIENT ADDR=192.0.2.7", "EHLO x"),
-        )
-        assert "XCLIENT NAME ADDR" in ehlo
-        assert greeting.startswith("220 ")
-        assert [reply[:3] for reply in rest] == ["250", "250", "250", "550", "250"]
-        assert "XCLIENT" not in rest[-1]
-
-
-@asynchronous
-async def test_xclient_is_refused_as_on_connecting(tmp_path: Path) -> None:
-    async with talking(
-        tmp_path,
-        smtpd_authorized_xclient_hosts="192.0.2.7",
-        smtpd_delay_reject="no",
-        smtpd_client_restrictions="check_client_access inline:{203.0.113.5=REJECT}",
-    ) as client:
-        replies = await client.say("XCLIENT ADDR=203.0.113.5", "EHLO x", "NOOP", "QUIT")
-        assert [reply[:3] for reply in replies] == ["554", "503", "503", "221"]
-
-
-@asynchronous
-async def test_xforward_is_for_the_authorised(tmp_path: Path) -> None:
-    async with talking(tmp_path) as client:
-        replies = await client.say("EHLO x", "XFORWARD NAME=a.example")
-        assert replies[1].startswith("550 5.7.0")
-    async with talking(
-        tmp_path / "other", smtpd_authorized_xforward_hosts="192.0.2.0/24"
-    ) as client:
-        replies = await client.say("EHLO x", "XFORWARD NAME=a.example", "MAIL FROM:<>")
-        assert [reply[:3] for reply in replies] == ["250", "250", "250"]
-
-
-@asynchronous
-async def test_keywords_are_withheld_from_some_clients(tmp_path: Path) -> None:
-    async with talking(
-        tmp_path,
-        smtpd_discard_ehlo_keyword_address_maps="inline:{ {192.0.2.7 = pipelining,DSN} }",
-        smtpd_discard_ehlo_keywords="vrfy",
-    ) as client:
-        [ehlo] = await client.say("EHLO x")
-        assert "PIPELINING" not in ehlo
-        assert "DSN" not in ehlo
-        assert "VRFY" in ehlo
-
-
-@asynchronous
 async def test_what_policy_services_are_told_of_each_command(tmp_path: Path) -> None:
     """EHLO is asked about before it counts, MAIL before the message has an instance."""
     service = "check_policy_service inet:127.0.0.1:9"
@@ -422,20 +295,6 @@ async def test_refusals_say_whom_to_ask(tmp_path: Path) -> None:
             "500 5.5.2 Error: command not recognized: ask 192.0.2.7",
             "250 2.0.0 Ok",
         ]
-
-
-@asynchronous
-async def test_a_login_that_a_proxy_tells_counts_where_logins_do(tmp_path: Path) -> None:
-    for enabled, code in (("no", "554"), ("yes", "250")):
-        async with talking(
-            tmp_path / enabled,
-            smtpd_authorized_xclient_hosts="192.0.2.7",
-            smtpd_relay_restrictions="permit_sasl_authenticated, reject_unauth_destination",
-            smtpd_sasl_auth_enable=enabled,
-        ) as client:
-            mail = ("MAIL FROM:<>", "RCPT TO:<joe@elsewhere.example>")
-            replies = await client.say("XCLIENT LOGIN=joe", "EHLO x", *mail)
-            assert replies[-1][:3] == code
 
 
 @asynchronous

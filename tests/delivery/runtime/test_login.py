@@ -15,8 +15,7 @@ from delivery.smtp.events import Unknown
 from delivery.smtp.replies import Reply
 from tests.delivery.runtime.asynchronous import asynchronous
 from tests.delivery.runtime.dovecotpeer import FAIL, OK, SILENCE, DovecotPeer, dovecot
-from tests.delivery.runtime.talker import Talker
-from tests.delivery.runtime.test_dialogue import LETTER, talking
+from tests.delivery.runtime.talker import LETTER, Talker, talking
 from tests.delivery.spool.messages import whole
 
 SECRET = base64.b64encode(b"\0joe\0secret").decode()
@@ -245,7 +244,7 @@ async def test_a_flood_ends(tmp_path: Path) -> None:
     home.mkdir()
     async with logging_in(home, FAIL, smtpd_hard_error_limit="3") as (_, client):
         await client.say("EHLO x", *[f"AUTH PLAIN {SECRET}"] * 3)
-        assert client.dialogue.has_too_many_errors
+        assert client.dialogue.faults.are_too_many
 
 
 @asynchronous

@@ -36,9 +36,7 @@ class Desk:
 
     async def send(self, *blamed: Blame, said: Transcript | None = None) -> None:
         """One session that went wrong like this."""
-        transcript = said or Transcript([])
-        transcript.blamed.update(blamed)
-        await self.notices.send(self.service, CLIENT, transcript)
+        await self.notices.send(self.service, CLIENT, set(blamed), said or Transcript([]))
 
 
 @asynccontextmanager
