@@ -3,7 +3,7 @@
 SUMMARY      incoming.Incoming(parameters, tables, router).begin(...) -> Cleaner: the door for mail
              that comes in; outgoing.Outgoing(...).begin() for mail that leaves
              Cleaner.feed(bytes) -> bytes as the message passes; .finish() -> Cleaned
-FILES        cleaner: the stream of header lines and body lines
+FILES        cleaner: the stream of header lines and body lines; heading: what becomes of headers
              headers: what is known of header names; weights: which of them need work; limits
              addresslist: address headers as tokens
              contexts: whose mail is rewritten; rewriting: what header addresses become

@@ -71,6 +71,7 @@ class Checker:
         self._keeps_refused = keeps_refused
         self.effects: Effects = NO_EFFECTS
         self.refusal: SmtpFailure | None = None
+        self.problem = ""  # the first that only refuses the message at its end, if nothing else has
         self.notes: list[Note] = []
 
     def header(self, maps: Maps, title: str, text: bytes) -> list[bytes] | None:

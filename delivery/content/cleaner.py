@@ -3,13 +3,12 @@
 SUMMARY      Cleaner.feed(bytes) -> bytes for every piece; .finish() -> Cleaned, with the last bytes
              .given() before the first piece: the prologue as it is kept
 FORM         CRLF line ends in and out; a last line without one gets one
-RULES        headers are looked at whole, folded lines joined; "Name :" becomes "Name:"; what is
-             beyond header_size_limit is cut off; at a NUL a header line ends
+RULES        headers are looked at whole (heading.py), folded lines joined; at a NUL a header line
+             ends
              the first line that is no header ends them, and an empty line is put before it
              a first line "From ..." becomes X-Mailbox-Line
              lines of the body are looked at in pieces of line_length_limit
-             hopcount_limit Received headers, those of the prologue too, are a loop
-             headers that nobody asks about, and bodies that nobody checks, go through in slices
+             bodies that nobody checks go through in slices
              once a message is refused or discarded nothing more comes out, unless it is to bounce
 LIMITS       holds one header of header_size_limit, or one line of line_length_limit
 ERRORS       none raised, whatever the bytes: Cleaned.refusal is the answer to the client
@@ -19,20 +18,18 @@ SOURCE       RFC 5322 2.1, 2.2; Postfix cleanup(8), mime_state(3), smtpd(8)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from delivery.content.checks import Checker
-from delivery.content.headers import Header, name_length
+from delivery.content.headers import name_length
+from delivery.content.heading import CRLF, Heading
 from delivery.content.limits import Characters
 from delivery.content.mime import Section, Structure
 from delivery.content.treatment import Treatment
-from delivery.content.weights import NAME, NOTE, NOTHING
 from delivery.errors import SmtpFailure
 from delivery.policy.verdict import Effects, Note
-from tables.errors import TableUnavailable
 
-CRLF = b"\r\n"
 _ENVELOPE_LINE = re.compile(rb">{0,64}From ")  # mbox format; some programs send it along
 _ENCODED = "content-transfer-encoding"
 _FIRST_LINE = 70  # octets of the first line that tell whether it is one
@@ -65,11 +62,8 @@ class Cleaner:
         "_characters",
         "_checker",
         "_checks_body",
-        "_completion",
-        "_follows_mime",
         "_has_begun",
-        "_has_utf8_headers",
-        "_hops",
+        "_heading",
         "_is_passing",
         "_last",
         "_limits",
@@ -78,15 +72,10 @@ class Cleaner:
         "_out",
         "_pending",
         "_pending_size",
-        "_problem",
         "_rest",
-        "_rewriter",
-        "_says_8bit",
-        "_seen",
         "_strictness",
         "_structure",
         "_trusts_encoding",
-        "_weights",
     )
 
     def __init__(
@@ -100,19 +89,18 @@ class Cleaner:
     ) -> None:
         """`prologue`: whole headers of ours that stand first. `is_new`: mail from outside."""
         self._limits = limits = treatment.limits
-        self._weights = treatment.weights
         self._checker = Checker(
             treatment.tables, is_on=treatment.is_checked, keeps_refused=keeps_refused
         )
         self._checks_body = treatment.checks_body
-        self._follows_mime = treatment.follows_mime
-        self._rewriter = treatment.rewriter
-        self._completion = completion
         self._strictness = treatment.strictness
         self._characters = treatment.characters
         self._trusts_encoding = treatment.trusts_encoding
         self._structure = Structure(limits.mime_nesting, limits.boundary)
         self._out: list[bytes] = []
+        self._heading = heading = Heading(
+            treatment, self._checker, self._structure, self._out, completion
+        )
         self._rest = b""  # not looked at yet
         self._pending: list[bytes] = []  # pieces of the header at hand
         self._pending_size = 0
@@ -122,20 +110,12 @@ class Cleaner:
         self._is_passing = False  # nothing more to be looked at
         self._last = b"\n"  # last octet that came out while passing
         self._offset = 0  # in the body at hand
-        self._hops = 0
-        self._seen: set[str] = set()
-        self._says_8bit = False
-        self._has_utf8_headers = False
-        self._problem = ""  # the first of the strict kind
-        if self._is_received_alone(prologue):
-            self._count_hop()
-            self._seen.add("received")
-            self._out.append(prologue)
-        elif prologue:
-            walked = self._walk(prologue, 0, len(prologue) - 2)
+        if prologue and not heading.counts_alone(prologue):
+            walked = heading.walk(prologue, 0, len(prologue) - 2)
             if walked < len(prologue):
                 self._read(prologue[walked:])
-                self._flush_header()
+                if self._pending:
+                    self._flush_header()
             self._may_walk = True
         self._has_begun = not is_new
 
@@ -165,34 +145,25 @@ class Cleaner:
         if not checker.is_silent:
             if self._rest or not self._at_line_start or self._last != b"\n":
                 data = self.feed(b"\n" if self._rest.endswith(b"\r") else CRLF)
-            self._flush_header()
+            if self._pending:
+                self._flush_header()
             if self._structure.section is Section.PRIMARY:
-                self._complete()
+                self._heading.complete()
         if self._structure.is_too_deep and checker.is_on:
-            self._problem = _NESTING
-        if self._problem and checker.refusal is None:
-            checker.refuse("mime-error", b"", self._problem)
+            checker.problem = _NESTING
+        if checker.problem and checker.refusal is None:
+            checker.refuse("mime-error", b"", checker.problem)
         data += self.given()
         return Cleaned(
             data=data,
             effects=checker.effects,
             refusal=checker.refusal,
             notes=tuple(checker.notes),
-            says_8bit=self._says_8bit and self._trusts_encoding,
-            has_utf8_headers=self._has_utf8_headers,
+            says_8bit=self._heading.says_8bit and self._trusts_encoding,
+            has_utf8_headers=self._heading.has_utf8_headers,
         )
 
     # inside
-
-    def _is_received_alone(self, prologue: bytes) -> bool:
-        """True when it is our Received header, as it mostly is, which is only counted."""
-        return (
-            self._weights.counts_received
-            and prologue.startswith(b"Received:")
-            and prologue.count(b"\n") == prologue.count(b"\n\t") + 1
-            and len(prologue) <= self._limits.line
-            and prologue.isascii()
-        )
 
     def _filter(self, data: bytes, characters: Characters) -> bytes:
         refused = characters.refused
@@ -241,11 +212,15 @@ class Cleaner:
         if self._may_walk and self._at_line_start and not self._pending:
             self._may_walk = False
             end = text.find(b"\r\n\r\n", place, place + self._limits.header)
-            if end >= 0 and (walked := self._walk(text, place, end)) > place:
+            if end >= 0 and (walked := self._heading.walk(text, place, end)) > place:
                 if walked < end + 2:
                     return walked
                 self._end_headers(properly=True)
-                self._read_body_record(b"", CRLF, is_continued=False)
+                if self._checks_body:
+                    self._read_body_record(b"", CRLF, is_continued=False)
+                else:
+                    self._offset = 1
+                    self._out.append(CRLF)
                 return walked + 2
         found = self._record(text, place)
         if found is None:
@@ -272,173 +247,23 @@ class Cleaner:
         self._read_body_record(record, text[place:following], is_continued=is_continued)
         return following
 
-    def _walk(self, text: bytes, place: int, end: int) -> int:
-        """A whole header section at once; where to go on: behind what was understood of it."""
-        section = text[place : end + 2]
-        lines = section.split(CRLF)
-        lines.pop()
-        if (
-            not lines[0]
-            or section.count(b"\n") != len(lines)
-            or b"\0" in section
-            or (len(section) > self._limits.line and max(map(len, lines)) > self._limits.line)
-        ):
-            return place
-        idle, known = self._weights.idle, self._weights.known
-        done = gone = 0  # lines and octets that have gone out
-        number = 0
-        for number, line in enumerate(lines):
-            name, colon, _ = line.partition(b":")
-            if name in idle and colon:
-                continue
-            weighed = known.get(name) if colon else None
-            if weighed is None:
-                if line[0] in b" \t":
-                    if number:
-                        continue
-                    break
-                if not colon or (weighed := self._weights.weigh(name)) is None:
-                    break
-            weight, header = weighed
-            if weight == NAME:
-                assert header is not None
-                self._seen.add(header.name)
-                continue
-            if weight == NOTHING:
-                continue
-            following = number + 1
-            if following < len(lines) and lines[following][0] in b" \t":
-                following = _end_of_header(lines, following + 1)
-            if weight == NOTE:
-                assert header is not None
-                self._note_header(header, lines, number, following)
-                continue
-            found = whole = line
-            if following > number + 1:
-                found = whole = b"\n".join(lines[number:following])
-            if name[-1] in b" \t":
-                whole = name.rstrip(b" \t") + whole[len(name) :]
-            written = self._header(header, whole)
-            if written is None:
-                if whole is found and len(whole) <= self._limits.header:
-                    continue
-                written = (whole,)
-            at = gone + _size(lines[done:number])
-            self._out.append(section[gone:at])
-            gone = at + _size(lines[number:following])
-            done = following
-            self._write(written)
-        else:
-            number = len(lines)
-        at = gone + _size(lines[done:number]) if number < len(lines) else len(section)
-        self._out.append(section[gone:at])
-        if not section.isascii() and not self._has_utf8_headers:
-            read = section[:at]
-            self._has_utf8_headers = not read.isascii() and _is_utf8(read)
-        return place + at
-
-    def _note_header(self, header: Header, lines: list[bytes], number: int, following: int) -> None:
-        """Remember what must be remembered of a header that goes through as it is."""
-        if header.name == _ENCODED:
-            self._note_encoding(_value(header, b"\n".join(lines[number:following])))
-        else:
-            self._count_hop()
-            self._seen.add(header.name)
-
-    def _count_hop(self) -> None:
-        """RFC 5321 6.3: a message that has gone through too many servers goes in circles."""
-        if self._structure.section is Section.PRIMARY:
-            self._hops += 1
-            if self._hops == self._limits.hops:
-                self._checker.fail(554, "5.4.0", "Error: too many hops", "hopcount_limit")
-
-    def _note_encoding(self, value: bytes) -> None:
-        self._says_8bit |= value.strip().lower() in (b"8bit", b"binary")
-
     def _flush_header(self) -> None:
-        if self._pending:
-            text = b"".join(self._pending)
-            self._pending.clear()
-            written = self._header(self._known(text), text)
-            self._write((text,) if written is None else written)
-
-    def _known(self, text: bytes) -> Header | None:
-        """What is known of the name of a header."""
-        return self._weights.names.find(text[: name_length(text)])
-
-    def _header(self, header: Header | None, text: bytes) -> Sequence[bytes] | None:
-        """What is written for a whole header, lines joined by newlines; None: what it is.
-
-        `header`: what is known of its name.
-        """
-        given, before = text, []
-        section = self._structure.section
-        if header is not None and header.mime and self._follows_mime:
-            self._structure.read_header(header.name, _value(header, text).decode("latin-1"))
-        if not text.isascii():
-            self._has_utf8_headers = self._has_utf8_headers or _is_utf8(text)
-            if self._strictness.headers:
-                self._problem = self._problem or _8BIT_HEADER
-        if self._weights.everything and self._checker.is_on:
-            checked = self._check_header(header, text)
-            if checked is not None:
-                if not checked:
-                    return ()
-                *before, text = checked
-                if text is not given:
-                    header = self._known(text)
-        if header is None or header.mime or section is not Section.PRIMARY:
-            if header is not None and header.name == _ENCODED:
-                self._note_encoding(_value(header, text))
-        else:
-            self._seen.add(header.name)
-            if header.name == "received":
-                self._count_hop()
-            if self._rewriter is not None and (header.sender or header.recipient):
-                try:
-                    found = self._rewriter.rewrite(header, text.decode("latin-1"))
-                except TableUnavailable as error:
-                    self._checker.break_off(error)
-                else:
-                    text = text if found is None else found.encode("latin-1")
-            if header.dropped:
-                return before
-        return None if text is given and not before else (*before, text)
-
-    def _check_header(self, header: Header | None, text: bytes) -> list[bytes] | None:
-        tables = self._checker.tables
-        if (header is not None and header.mime) or self._structure.section is Section.PART:
-            maps, title = tables.mime, tables.names[1]
-        elif self._structure.section is Section.NESTED:
-            maps, title = tables.nested, tables.names[2]
-        else:
-            maps, title = tables.primary, tables.names[0]
-        return self._checker.header(maps, title, text) if maps else None
-
-    def _write(self, headers: Iterable[bytes]) -> None:
-        limit = self._limits.header
-        for text in headers:
-            if len(text) > limit:
-                cut = text.rfind(b"\n", 0, limit + 1)  # between lines, unless that loses much
-                text = text[: cut if cut > limit * 0.9 else limit]
-            self._out.append(text.replace(b"\n", CRLF) + CRLF)
+        text = b"".join(self._pending)
+        self._pending.clear()
+        self._heading.take(text)
 
     def _end_headers(self, *, properly: bool) -> None:
         """`properly`: by an empty line."""
         structure = self._structure
         if structure.section is Section.PRIMARY:
-            self._complete()
+            self._heading.complete()
             if not properly:
                 self._out.append(CRLF)
         if self._strictness.encodings and structure.wrong_encoding:
-            self._problem = self._problem or _ENCODING
+            self._checker.problem = self._checker.problem or _ENCODING
         structure.end_of_headers(properly=properly)
         self._may_walk = True
         self._offset = 0
-
-    def _complete(self) -> None:
-        if self._completion is not None and not self._checker.is_silent:
-            self._write(self._completion(self._seen))
 
     # bodies
 
@@ -455,13 +280,13 @@ class Cleaner:
             return following
         if self._structure.boundaries:
             return self._skip(text, place)
-        if not self._strictness.body or self._problem:
+        if not self._strictness.body or self._checker.problem:
             self._is_passing = self._has_begun and not self._checker.is_silent
             self._at_line_start = True
             self._last = text[-1:]
             before = b"".join(self._out)
             if len(before) == place and text.startswith(before):
-                self._out = [text]  # as it came, without a copy: no header was changed
+                self._out[:] = (text,)  # as it came, without a copy: no header was changed
             else:
                 self._out.append(text[place:])
         else:
@@ -516,7 +341,7 @@ class Cleaner:
 
     def _write_body(self, raw: bytes) -> None:
         if self._strictness.body and self._structure.is_7bit and not raw.isascii():
-            self._problem = self._problem or _8BIT_BODY
+            self._checker.problem = self._checker.problem or _8BIT_BODY
         self._out.append(raw)
 
     def _record(self, text: bytes, place: int) -> tuple[bytes, int] | None:
@@ -531,28 +356,3 @@ class Cleaner:
         if end - place > limit:
             return text[place : place + limit], place + limit
         return text[place:end], newline + 1
-
-
-def _is_utf8(text: bytes) -> bool:
-    """True for what is UTF-8 all through."""
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _end_of_header(lines: list[bytes], number: int) -> int:
-    """The line behind the header that goes on, perhaps further, in line `number`."""
-    while number < len(lines) and lines[number][0] in b" \t":
-        number += 1
-    return number
-
-
-def _size(lines: list[bytes]) -> int:
-    """Octets, with line ends."""
-    return sum(map(len, lines)) + 2 * len(lines)
-
-
-def _value(header: Header, text: bytes) -> bytes:
-    return text[len(header.name) + 1 :]
