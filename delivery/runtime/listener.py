@@ -9,8 +9,8 @@ RULES        a service named like a variable of the environment (smtp, submissio
              several processes listen at one place, each with a socket of its own, and the kernel
              deals clients out (SO_REUSEPORT, socket(7)). The first of them sees to it that nobody
              else has the port; the others listen where it does
-             a service that needs TLS from the first byte does not listen as long as we have only
-             STARTTLS: nobody shall send a password into it
+             a service that speaks TLS from the first byte (smtpd_tls_wrappermode) listens only as
+             long as there is a certificate for it: nobody shall be hung up on without knowing why
              the services that know who may log in are connected to before the first client asks
              all clients have at most SESSIONS_LIMIT connections, of which each process has its
              share, less where the system gives fewer descriptors; one client has a limit of its own
@@ -162,10 +162,8 @@ class Listeners:
         endpoint = self._endpoint(name)
         if rules is None:
             return _Place(endpoint, (endpoint.host,) if endpoint.host else None, ("ipv4", "ipv6"))
-        if rules.tls.settings.smtpd_tls_wrappermode:
-            raise ConfigError(
-                f"service {name}: smtpd_tls_wrappermode: TLS from the first byte is not there yet"
-            )
+        if rules.tls.settings.smtpd_tls_wrappermode and (problem := _no_wrapping(rules)):
+            raise ConfigError(f"service {name}: smtpd_tls_wrappermode: {problem}")
         parameters = rules.main
         hosts = (endpoint.host,) if endpoint.host else listening_addresses(parameters)
         if hosts == ():
@@ -256,6 +254,11 @@ def _is_crowding(session: Session, count: int) -> bool:
     if count <= CROWD * limit or limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
         return False
     return not holds(rules.unlimited, session.client)
+
+
+def _no_wrapping(rules: ServiceRules) -> str:
+    """Why TLS from the first byte is not possible; '' when it is."""
+    return rules.tls.problem if rules.tls.context() is None else ""
 
 
 async def _claim(place: _Place, family: int) -> None:

@@ -5,7 +5,8 @@ RULES        replies of one read go out in one write (RFC 2920 3.2); while one c
              DNS or the disk the next ones stay unread
              a session without a word for smtpd_timeout ends with 421; one that does not read its
              replies is not answered, nor read from, further
-             after STARTTLS it goes on over TLS; what came in the clear behind it is not looked at
+             after STARTTLS it goes on over TLS; what came in the clear behind it is not looked at.
+             With smtpd_tls_wrappermode it begins so (RFC 8314 3), and nothing is said in the clear
              a client that has said its last (half-closed) is answered to the end
              behind a proxy (smtpd_upstream_proxy_protocol) the client is whom its header names;
              without one in time there is no greeting but 421
@@ -24,7 +25,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from delivery import log
 from delivery.policy.verdict import Blame
@@ -43,6 +44,8 @@ from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.values import Client
 from tables.errors import TableUnavailable
+
+T = TypeVar("T")
 
 READ_AHEAD = 128 * 1024
 NOBODY = Client(address="", port=0)  # until it has connected
@@ -77,7 +80,8 @@ class Session(asyncio.Protocol):
             words=rules.words,
         )
         self._server = ("", 0)
-        self._header: bytearray | None = None  # of the proxy, as far as it is here
+        # what comes before commands, as far as it is here: a proxy's header, a handshake
+        self._prelude: bytearray | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._dialogue: Dialogue | None = None
         self._transport: asyncio.Transport | None = None
@@ -88,6 +92,7 @@ class Session(asyncio.Protocol):
         self._choked = False  # the client does not read
         self._half_closed = False  # it will not say any more
         self._hung_up = False  # we will not
+        self._is_mute = False  # TLS is to come first: nothing is said in the clear
         self._draining = False
         self._patience = Patience(rules.settings)
         self._timer: asyncio.TimerHandle | None = None
@@ -108,20 +113,29 @@ class Session(asyncio.Protocol):
         self._server = (_plain(own[0]), int(own[1]))
         self._patience.since = self._loop.time()
         self._tick()
+        if self.rules.tls.settings.smtpd_tls_wrappermode:
+            self._is_mute = True
+            self._prelude = bytearray()
         refusal = self._shared.admit(self)
         if refusal is not None:
             self._say_and_close(refusal)
         elif self.rules.settings.smtpd_upstream_proxy_protocol == HAPROXY:
-            self._header = bytearray()
+            self._prelude = bytearray()
             patience = self.rules.settings.smtpd_upstream_proxy_timeout
             self._header_timer = self._loop.call_later(patience, self._no_header, "timeout")
+        elif self._is_mute:
+            self._loop.call_soon(self._begin)  # a transport is read from only behind this call
         else:
             self._start(self._greet())
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
-        if self._header is not None:
-            self._take_header(data)
+        if self._prelude is not None:
+            self._prelude += data
+            if self._header_timer is not None:
+                self._read_header(self._prelude)
+            elif self._transport is not None:  # the rest of a handshake comes when it has begun
+                self._transport.pause_reading()
             return
         self._smtp.receive_data(data)
         if self._busy or self._choked:  # whoever only talks and never listens is not waited for
@@ -184,24 +198,27 @@ class Session(asyncio.Protocol):
 
     # inside
 
-    def _take_header(self, data: bytes) -> None:
+    def _begin(self) -> None:
+        if self._transport is not None and not self._hung_up:
+            self._start(self._greet())
+
+    def _read_header(self, heard: bytearray) -> None:
         """A proxy says whom it speaks for. postconf(5) smtpd_upstream_proxy_protocol."""
-        assert self._header is not None
-        self._header += data
         try:
-            found = proxyheader.read(bytes(self._header), self.rules.server.families)
+            found = proxyheader.read(bytes(heard), self.rules.server.families)
         except ProxyHeaderError as error:
             self._no_header(str(error))
             return
         if found is None:
             return
-        rest = bytes(self._header[found.length :])
-        self._header = None
+        del heard[: found.length]
         self._forget_header_timer()
         if found.client is not None and found.server is not None:
             self.client = Client(address=found.client[0], port=found.client[1])
             self._server = found.server
-        self._smtp.receive_data(rest)
+        if not self._is_mute:
+            self._prelude = None
+            self._smtp.receive_data(bytes(heard))
         self._start(self._greet())
 
     def _no_header(self, problem: str) -> None:
@@ -241,6 +258,8 @@ class Session(asyncio.Protocol):
             shared.counts,
         )
         self._dialogue = dialogue
+        if self._is_mute and not await self._begin_wrapped(dialogue):
+            return
         self._say(await dialogue.greet())
 
     def _serve(self) -> None:
@@ -292,6 +311,17 @@ class Session(asyncio.Protocol):
         if (dialogue.faults.are_too_many or self._draining) and not smtp.closed:
             await self._take_leave(dialogue)
 
+    async def _begin_wrapped(self, dialogue: Dialogue) -> bool:
+        """Begin with TLS, as if the client had asked for it already; False: it ends here."""
+        answer = dialogue.answer(StartTls())
+        reply = answer if isinstance(answer, Reply) else await answer
+        if not reply.is_positive:
+            log.event("smtpd", problem=f"no TLS: {reply}", client=self._client)
+            self.abort()
+            return False
+        self._smtp.is_encrypted = True
+        return await self._start_tls(dialogue)
+
     async def _start_tls(self, dialogue: Dialogue) -> bool:
         """Go on over TLS; False: there is nobody to go on with.
 
@@ -303,9 +333,14 @@ class Session(asyncio.Protocol):
             self.abort()
             return False
         limit = self.rules.tls.settings.smtpd_starttls_timeout
+        came, self._prelude = self._prelude, None
         try:
-            made = await self._loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=limit
+            made = await _with_what_came(
+                self._loop.start_tls(
+                    transport, self, context, server_side=True, ssl_handshake_timeout=limit
+                ),
+                transport,
+                bytes(came or b""),
             )
         except (OSError, ValueError, RuntimeError) as error:
             log.event("smtpd", problem=f"TLS handshake: {error}", client=self._client)
@@ -315,7 +350,7 @@ class Session(asyncio.Protocol):
             if made is not None:
                 made.abort()
             return False
-        self._transport, self._reading = made, True
+        self._transport, self._reading, self._is_mute = made, True, False
         self._patience.since = self._loop.time()
         refusal = await dialogue.secured(made.get_extra_info("ssl_object"))
         if refusal is not None:
@@ -420,7 +455,7 @@ class Session(asyncio.Protocol):
             data, self._out = b"".join(self._out), []
             if self._transport is None or self._hung_up:
                 return
-            if data:
+            if data and not self._is_mute:
                 self._transport.write(data)
             self._patience.since = self._loop.time()
         if self._smtp.closed and not self._hung_up:
@@ -450,6 +485,27 @@ class Session(asyncio.Protocol):
             log.event("smtpd", problem="timeout", client=self._client)
             self._say_and_close(replies.timeout(self.rules.settings.myhostname))
             self._tick()
+
+
+async def _with_what_came(
+    starting: Coroutine[Any, Any, T], transport: asyncio.Transport, came: bytes
+) -> T:
+    """What start_tls() gives; octets of the handshake that came before it are read first."""
+    started = eager.first(starting)
+    if came:
+        asyncio.get_running_loop().call_soon(_have_read, transport, came)
+    return await started if isinstance(started, eager.Rest) else started
+
+
+def _have_read(transport: asyncio.Transport, data: bytes) -> None:
+    """As if the transport had read that just now."""
+    protocol: Any = transport.get_protocol()
+    while data and not transport.is_closing():
+        buffer = protocol.get_buffer(len(data))
+        size = min(len(buffer), len(data))
+        buffer[:size] = data[:size]
+        protocol.buffer_updated(size)
+        data = data[size:]
 
 
 @lru_cache(maxsize=1024)

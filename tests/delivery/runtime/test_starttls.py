@@ -1,4 +1,6 @@
-"""STARTTLS over a real socket: the handshake, what is known afterwards, and who is kept out."""
+"""TLS over a real socket, by STARTTLS or from the first byte: the handshake, what is known
+afterwards, and who is kept out.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from delivery.runtime.notices import Notices
 from delivery.runtime.session import Session, Shared
 from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp import replies
+from delivery.smtp.replies import Reply
 from tests.delivery.runtime.asynchronous import asynchronous, until
 from tests.delivery.runtime.counts import CountsHere
 from tests.delivery.runtime.test_session import LETTER, MAIL, House, house
@@ -62,7 +65,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]]:
+async def listening(
+    path: Path, refusal: Reply | None = None, **values: str
+) -> AsyncIterator[tuple[House, int]]:
+    """Sessions on a port; `refusal`: nobody is let in."""
     async with house(path, **values) as made:
         loop = asyncio.get_running_loop()
         shared = Shared(
@@ -71,19 +77,56 @@ async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]
             notices=Notices(made.cleanup),
             counts=CountsHere(),
             loop=loop,
-            admit=lambda session: None,
+            admit=lambda session: refusal,
             gone=made.gone.append,
         )
         server = await loop.create_server(lambda: Session(made.service, shared), "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
+        try:
+            yield made, server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+
+
+@asynccontextmanager
+async def serving(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]]:
+    async with listening(path, **values) as (made, port):
         peer = Peer(*await asyncio.open_connection("127.0.0.1", port))
         try:
             assert (await peer.hear()).startswith("220")
             yield made, peer
         finally:
             peer.writer.close()
-            server.close()
             await until(lambda: made.gone)
+
+
+@asynccontextmanager
+async def wrapped(path: Path, **values: str) -> AsyncIterator[tuple[House, Peer]]:
+    """A client that speaks TLS from the first byte."""
+    async with listening(path, **{**TLS, "smtpd_tls_wrappermode": "yes", **values}) as (made, port):
+        context = ssl.create_default_context(cafile=AUTHORITY)
+        opened = asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname="mx.far.example"
+        )
+        peer = Peer(*await opened)
+        try:
+            yield made, peer
+        finally:
+            peer.writer.close()
+            await until(lambda: made.gone)
+
+
+async def heard_in_the_clear(path: Path, refusal: Reply | None = None, **values: str) -> bytes:
+    """What a service with TLS from the first byte tells a client that knows of none."""
+    values = {**TLS, "smtpd_tls_wrappermode": "yes", **values}
+    async with listening(path, refusal, **values) as (made, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"EHLO c.example\r\n")
+        heard = b""
+        with contextlib.suppress(ConnectionError):
+            heard = await reader.read()
+        writer.close()
+        await until(lambda: made.gone)
+        return heard
 
 
 @asynchronous
@@ -217,6 +260,54 @@ async def test_without_a_certificate_it_is_454(tmp_path: Path) -> None:
             assert "STARTTLS" in await peer.say("EHLO x")
             assert await peer.say("STARTTLS") == str(replies.TLS_UNAVAILABLE)
             assert (await peer.say("MAIL FROM:<>")).startswith("250")
+
+
+@asynchronous
+async def test_tls_from_the_first_byte(tmp_path: Path) -> None:
+    async with wrapped(tmp_path) as (made, peer):
+        assert (await peer.hear()).startswith("220 ")
+        assert "STARTTLS" not in await peer.say("EHLO c.example")
+        assert await peer.say("STARTTLS") == "554 5.5.1 Error: TLS already active"
+        for line in MAIL.decode().splitlines()[1:]:
+            reply = await peer.say(line)
+        assert reply.startswith("354")
+        peer.writer.write(LETTER)
+        assert (await peer.hear()).startswith("250")
+        assert (await peer.say("QUIT")).startswith("221")
+        [queue_id] = made.spool.fresh()
+        content = await made.spool.content(await leased(made.spool, queue_id))
+        assert " with ESMTPS id " in (await whole(content)).decode()
+
+
+@asynchronous
+async def test_nothing_is_said_in_the_clear(tmp_path: Path) -> None:
+    refusal = replies.too_many_connections("mx.example", "127.0.0.1")
+    # a TLS alert at most: RFC 8446 6
+    assert b"20" not in (await heard_in_the_clear(tmp_path / "a"))[:3]
+    assert await heard_in_the_clear(tmp_path / "b", refusal) == b""
+    assert await heard_in_the_clear(tmp_path / "c", smtpd_tls_cert_file="/nonexistent") == b""
+
+
+@asynchronous
+async def test_too_many_handshakes_from_the_first_byte(tmp_path: Path) -> None:
+    values = {"smtpd_client_new_tls_session_rate_limit": "1"}
+    values["smtpd_client_event_limit_exceptions"] = ""
+    async with wrapped(tmp_path, **values) as (_, first):
+        await first.hear()
+        for number in range(2):
+            context = ssl.create_default_context(cafile=AUTHORITY)
+            try:
+                second = Peer(
+                    *await asyncio.open_connection(
+                        "127.0.0.1", first.port, ssl=context, server_hostname="mx.far.example"
+                    )
+                )
+            except (ConnectionError, ssl.SSLError):
+                assert number == 1, "the first one too many is told so"
+                continue
+            assert "421 4.7.0" in await second.hear()
+            assert await second.hear() == ""
+            second.writer.close()
 
 
 # contexts
