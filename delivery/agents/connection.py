@@ -27,8 +27,9 @@ from delivery.agents.hosts import Host
 from delivery.agents.patience import Patience, Timeouts
 from delivery.alarm import Alarm
 from delivery.errors import DeliveryError
-from delivery.smtp.client import ClientEvent, ClientProtocol
+from delivery.smtp.client import ClientProtocol
 from delivery.smtp.events import NEED_DATA, Signal
+from delivery.smtp.exchange import ClientEvent
 from delivery.smtp.settings import ClientSettings
 
 WRITE_BUFFER = 256 * 1024

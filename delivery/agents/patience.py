@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from delivery.smtp.client import Stage
+from delivery.smtp.exchange import Stage
 
 _LIMITS = {
     Stage.GREETING.doing: "smtp_helo_timeout",

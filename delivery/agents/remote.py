@@ -56,7 +56,7 @@ from delivery.agents.session import (
 from delivery.agents.stalls import Stalls, hint
 from delivery.agents.tlspolicy import Level, TlsPolicies, TlsPolicy, plain
 from delivery.errors import PeerError, SmtpFailure
-from delivery.smtp.client import Stage
+from delivery.smtp.exchange import Stage
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Route
 from tables.errors import EntryError, TableError

@@ -23,7 +23,8 @@ from delivery.agents.tlspolicy import Level, TlsPolicy, TlsSettings
 from delivery.content.outgoing import Outgoing
 from delivery.errors import DeliveryError, PeerError
 from delivery.smtp.answers import Answer
-from delivery.smtp.client import (
+from delivery.smtp.exchange import (
+    FINAL_COMMAND,
     Finished,
     Ready,
     Refused,
@@ -32,8 +33,7 @@ from delivery.smtp.client import (
     Transaction,
     WantContent,
 )
-from delivery.smtp.client import Result as Fate
-from delivery.smtp.exchange import FINAL_COMMAND
+from delivery.smtp.exchange import Result as Fate
 from delivery.smtp.login import Login, LoginFailed, choose
 from delivery.smtp.proxies import xforward
 from delivery.values import Outcome, Recipient, Status
@@ -103,7 +103,7 @@ class Session:
             await self._encrypt()
             self._client.greet_again()
             await self._greeted()
-        if self._terms.account is not None and "AUTH" in self._client.keywords:
+        if self._terms.account is not None and "AUTH" in self._client.offer.keywords:
             await self._log_in(self._terms.account)
 
     # greeting
@@ -135,11 +135,11 @@ class Session:
         if policy.level is Level.NONE:
             if (
                 self._habits.tls.smtp_tls_note_starttls_offer
-                and "STARTTLS" in self._client.keywords
+                and "STARTTLS" in self._client.offer.keywords
             ):
                 log.event("smtp", offers_starttls=shown)
             return False
-        if "STARTTLS" not in self._client.keywords:
+        if "STARTTLS" not in self._client.offer.keywords:
             if policy.is_required:
                 reason = f"TLS is required, but was not offered by host {shown}"
                 raise SiteFailed("4.7.4", reason)
@@ -184,7 +184,7 @@ class Session:
             if self.connection.tls is None
             else settings.smtp_sasl_tls_security_options
         )
-        offered = self._client.keywords["AUTH"].upper().split()
+        offered = self._client.offer.keywords["AUTH"].upper().split()
         if self._habits.mechanisms:
             offered = [name for name in offered if self._habits.mechanisms.matches(name)]
         mechanism = choose(offered, options)
@@ -227,11 +227,11 @@ class Session:
             relay = self.connection.host.relay
             attempt.fail_all(dsn, reason, relay=relay, is_final=True)
             return
-        if self._habits.tells_origin and "XFORWARD" in client.keywords:
+        if self._habits.tells_origin and "XFORWARD" in client.offer.keywords:
             await self._tell_origin()
         envelope = delivery.envelope
         outgoing = self._habits.outgoing
-        may_grow = not client.takes_8bit and outgoing is not None and outgoing.may_convert
+        may_grow = not client.offer.takes_8bit and outgoing is not None and outgoing.may_convert
         to_7bit = envelope.eightbit and may_grow
         people = tuple(attempt.waiting)
         shown = attempt.shown(people)
@@ -244,7 +244,7 @@ class Session:
                 recipients=shown,
                 size=0 if may_grow else size,  # by an amount that nobody knows yet
                 body="8BITMIME" if envelope.eightbit else "",
-                smtputf8=envelope.smtputf8 and "SMTPUTF8" in client.keywords,
+                smtputf8=envelope.smtputf8 and "SMTPUTF8" in client.offer.keywords,
                 is_probe=envelope.is_probe,
                 ret=envelope.ret,
                 envid=envelope.envid,
@@ -266,7 +266,7 @@ class Session:
     async def _tell_origin(self) -> None:
         """XFORWARD. Refused, the mail goes all the same: it is for the server's log."""
         delivery = self._attempt.delivery
-        offered = self._client.keywords["XFORWARD"]
+        offered = self._client.offer.keywords["XFORWARD"]
         for line in xforward(delivery.envelope, delivery.queue_id, offered):
             answer = await self._ask(Stage.XFORWARD, line)
             if self._client.closing:
@@ -277,10 +277,10 @@ class Session:
     def _not_possible(self, size: int) -> tuple[str, str] | None:
         """(status code, reason) when this server cannot take the message at all."""
         client = self._client
-        if self._attempt.needs_smtputf8 and "SMTPUTF8" not in client.keywords:  # RFC 6531 3.2
+        if self._attempt.needs_smtputf8 and "SMTPUTF8" not in client.offer.keywords:  # RFC 6531 3.2
             shown = self.connection.host.shown
             return "5.6.7", f"SMTPUTF8 is required, but was not offered by host {shown}"
-        limit = client.size_limit
+        limit = client.offer.size_limit
         if 0 < limit < size:  # RFC 1870 6.2
             shown = self.connection.host.shown
             return "5.3.4", f"message size {size} exceeds size limit {limit} of server {shown}"
@@ -294,7 +294,7 @@ class Session:
         is_probe = attempt.delivery.envelope.is_probe
         is_delivered = not is_probe and answer.is_success and fate.command == FINAL_COMMAND
         if is_delivered or (is_probe and _is_yes(fate)):
-            reports = "DSN" in self._client.keywords  # RFC 3461 5.2.1
+            reports = "DSN" in self._client.offer.keywords  # RFC 3461 5.2.1
             is_final = is_delivered and self._habits.assumes_final and not reports
             attempt.end(
                 Outcome(

@@ -19,9 +19,9 @@ SUMMARY      ClientProtocol: receive_data(bytes), next_event(), data_to_send(); 
 RULES        MAIL, RCPT and DATA go in one piece where PIPELINING is offered, else one by one; QUIT
              never goes with the final dot (a stray line must not be taken for the final reply);
              BDAT in place of DATA with smtp_send_bdat, where CHUNKING is offered
-             SIZE, BODY, SMTPUTF8, RET, ENVID, NOTIFY, ORCPT only where offered; HELO when EHLO
-             fails; LMTP: LHLO, and one final reply for each accepted recipient (RFC 2033 4.2); 421
-             counts as a reply like others, and `closing` is True from then on: do not reuse
+             options only where they are offered (offer.py); HELO when EHLO fails; LMTP: LHLO, and
+             one final reply for each accepted recipient (RFC 2033 4.2); 421 counts as a reply like
+             others, and `closing` is True from then on: do not reuse
              a probe ends with the answer to RCPT, or to DATA (smtp_address_verify_target)
 ERRORS       PeerError: no SMTP reply, bounds exceeded, connection lost; `doing` says in what,
              `unresolved` which recipients have no Result; OurError: called out of turn, or SMTPUTF8
@@ -32,7 +32,6 @@ SOURCE       RFC 5321, 2920, 3030, 2033, 1870, 6152, 6531, 3461, 3207, 4954; Pos
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -42,7 +41,6 @@ from delivery.smtp.answers import Answer, AnswerReader
 from delivery.smtp.content import ContentDecoder, ContentEncoder
 from delivery.smtp.events import NEED_DATA, PAUSED, Signal
 from delivery.smtp.exchange import (
-    FINAL_COMMAND,
     ClientEvent,
     Finished,
     Goodbye,
@@ -50,60 +48,16 @@ from delivery.smtp.exchange import (
     Refused,
     Replied,
     Result,
+    Stage,
     Transaction,
     WantContent,
 )
+from delivery.smtp.offer import Offer, command_line
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Recipient
-from delivery.xtext import xtext_encode
-from tables.addresses import Address
-
-__all__ = [
-    "Answer",
-    "ClientEvent",
-    "ClientProtocol",
-    "Finished",
-    "Goodbye",
-    "Ready",
-    "Refused",
-    "Replied",
-    "Result",
-    "Stage",
-    "Transaction",
-    "WantContent",
-]
-
 
 NOBODY = -1  # an answer that is no single recipient's
 _WANT_CONTENT = WantContent()
-
-_NOTIFY = ("NEVER", "SUCCESS", "FAILURE", "DELAY")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class Stage(Enum):
-    """What an answer answers: (Postfix's name of the command, Postfix's words for a failure)."""
-
-    def __init__(self, command: str, doing: str) -> None:
-        self.command = command
-        self.doing = doing
-
-    GREETING = ("", "receiving the initial server greeting")
-    EHLO = ("EHLO", "performing the EHLO handshake")
-    HELO = ("HELO", "performing the HELO handshake")
-    LHLO = ("LHLO", "performing the LHLO handshake")
-    STARTTLS = ("STARTTLS", "receiving the STARTTLS response")
-    AUTH = ("AUTH", "performing the EHLO handshake")
-    XFORWARD = ("XFORWARD", "sending XFORWARD")
-    RSET = ("RSET", "sending RSET")
-    MAIL = ("MAIL FROM", "sending MAIL FROM")
-    RCPT = ("RCPT TO", "sending RCPT TO")
-    DATA = ("DATA", "sending DATA command")
-    BDAT = ("BDAT", "sending message body")
-    FINAL = (FINAL_COMMAND, "sending end of data -- message may be sent more than once")
-    QUIT = ("QUIT", "sending QUIT")
-
-
 _OF_ENVELOPE = (Stage.RCPT, Stage.MAIL, Stage.RSET)
 
 
@@ -134,8 +88,7 @@ class ClientProtocol:
         """`rewrite` is given every line of an answer, see answers.py."""
         self.settings = settings
         self.lmtp = lmtp
-        self.keywords: dict[str, str] = {}  # offered by the server, what we discard left out
-        self.size_limit = 0  # the largest message it takes, as far as it says so; 0: it does not
+        self.offer = Offer(settings)
         self.answers = 0  # that came so far
         self.closing = False  # 421, or an answer out of turn: do not reuse the connection
         self._reader = AnswerReader(settings.line_length_limit, rewrite)
@@ -176,11 +129,6 @@ class ClientProtocol:
     def unresolved(self) -> tuple[Recipient, ...]:
         """Recipients of the transaction that had no Result: after a PeerError, try them again."""
         return tuple(self._unresolved.values())
-
-    @property
-    def takes_8bit(self) -> bool:
-        """True when 8-bit text may be sent; SMTPUTF8 implies that (RFC 6531 3.1)."""
-        return "8BITMIME" in self.keywords or "SMTPUTF8" in self.keywords
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -238,8 +186,9 @@ class ClientProtocol:
         """One command of those stages, not in a transaction; its answer comes as Replied."""
         self._require(_Phase.IDLE)
         self._phase = _Phase.ASKING
-        self._forget_transaction()
-        self._unsent.append((stage, NOBODY, _command(line)))
+        if self._unclean:
+            self._forget_transaction()
+        self._unsent.append((stage, NOBODY, command_line(line)))
         self._send_commands()
 
     def greet_again(self) -> None:
@@ -251,25 +200,27 @@ class ClientProtocol:
         if self._reader.has_unread:
             self._phase = _Phase.DEAD
             raise PeerError("more than the reply to STARTTLS came before the TLS handshake")
-        self.keywords, self.size_limit = {}, 0
+        self.offer = Offer(self.settings)
         self._phase = _Phase.HELLO
         self._hello(Stage.LHLO if self.lmtp else Stage.EHLO)
 
     def start(self, transaction: Transaction) -> None:
         """Begin a mail transaction, after Ready or Finished; not when `closing`."""
         self._require(_Phase.IDLE)
-        if transaction.smtputf8 and "SMTPUTF8" not in self.keywords:
+        offer = self.offer
+        if transaction.smtputf8 and "SMTPUTF8" not in offer.keywords:
             raise OurError("SMTPUTF8 is needed and not offered")
         if not transaction.recipients:
             raise OurError("a transaction without recipients")
         self._phase = _Phase.ENVELOPE
         self._unresolved = dict(enumerate(transaction.recipients))
         self._accepted = []
-        self._chunked = self.settings.smtp_send_bdat and "CHUNKING" in self.keywords
-        self._forget_transaction()
-        self._unsent.append((Stage.MAIL, NOBODY, self._mail_command(transaction)))
+        self._chunked = self.settings.smtp_send_bdat and "CHUNKING" in offer.keywords
+        if self._unclean:
+            self._forget_transaction()
+        self._unsent.append((Stage.MAIL, NOBODY, offer.mail(transaction)))
         for place, recipient in self._unresolved.items():
-            self._unsent.append((Stage.RCPT, place, self._rcpt_command(recipient)))
+            self._unsent.append((Stage.RCPT, place, offer.rcpt(recipient)))
         self._probes = transaction.is_probe
         ends_early = self._probes and self.settings.smtp_address_verify_target == "rcpt"
         self._asks_data = not (self._chunked or ends_early)
@@ -326,52 +277,20 @@ class ClientProtocol:
 
     def _send_commands(self) -> None:
         """All of them with PIPELINING, else the next one (RFC 2920 3.1)."""
-        pipelining = "PIPELINING" in self.keywords
+        pipelining = "PIPELINING" in self.offer.keywords
         while self._unsent and (pipelining or not self._owed):
             stage, place, command = self._unsent.popleft()
             self._owed.append((stage, place))
             self._out.append(command)
 
     def _forget_transaction(self) -> None:
-        """RSET where one was given up in the middle."""
-        if self._unclean:
-            self._unclean = False
-            self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
+        """One was given up in the middle."""
+        self._unclean = False
+        self._unsent.append((Stage.RSET, NOBODY, b"RSET\r\n"))
 
     def _hello(self, stage: Stage) -> None:
         self._owed.append((stage, NOBODY))
-        self._out.append(_command(f"{stage.command} {self.settings.smtp_helo_name}"))
-
-    def _mail_command(self, transaction: Transaction) -> bytes:
-        words = [f"MAIL FROM:<{self._path(transaction.sender)}>"]
-        offered = self.keywords
-        if "SIZE" in offered and transaction.size:
-            words.append(f"SIZE={transaction.size}")
-        if self.takes_8bit and transaction.body:
-            words.append(f"BODY={transaction.body}")
-        if transaction.smtputf8:
-            words.append("SMTPUTF8")
-        if "DSN" in offered:
-            if transaction.envid:
-                words.append(f"ENVID={xtext_encode(transaction.envid)}")
-            if transaction.ret:
-                words.append(f"RET={transaction.ret}")
-        may_log_in = self.settings.smtp_sasl_auth_enable and "AUTH" in offered
-        if may_log_in and self.settings.smtp_send_dummy_mail_auth:
-            words.append("AUTH=<>")  # RFC 4954 5: nobody says who sent it
-        return _command(" ".join(words))
-
-    def _rcpt_command(self, recipient: Recipient) -> bytes:
-        words = [f"RCPT TO:<{self._path(recipient.address)}>"]
-        if "DSN" in self.keywords:
-            kind, _, address = _original(recipient).partition(";")
-            words.append(f"ORCPT={kind};{xtext_encode(address)}")
-            if recipient.notify:
-                words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
-        return _command(" ".join(words))
-
-    def _path(self, address: Address) -> str:
-        return address.text if self.settings.smtp_quote_rfc821_envelope else address.internal
+        self._out.append(command_line(f"{stage.command} {self.settings.smtp_helo_name}"))
 
     # --- Answers -----------------------------------------------------------------------------
 
@@ -426,9 +345,9 @@ class ClientProtocol:
             else:
                 self._hello(Stage.HELO)
         elif answer.is_success:
-            hostname = "" if stage is Stage.HELO else self._read_keywords(answer)
+            hostname = "" if stage is Stage.HELO else self.offer.read(answer)
             self._phase = _Phase.IDLE
-            self._events.append(Ready(hostname, self.keywords))
+            self._events.append(Ready(hostname, self.offer.keywords))
         elif stage is Stage.EHLO and not self.closing:  # RFC 5321 3.2
             self._hello(Stage.HELO)
         else:
@@ -437,21 +356,6 @@ class ClientProtocol:
     def _refused(self, answer: Answer) -> None:
         self._phase = _Phase.REFUSED
         self._events.append(Refused(answer))
-
-    def _read_keywords(self, answer: Answer) -> str:
-        """RFC 5321 4.1.1.1: the first line is the host name, each other one a keyword."""
-        discarded = {word.upper() for word in self.settings.smtp_discard_ehlo_keywords}
-        for line in answer.lines[1:]:
-            keyword, _, parameters = line[4:].replace("=", " ", 1).partition(" ")
-            name = keyword.upper()
-            if name == "AUTH":  # some servers say it twice, in the old form AUTH=PLAIN as well
-                parameters = f"{self.keywords.get(name, '')} {parameters}"
-            if keyword and name not in discarded:
-                self.keywords[name] = parameters.strip()
-        limit = self.keywords.get("SIZE", "").split(" ")[0]
-        if limit.isascii() and limit.isdecimal():
-            self.size_limit = int(limit[:18])
-        return answer.lines[0][4:].partition(" ")[0]
 
     def _take_rcpt(self, place: int, answer: Answer) -> None:
         if place not in self._unresolved:
@@ -539,18 +443,3 @@ class ClientProtocol:
         self._unclean = unclean
         self._unsent.clear()
         self._events.append(Finished())
-
-
-def _original(recipient: Recipient) -> str:
-    """RFC 3461 4.2: what the sender gave, else the address that we were given."""
-    if recipient.orcpt:
-        return recipient.orcpt
-    text = recipient.original.text
-    return f"{'rfc822' if text.isascii() else 'utf-8'};{text}"
-
-
-def _command(line: str) -> bytes:
-    """One command line. A control character in it would be a second command: our bug."""
-    if _CONTROL.search(line):
-        raise OurError(f"control character in the command {line!r}")
-    return line.encode("utf-8") + b"\r\n"

@@ -1,6 +1,7 @@
 """exchange - what the agent and the client protocol tell each other; frozen values.
 
-SUMMARY      Transaction goes in; Ready, Refused, Replied, WantContent, Result, Finished, Goodbye
+SUMMARY      Stage: what is asked, or answered
+             Transaction goes in; Ready, Refused, Replied, WantContent, Result, Finished, Goodbye
              come out
 RULES        between start() and Finished each recipient gets exactly one Result, unless PeerError
              ends it all
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from enum import Enum
 
 from delivery.smtp.answers import Answer
 from delivery.values import Recipient
@@ -18,6 +20,29 @@ from tables.addresses import Address
 from tables.frozen import dataclass
 
 FINAL_COMMAND = "end of DATA"  # Postfix's words for the final dot, and for BDAT LAST
+
+
+class Stage(Enum):
+    """What an answer answers: (Postfix's name of the command, Postfix's words for a failure)."""
+
+    def __init__(self, command: str, doing: str) -> None:
+        self.command = command
+        self.doing = doing
+
+    GREETING = ("", "receiving the initial server greeting")
+    EHLO = ("EHLO", "performing the EHLO handshake")
+    HELO = ("HELO", "performing the HELO handshake")
+    LHLO = ("LHLO", "performing the LHLO handshake")
+    STARTTLS = ("STARTTLS", "receiving the STARTTLS response")
+    AUTH = ("AUTH", "performing the EHLO handshake")
+    XFORWARD = ("XFORWARD", "sending XFORWARD")
+    RSET = ("RSET", "sending RSET")
+    MAIL = ("MAIL FROM", "sending MAIL FROM")
+    RCPT = ("RCPT TO", "sending RCPT TO")
+    DATA = ("DATA", "sending DATA command")
+    BDAT = ("BDAT", "sending message body")
+    FINAL = (FINAL_COMMAND, "sending end of data -- message may be sent more than once")
+    QUIT = ("QUIT", "sending QUIT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from delivery.agents.connection import Connection, TimedOut
 from delivery.agents.hosts import Host
 from delivery.agents.patience import Patience, Timeouts
 from delivery.errors import PeerError
-from delivery.smtp.client import ClientProtocol, Stage, Transaction
+from delivery.smtp.client import ClientProtocol
+from delivery.smtp.exchange import Stage, Transaction
 from delivery.smtp.settings import ClientSettings
 from tables.addresses import NULL
 from tests.delivery.spool.messages import asynchronous, recipient

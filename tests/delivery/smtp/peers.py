@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from delivery.errors import PeerError
-from delivery.smtp.client import (
-    ClientProtocol,
+from delivery.smtp.client import ClientProtocol
+from delivery.smtp.events import Signal
+from delivery.smtp.exchange import (
     Finished,
     Goodbye,
     Ready,
@@ -20,13 +21,13 @@ from delivery.smtp.client import (
     Transaction,
     WantContent,
 )
-from delivery.smtp.events import Signal
 from delivery.smtp.settings import ClientSettings
 from delivery.values import Recipient
 from tables.addresses import Address
 
 Reply = str | None
 EHLO = "250-mx.far.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250 DSN"
+SIMPLE = "250 mx.far.example"  # an EHLO answer without a keyword
 
 
 def recipient(text: str, **options: object) -> Recipient:
