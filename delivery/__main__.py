@@ -12,6 +12,7 @@ SOURCE       sysexits(3)
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -67,14 +68,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> int:
-    """main() for a shell, where who reads may have enough early: `| head -1`."""
-    try:
+    """main() for a shell: who reads may have enough early (`| head -1`) or not be there (`>&-`)."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - until the end
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    status = 0
+    with contextlib.suppress(BrokenPipeError):
         status = main()
+    try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # what is left would be written at the very end, for the same error; signal(7) SIGPIPE
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if not isinstance(error, BrokenPipeError):
+            print(f"waypost: output write error: {error.strerror}", file=sys.stderr)
+            return status or os.EX_IOERR
     return status
 
 

@@ -63,6 +63,7 @@ class Pickup:
     def start(self) -> None:
         """Make the drop directory and look at it from now on. Raises OSError."""
         drop.make_drop(self._drop.directory)
+        drop.purge(self._drop.directory)
         self._fifo = drop.open_wake(self._drop.directory)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._fifo, self._ring)

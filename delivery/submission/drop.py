@@ -1,9 +1,11 @@
 """drop - the directory where mail waits that programs of this machine handed in.
 
-SUMMARY      make_drop(), publish(): the engine's side; read_terms(), Writer: any user's side
+SUMMARY      make_drop(), purge(), publish(): the engine's side
+             read_terms(), Writer: any user's side
              Drop(path).names(), open(name), remove(name): the engine takes
 FORM         <32 hexadecimal digits>.mail: the message as it was given, the Slip as a line of JSON,
              and how long that line is, in 16 octets; .part while it is written
+             a .part that nobody wrote to for STALE_S is removed when an engine starts
              terms.json: what any user may know of the engine's rules; wake: a FIFO, a byte in it
              makes the engine look at once
 RULES        the engine need not run: a message is durable when its file has its last name
@@ -25,6 +27,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -41,6 +44,7 @@ FILE_MODE = 0o640
 FIFO_MODE = 0o622
 SLIP_LIMIT = 4 * 1024 * 1024  # octets: a message may have many recipients
 LONG_SLIP = 64 * 1024  # and those that have are not read many at once
+STALE_S = 7 * 86400.0  # without a write to it, nobody is writing a file any more
 _TRAILER = 16
 _NOTIFY = frozenset({"NEVER", "SUCCESS", "FAILURE", "DELAY"})  # RFC 3461 4.1
 _RET = ("", "FULL", "HDRS")  # RFC 3461 4.3
@@ -101,6 +105,17 @@ def make_drop(directory: Path) -> None:
     if not stat.S_ISFIFO(fifo.lstat().st_mode):
         raise FileExistsError(f"{fifo} is no FIFO")
     fifo.chmod(FIFO_MODE)
+
+
+def purge(directory: Path) -> None:
+    """Remove what writers left behind that were killed long ago. Raises OSError."""
+    past = time.time() - STALE_S
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < past:
+                        os.unlink(entry.path)
 
 
 def publish(directory: Path, terms: Terms) -> None:
@@ -248,8 +263,12 @@ class Writer:
 
     def abandon(self) -> None:
         """Leave nothing."""
-        self._file.close()
-        self._part.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        except OSError:
+            pass  # what a full disk did not take before, it does not take now
+        finally:
+            self._part.unlink(missing_ok=True)
 
 
 def wake(directory: Path) -> None:

@@ -43,7 +43,7 @@ class RecipientHeaders:
         """A line of the message, or a piece of one."""
         if self._is_over:
             return
-        if not is_start or (self._header and line[:1] in (b" ", b"\t") and line.strip()):
+        if not is_start or (self._header and line[:1] in (b" ", b"\t")):
             self._header = (self._header + line)[:HEADER_LIMIT]
             return
         self._take()

@@ -3,9 +3,10 @@
 SUMMARY      read_options(words) -> Options; raises UsageError
 RULES        what only Sendmail's own daemon understands is ignored where programs use it as a
              matter of course (-om, -oem, -U, -h, -L ...), and refused where it would matter (-bt)
-             options may stand behind recipients; "--" ends them
+             the first recipient ends the options, and so does "--": none can come with the address
+             of a recipient
 ERRORS       UsageError: the text for standard error, the status is EX_TEMPFAIL as in Postfix
-NOT DONE     VERP (-XV), another configuration (-C)
+NOT DONE     VERP (-XV), another configuration (-C), starting the engine (-bd, -bl, -q15m alone)
 SOURCE       sendmail(1), Postfix sendmail.c
 """
 
@@ -18,6 +19,7 @@ from enum import Enum
 
 LETTERS = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
 NOTIFY = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+USAGE = "usage: sendmail [options]"
 ENVID_LIMIT = 100  # RFC 3461 4.4
 
 
@@ -73,9 +75,10 @@ class Options:
         mode = _MODES.get(value[:1])
         if mode is None:
             raise UsageError(f"unsupported: -b{value[:1]}")
-        self.mode = mode
         if value[:1] == "v":
             self.is_traced = self.is_probe = True
+        else:
+            self.mode = mode
 
     def take_notify(self, value: str) -> None:
         """-N. RFC 3461 4.1"""
@@ -114,7 +117,7 @@ class Options:
             case other:
                 raise UsageError(f"-q{other} is not implemented")
         if value and not value[1:]:
-            raise UsageError(f"-q{value} needs a value")
+            raise UsageError(f"specify: -q{value}{'queueid' if value == 'I' else 'sitename'}")
 
     def take_old_option(self, value: str) -> None:
         """-o"""
@@ -160,6 +163,12 @@ def _refuse(text: str) -> Callable[[Options, str], None]:
     return refuse
 
 
+_WITHOUT_RECIPIENTS = {
+    Mode.LIST: "display queue mode",
+    Mode.FLUSH: "flush queue mode",
+    Mode.NEW_ALIASES: "alias initialization mode",
+    Mode.SESSION: "stand-alone mode",
+}
 _MODES = {
     "m": Mode.ENQUEUE,
     "v": Mode.ENQUEUE,
@@ -195,27 +204,43 @@ def read_options(words: Sequence[str]) -> Options:
     """The options. Raises UsageError."""
     options = Options()
     try:
-        pairs, options.recipients = getopt.gnu_getopt(_with_values(words), LETTERS)
+        pairs, options.recipients = getopt.getopt(_with_values(words), LETTERS)
     except getopt.GetoptError as error:
-        raise UsageError(f"{error.msg}\nusage: sendmail [options]") from error
+        raise UsageError(f"{complaint(error, LETTERS)}\n{USAGE}") from error
     for name, value in pairs:
         options.take(name[1:], value)
+    _check(options)
     return options
+
+
+def complaint(error: getopt.GetoptError, letters: str) -> str:
+    """What getopt(3) says to that."""
+    if f"{error.opt}:" in letters:
+        return f"option requires an argument -- '{error.opt}'"
+    return f"invalid option -- '{error.opt if len(error.opt) == 1 else '-'}'"
+
+
+def _check(options: Options) -> None:
+    """What does not go together. Raises UsageError."""
+    mode = options.mode
+    if options.extracts and mode is not Mode.ENQUEUE:
+        raise UsageError("-t can be used only in delivery mode")
+    if options.extracts and options.is_probe:
+        raise UsageError("-t option cannot be used with -bv")
+    if options.recipients and mode in _WITHOUT_RECIPIENTS:
+        raise UsageError(f"{_WITHOUT_RECIPIENTS[mode]} requires no recipient")
 
 
 def _with_values(words: Sequence[str]) -> list[str]:
     """-q alone means all; for getopt it needs a value."""
-    rest = list(words)
-    end = rest.index("--") if "--" in rest else len(rest)
     found: list[str] = []
     is_value = False
-    for word in rest[:end]:
-        if word == "-q" and not is_value:
-            found += ["-q", ""]
-            continue
+    for place, word in enumerate(words):
+        if not is_value and (word in ("-", "--") or not word.startswith("-")):
+            return [*found, *words[place:]]
+        found += ["-q", ""] if word == "-q" and not is_value else [word]
         is_value = not is_value and _wants_value(word)
-        found.append(word)
-    return found + rest[end:]
+    return found
 
 
 def _wants_value(word: str) -> bool:

@@ -10,6 +10,8 @@ RULES        the message goes into the drop directory, whether an engine runs or
              that it is durable there. It is the caller's: nobody sends as somebody else
              the name in the envelope is the caller's login name, unless -f says another
              nothing is read into memory as a whole
+             ended by a signal it leaves nothing; once the message is there, nothing that goes wrong
+             with standard output makes the status another
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
              without a login name; 77 (EX_NOPERM) for users whom authorized_submit_users leaves out;
              69 (EX_UNAVAILABLE) where an engine must answer and none does
@@ -18,11 +20,13 @@ SOURCE       Postfix sendmail(1); sysexits(3)
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pwd
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,7 +62,30 @@ class NoName(Refused):
 
 def asking(ask: Ask) -> Callable[[Sequence[str]], int]:
     """The command; `ask` runs another command of ours."""
-    return lambda words: main(words, ask=ask)
+
+    def command(words: Sequence[str]) -> int:
+        with _ending_in_order():
+            return main(words, ask=ask)
+
+    return command
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Signals that end a program are exceptions, so that it can clear up."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)  # as a shell has it
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGTERM)}
+    ours = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def main(
@@ -129,11 +156,20 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
             where = "message header" if options.extracts else "the arguments"
             raise Refused(f"{who}: No recipient addresses found in {where}")
         writer.finish(_slip(options, who, recipients))
-        if options.is_traced:
-            sys.stdout.write(f"Mail Delivery Status Report will be mailed to <{who.name}>.\n")
     except BaseException:
         writer.abandon()
         raise
+    if options.is_traced:
+        _promise(who.name)
+
+
+def _promise(name: str) -> None:
+    """The message is on its way, whether anybody reads this or not."""
+    try:
+        sys.stdout.write(f"Mail Delivery Status Report will be mailed to <{name}>.\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left
 
 
 def _question(recipients: Sequence[Address]) -> bytes:
@@ -168,7 +204,9 @@ def _full_name(account: pwd.struct_passwd) -> str:
 def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip:
     sender = Address(who.name, "")
     if options.sender is not None:
-        sender = next(read_addresses(options.sender), NULL)
+        sender, *others = *read_addresses(options.sender), NULL
+        if others[1:]:
+            _say(f"warning: -f option specified malformed sender: {options.sender}")
     full_name = who.full_name if options.full_name is None else options.full_name
     return Slip(
         sender=sender,
@@ -186,4 +224,6 @@ def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"sendmail: {text}\n")
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    with contextlib.suppress(OSError):  # nobody listens: the status says it all
+        sys.stderr.write(f"sendmail: {shown}\n")

@@ -2,15 +2,19 @@
 
 SUMMARY      read(name, words, "c:d:h") -> (options in order, operands); raises Fatal
              run(name, usage status, function) -> exit status
+             show(lines): to standard output
 RULES        an error is "name: fatal: text" on standard error, as all Postfix commands have it
 SOURCE       getopt(3); Postfix msg_fatal(3)
 """
 
 from __future__ import annotations
 
+import contextlib
 import getopt
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from delivery.submission.options import complaint
 
 Options = list[tuple[str, str]]  # letter, value
 
@@ -28,9 +32,7 @@ def read(words: Sequence[str], letters: str, usage: str) -> tuple[Options, list[
     try:
         options, operands = getopt.getopt(list(words), letters)
     except getopt.GetoptError as error:
-        if letters.find(f"{error.opt}:") >= 0:
-            raise Fatal(usage, f"option requires an argument -- '{error.opt}'") from None
-        raise Fatal(usage, f"invalid option -- '{error.opt}'") from None
+        raise Fatal(usage, complaint(error, letters)) from None
     return [(name.lstrip("-"), value) for name, value in options], operands
 
 
@@ -48,6 +50,20 @@ def run(name: str, status: int, command: Callable[[], None]) -> int:
     return 0
 
 
+def show(lines: Iterable[str]) -> None:
+    """Lines for whoever reads, in UTF-8. Raises Fatal; BrokenPipeError: nobody reads any more."""
+    out = sys.stdout.buffer
+    try:
+        for line in lines:
+            out.write(f"{line}\n".encode("utf-8", "replace"))
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Fatal(f"output write error: {error.strerror}") from error
+
+
 def say(name: str, text: str) -> None:
     """A line for the operator."""
-    print(f"{name}: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody listens: the status says it all
+        print(f"{name}: {text}", file=sys.stderr)

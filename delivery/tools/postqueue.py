@@ -11,7 +11,7 @@ EXIT STATUS  0; 69 (EX_UNAVAILABLE) for whatever cannot be done
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from delivery.config import Config, ConfigError, read_config
 from delivery.runtime.control import ControlError
@@ -51,6 +51,8 @@ def _postqueue(words: Sequence[str]) -> None:
     except queue.EngineDown as error:
         what = "Queue report unavailable" if letter in "jp" else "Cannot flush mail queue"
         raise Fatal(f"{what} - mail system is down ({error})") from error
+    except BrokenPipeError:
+        raise
     except (ControlError, ConfigError, OSError) as error:
         raise Fatal(str(error)) from error
 
@@ -58,9 +60,9 @@ def _postqueue(words: Sequence[str]) -> None:
 def _do(config: Config, letter: str, value: str) -> None:
     match letter:
         case "p":
-            _show(as_text(queue.messages(config)))
+            arguments.show(as_text(queue.messages(config)))
         case "j":
-            _show(as_json(queue.messages(config)))
+            arguments.show(as_json(queue.messages(config)))
         case "f":
             queue.ask(config, {"command": "flush"})
         case "s":
@@ -84,8 +86,3 @@ def is_known_form(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _show(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,33 @@ def test_nothing_half_written_is_seen(directory: Path) -> None:
     assert Drop(directory).names() == []
     writer.abandon()
     assert [item.name for item in directory.iterdir()] == ["wake"]
+
+
+def test_a_full_disk_keeps_nothing(directory: Path) -> None:
+    writer = Writer(directory)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # EFBIG for ENOSPC
+    try:
+        writer.write(b"x" * 100)
+        with pytest.raises(OSError, match="too large"):
+            writer.finish(SLIP)
+        writer.abandon()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [item.name for item in directory.iterdir()] == ["wake"]
+
+
+def test_what_dead_writers_left_is_removed(directory: Path) -> None:
+    old, new, mail = Writer(directory), Writer(directory), Writer(directory)
+    mail.finish(SLIP)
+    (directory / "dir.part").mkdir()
+    for name in (f"{old.name}.part", f"{mail.name}.mail", "dir.part"):
+        os.utime(directory / name, (0, 0))
+    drop.purge(directory)
+    left = {f"{new.name}.part", f"{mail.name}.mail", "dir.part", "wake"}
+    assert {item.name for item in directory.iterdir()} == left
+    old.abandon()
+    new.abandon()
 
 
 def test_the_engine_is_woken(directory: Path) -> None:

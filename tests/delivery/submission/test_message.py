@@ -46,6 +46,7 @@ def test_lines_of_a_mailbox_file_are_left_out() -> None:
     [
         (b"To: joe, Ann <ann@far.example>\nBcc: b\n\nTo: x\n", ["joe", "ann@far.example", "b"]),
         (b"To: joe,\n ann@far.example\n\tb\nSubject: x\n", ["joe", "ann@far.example", "b"]),
+        (b"To: joe,\n \n ann@far.example\n\nTo: x\n", ["joe", "ann@far.example"]),
         (b'CC : "a b"@far.example\r\n\r\n', ["a b@far.example"]),
         (b"Resent-To: r\nTo: t\n\n", ["r"]),
         (b"Resent-Date: now\nTo: t\n\n", []),

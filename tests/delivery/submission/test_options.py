@@ -23,10 +23,9 @@ def test_what_programs_write() -> None:
     assert options.warnings == []
 
 
-def test_options_stand_behind_recipients_too() -> None:
-    options = read("joe -f ann@far.example")
-    assert options.recipients == ["joe"]
-    assert options.sender == "ann@far.example"
+@pytest.mark.parametrize("text", ["joe -f ann", "joe -bs -q -- -t", "joe -q", "- -i"])
+def test_no_option_comes_with_a_recipient(text: str) -> None:
+    assert read(text) == Options(recipients=text.split())
 
 
 @pytest.mark.parametrize("text", ["-om", "-oem", "-o7", "-U", "-h 3", "-L tag", "-A c", "-O x=y"])
@@ -48,10 +47,19 @@ def test_dots_may_be_part_of_the_message(text: str) -> None:
         ("-B 9BIT joe", "-B option needs 8BITMIME or 7BIT"),
         ("-oA joe", "-oA requires pathname"),
         ("-C /etc joe", "another configuration"),
-        ("-f", "option -f requires argument"),
-        ("-d 1", "option -d not recognized"),
+        ("-f", "option requires an argument -- 'f'\nusage: sendmail [options]"),
+        ("-d 1", "invalid option -- 'd'\nusage: sendmail [options]"),
+        ("--version", "invalid option -- '-'\nusage: sendmail [options]"),
         ("-qX", "-qX is not implemented"),
-        ("-qR", "-qR needs a value"),
+        ("-qR", "specify: -qRsitename"),
+        ("-qI", "specify: -qIqueueid"),
+        ("-t -q", "-t can be used only in delivery mode"),
+        ("-bs -t", "-t can be used only in delivery mode"),
+        ("-bv -t", "-t option cannot be used with -bv"),
+        ("-bp joe", "display queue mode requires no recipient"),
+        ("-q joe", "flush queue mode requires no recipient"),
+        ("-bi joe", "alias initialization mode requires no recipient"),
+        ("-bs joe", "stand-alone mode requires no recipient"),
     ],
 )
 def test_what_cannot_be_is_said(text: str, said: str) -> None:
@@ -71,6 +79,7 @@ def test_what_cannot_be_is_said(text: str, said: str) -> None:
         ("-bm joe", Mode.ENQUEUE),
         ("-q15m joe", Mode.ENQUEUE),
         ("-q", Mode.FLUSH),
+        ("-bp -bv", Mode.LIST),
     ],
 )
 def test_modes(text: str, mode: Mode) -> None:
@@ -82,6 +91,7 @@ def test_the_queue_by_parts() -> None:
     assert read("-qSfar.example").site == "far.example"
     assert read("-qI4jbqC56h6Vz0").queue_id == "4jbqC56h6Vz0"
     assert read("-f -q joe").sender == "-q"  # there it is a value
+    assert read("-q -v").mode is Mode.FLUSH
 
 
 @pytest.mark.parametrize("text", ["-N bogus", "-N never,success", "-R what", f"-V {'x' * 101}"])

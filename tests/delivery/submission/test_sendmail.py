@@ -76,6 +76,13 @@ def test_who_sends(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert slip.full_name == 'Full "N"'
 
 
+def test_a_sender_that_is_no_address(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run("-f", "a@far.example b\x1b", "joe") == 0
+    assert command.left()[0].sender.internal == "a@far.example"
+    said = capsys.readouterr().err
+    assert said == "sendmail: warning: -f option specified malformed sender: a@far.example b?\n"
+
+
 def test_the_name_of_the_environment(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAME", "From\nthe environment")
     assert command.run("-f", "me@far.example", "-G", "joe") == 0
