@@ -25,11 +25,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from delivery import log
 from delivery.policy.verdict import Blame
-from delivery.runtime import eager, peername
+from delivery.runtime import eager, handshake, peername
 from delivery.runtime.anvil import Counts
 from delivery.runtime.ask import Asker
 from delivery.runtime.cleanup import Cleanup
@@ -44,8 +44,6 @@ from delivery.smtp.replies import Reply
 from delivery.smtp.server import ServerProtocol
 from delivery.values import Client
 from tables.errors import TableUnavailable
-
-T = TypeVar("T")
 
 READ_AHEAD = 128 * 1024
 NOBODY = Client(address="", port=0)  # until it has connected
@@ -325,7 +323,7 @@ class Session(asyncio.Protocol):
     async def _start_tls(self, dialogue: Dialogue) -> bool:
         """Go on over TLS; False: there is nobody to go on with.
 
-        Until this waits nothing is read: what comes from now on is a handshake, or nothing.
+        What comes from now on is a handshake, or nothing.
         """
         self._flush()
         context, transport = self.rules.tls.context(), self._transport
@@ -333,15 +331,9 @@ class Session(asyncio.Protocol):
             self.abort()
             return False
         limit = self.rules.tls.settings.smtpd_starttls_timeout
-        came, self._prelude = self._prelude, None
+        came, self._prelude = bytes(self._prelude or b""), None
         try:
-            made = await _with_what_came(
-                self._loop.start_tls(
-                    transport, self, context, server_side=True, ssl_handshake_timeout=limit
-                ),
-                transport,
-                bytes(came or b""),
-            )
+            made = await handshake.begin(transport, self, context, within_s=limit, came=came)
         except (OSError, ValueError, RuntimeError) as error:
             log.event("smtpd", problem=f"TLS handshake: {error}", client=self._client)
             self.abort()
@@ -485,27 +477,6 @@ class Session(asyncio.Protocol):
             log.event("smtpd", problem="timeout", client=self._client)
             self._say_and_close(replies.timeout(self.rules.settings.myhostname))
             self._tick()
-
-
-async def _with_what_came(
-    starting: Coroutine[Any, Any, T], transport: asyncio.Transport, came: bytes
-) -> T:
-    """What start_tls() gives; octets of the handshake that came before it are read first."""
-    started = eager.first(starting)
-    if came:
-        asyncio.get_running_loop().call_soon(_have_read, transport, came)
-    return await started if isinstance(started, eager.Rest) else started
-
-
-def _have_read(transport: asyncio.Transport, data: bytes) -> None:
-    """As if the transport had read that just now."""
-    protocol: Any = transport.get_protocol()
-    while data and not transport.is_closing():
-        buffer = protocol.get_buffer(len(data))
-        size = min(len(buffer), len(data))
-        buffer[:size] = data[:size]
-        protocol.buffer_updated(size)
-        data = data[size:]
 
 
 @lru_cache(maxsize=1024)
