@@ -137,11 +137,15 @@ class Listeners:
                 if problem:
                     self._report(name, before, problem)
 
-    async def close(self, grace_s: float) -> None:
-        """Stop listening, let sessions finish their message for so long, then hang up."""
+    def stop(self) -> None:
+        """Listen no more, from this moment on; sessions do not notice."""
         for _, server in self._servers.values():
             server.close()
         self._servers.clear()
+
+    async def close(self, grace_s: float) -> None:
+        """Stop listening, let sessions finish their message for so long, then hang up."""
+        self.stop()
         for session in list(self._sessions):
             session.shut_down()
         if await self._emptied(grace_s):

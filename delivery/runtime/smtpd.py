@@ -2,7 +2,8 @@
 
 SUMMARY      await serve(config, channel): what the child of `python -m delivery serve` does
 RULES        it has no queue, no agents and no control socket; all of that is at the other end of
-             `channel` (wiring.py, reception.py), and this process ends when that end is gone
+             `channel` (wiring.py, reception.py), and this process ends when that end is gone. It
+             stops to listen first: a client that no mail can be taken from is better off elsewhere
              signals are for the other process: it says what to do
              there may be several, which know nothing of each other: what they must count together
              is counted at the other end (anvil.py), and the first one of them says where to listen
@@ -70,11 +71,17 @@ class Smtpd:
                 "status": lambda value, data: self._status(),
                 "close": self._close,
             },
-            self._gone.set,
+            self._lost,
         )
         await self._gone.wait()
         if self._intake is not None:
             self._intake.close()
+
+    def _lost(self) -> None:
+        """Who connects from now on shall find the next engine, or hear that there is none."""
+        if self._listeners is not None:
+            self._listeners.stop()
+        self._gone.set()
 
     # what the other process asks for
 

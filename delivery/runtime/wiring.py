@@ -7,8 +7,8 @@ STOP         control socket, clients (sessions finish their message), drop direc
              deliveries, connections and Maildirs, spool, journal, lock: what each of them needs is
              still there
 RULES        the newest generation that is whole and compiles is in force (generations.py). A poll
-             each POLL_S finds what a lost hint left. Sessions and deliveries keep the rules they
-             began with
+             each POLL_S, sooner after the start, finds what a lost hint left, and ports that have
+             become free. Sessions and deliveries keep the rules they began with
 ERRORS       DeliveryError when it cannot begin, and when another process or a courier with
              root's rights has ended
 SOURCE       docs/OVERVIEW.md, "The way of a message"
@@ -20,7 +20,7 @@ import asyncio
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -50,6 +50,7 @@ from delivery.spool.records import SpoolLimits
 from delivery.spool.store import Spool
 
 POLL_S = 1.0
+SOON_S = 0.05  # after the start
 SESSION_GRACE_S = 5.0
 DELIVERY_GRACE_S = 5.0
 
@@ -199,15 +200,15 @@ class Engine:
         return ("ipv4", "ipv6") if rules is None else machine.families(rules.parameters)
 
     async def _follow(self) -> None:
-        """Look for a new generation each POLL_S until it is time to stop."""
+        """Look for a new generation, and for ports that were taken, until it is time to stop."""
         looking = asyncio.create_task(self._keep_looking())
         await self._stopping.wait()
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
 
     async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_S)
+        for pause in pauses():
+            await asyncio.sleep(pause)
             await self._look(again=False)
 
     async def _reload(self) -> None:
@@ -250,6 +251,14 @@ class Engine:
 
     def _reload_soon(self) -> None:
         self._reloading = asyncio.get_running_loop().create_task(self._reload())
+
+
+def pauses() -> Iterator[float]:
+    """Between two looks. The first ones come soon: a port may be that of an engine about to end."""
+    pause = SOON_S
+    while True:
+        yield pause
+        pause = min(2 * pause, POLL_S)
 
 
 async def serve(config: Config, receptions: Receptions, courier: Courier | None = None) -> None:
