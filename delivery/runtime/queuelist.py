@@ -4,6 +4,8 @@ SUMMARY      listed(Listing) -> JSON object; as_text(messages) -> the report of 
              as_json(messages) -> the lines of postqueue -j
 RULES        times are UTC seconds in JSON and the machine's own in text
              addresses are in external form
+             in text a reason stands above all recipients that follow each other with it; those
+             without one come first
              only what is deferred has a next attempt: what is held waits for an operator
              text for a terminal holds printable characters only: other servers chose some of it
 SOURCE       mailq(1), postqueue(1)
@@ -20,6 +22,7 @@ from delivery.spool.records import Listing, QueueState
 
 _MARKS = {"active": "*", "hold": "!", "corrupt": "?"}  # the last is ours
 _EXPIRED = "#"
+_WIDTH = 78  # of a line; a reason stands at its end
 
 
 def listed(item: Listing) -> dict[str, Any]:
@@ -75,14 +78,16 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         count += 1
         size += int(message["size"])
         mark = _MARKS.get(str(message["state"])) or (_EXPIRED if message["expired"] else " ")
-        arrived = time.strftime("%a %b %d %H:%M:%S", time.localtime(float(message["arrived"])))
+        arrived = time.strftime("%a %b %e %H:%M:%S", time.localtime(float(message["arrived"])))
         sender = _printable(message["sender"]) or "MAILER-DAEMON"
         yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"
         if message["reason"]:
-            yield f"({_printable(message['reason'])})".rjust(79)
-        for recipient in message["recipients"]:
-            if recipient["reason"]:
-                yield f"({_printable(recipient['reason'])})".rjust(79)
+            yield f"({_printable(message['reason'])})".rjust(_WIDTH)
+        before = ""
+        for recipient in sorted(message["recipients"], key=lambda each: each["reason"] != ""):
+            if recipient["reason"] != before:
+                before = recipient["reason"]
+                yield f"({_printable(before)})".rjust(_WIDTH)
             yield " " * 41 + _printable(recipient["address"])
         hidden = int(message["recipient_count"]) - len(message["recipients"])
         if hidden > 0:

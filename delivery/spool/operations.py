@@ -132,7 +132,7 @@ def release(work: Work, chosen: Chosen, _: object) -> list[int]:
 
 def expire(work: Work, chosen: Chosen, _: object) -> list[int]:
     """Let messages expire: the next attempt returns them. Held ones too, once released."""
-    return _update(work, "expired = 1", "state <> 3", chosen, 0)
+    return _update(work, "expired = 1", "state <> 3 AND NOT expired", chosen, 0)
 
 
 def flush(work: Work, now: float, chosen: Chosen, site: str) -> list[int]:

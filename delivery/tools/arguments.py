@@ -65,5 +65,6 @@ def show(lines: Iterable[str]) -> None:
 
 def say(name: str, text: str) -> None:
     """A line for the operator."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
     with contextlib.suppress(OSError):  # nobody listens: the status says it all
-        print(f"{name}: {text}", file=sys.stderr)
+        print(f"{name}: {shown}", file=sys.stderr)

@@ -3,14 +3,17 @@
 SUMMARY      postcat(words) -> exit status; operands are queue ids
              -e envelope   -h header   -b body; without any of them everything
              -q is implied: there are no queue files to name. -c, -d, -o, -v do nothing
+             lines "*** ... ***" stand around the parts when the envelope is one of them
 RULES        read from the disk, whether an engine runs or not: for who may read the spool
 EXIT STATUS  0; 1 for whatever cannot be done
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +26,6 @@ from delivery.spool.records import Lease, QueueState
 from delivery.spool.rowform import RowError
 from delivery.tools import arguments, queue
 from delivery.tools.arguments import Fatal
-from delivery.tools.postqueue import is_known_form
 from delivery.values import Content
 
 USAGE = (
@@ -31,6 +33,8 @@ USAGE = (
     " [-e (envelope records)] [-h (header text)] [-q (access queue)] [-v] [file(s)...]"
 )
 RECIPIENTS = 1_000_000
+_NOTIFY_FLAGS = {"NEVER": 1, "SUCCESS": 2, "FAILURE": 4, "DELAY": 8}
+_RET_FLAGS = {"FULL": 1, "HDRS": 2}
 
 
 def postcat(words: Sequence[str]) -> int:
@@ -46,20 +50,26 @@ def _postcat(words: Sequence[str]) -> None:
     try:
         config = read_config()
         for operand in operands:
-            _show(config, operand, parts or {"b", "e", "h"}, is_whole=not parts)
+            _show(config, operand, parts or {"b", "e", "h"})
+    except BrokenPipeError:
+        raise
     except (ConfigError, OSError, sqlite3.Error, RowError) as error:
         raise Fatal(str(error)) from error
 
 
-def _show(config: Config, queue_id: str, parts: set[str], *, is_whole: bool) -> None:
-    if is_known_form(queue_id) and config.spool.exists():
+def _show(config: Config, queue_id: str, parts: set[str]) -> None:
+    if not queue.is_id(queue_id):
+        raise Fatal(f"bad mail queue ID: {queue_id}")
+    if not os.access(config.spool, os.R_OK | os.X_OK) and config.home.exists():
+        raise Fatal(f"open queue file {queue_id}: Permission denied")
+    if queue.is_known_form(queue_id) and config.spool.exists():
         number = queueid.to_number(queue_id)
         for directory, connection in queue.open_spools(config):
             row = connection.execute("SELECT state FROM message WHERE id = ?", (number,)).fetchone()
             if row is not None:
                 lease = reading.read_lease(connection, number, RECIPIENTS)
                 content = _content(directory, connection, number)
-                _print(lease, content, QueueState(row[0]).name.lower(), parts, is_whole=is_whole)
+                _print(lease, content, QueueState(row[0]).name.lower(), parts)
                 return
     raise Fatal(f"open queue file {queue_id}: No such file or directory")
 
@@ -69,42 +79,52 @@ def _content(directory: Path, connection: sqlite3.Connection, number: int) -> Co
     return reading.read_content(connection, number, files)
 
 
-def _print(
-    lease: Lease, content: Content, queue_name: str, parts: set[str], *, is_whole: bool
-) -> None:
+def _print(lease: Lease, content: Content, queue_name: str, parts: set[str]) -> None:
     out = sys.stdout.buffer
     name = f"{queue_name}/{lease.queue_id}"
     if "e" in parts:
-        lines = [f"*** ENVELOPE RECORDS {name} ***", *_envelope(lease)]
-        out.write("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-    if is_whole:
-        out.write(f"*** MESSAGE CONTENTS {name} ***\n".encode())
+        head = (f"*** ENVELOPE RECORDS {name} ***", *_envelope(lease))
+        out.write(_lines(*head, f"*** MESSAGE CONTENTS {name} ***"))
     if parts & {"h", "b"}:
         for piece in _of(content, parts):
             out.write(piece)
-    if is_whole:
-        out.write(f"*** MESSAGE FILE END {name} ***\n".encode())
+    if "e" in parts:
+        out.write(_lines(f"*** HEADER EXTRACTED {name} ***", f"*** MESSAGE FILE END {name} ***"))
     out.flush()
+
+
+def _lines(*texts: str) -> bytes:
+    return "".join(f"{line}\n" for line in texts).encode("utf-8", "surrogateescape")
 
 
 def _envelope(lease: Lease) -> Iterator[str]:
     envelope = lease.envelope
-    yield f"message_size: {lease.size}"
-    yield f"message_arrival_time: {lease.arrived:.6f}"
+    arrived = time.strftime("%a %b %e %H:%M:%S %Y", time.localtime(lease.arrived))
+    yield f"message_size: {lease.size:>15}"
+    yield f"message_arrival_time: {arrived}"
+    yield f"create_time: {arrived}"
+    if envelope.envid:
+        yield f"named_attribute: envelope_id={envelope.envid}"
+    if envelope.ret:
+        yield f"named_attribute: ret_flags={_RET_FLAGS[envelope.ret]}"
+    yield f"sender: {envelope.sender.text}"
     if envelope.client is not None:
         yield f"named_attribute: client_name={envelope.client.name}"
         yield f"named_attribute: client_address={envelope.client.address}"
         yield f"named_attribute: helo_name={envelope.helo}"
         yield f"named_attribute: protocol_name={envelope.protocol}"
-    yield f"sender: {envelope.sender.text}"
     for recipient in envelope.recipients:
-        if recipient.original != recipient.address:
-            yield f"original_recipient: {recipient.original.text}"
+        if recipient.notify:
+            flags = sum(_NOTIFY_FLAGS[word] for word in recipient.notify)
+            yield f"named_attribute: notify_flags={flags}"
+        if recipient.orcpt:
+            yield f"named_attribute: dsn_orig_rcpt={recipient.orcpt}"
+        yield f"original_recipient: {recipient.original.text}"
         yield f"recipient: {recipient.address.text}"
 
 
 def _of(content: Content, parts: set[str]) -> Iterator[bytes]:
-    """Header, body or both, with the line ends of this system."""
+    """Header, the empty line and the body, or both, with the line ends of this system."""
     in_header, held = True, b""
     for piece in (*pieces(content), b""):
         text = held + piece
@@ -118,7 +138,5 @@ def _of(content: Content, parts: set[str]) -> Iterator[bytes]:
             header, text = (text, b"") if in_header else (text[: place + 1], text[place + 1 :])
             if "h" in parts:
                 yield header
-            elif not in_header:
-                text = text[1:]  # the empty line belongs to neither
         if "b" in parts:
             yield text

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from delivery.config import Config, ConfigError, read_config
 from delivery.runtime.control import ControlError
 from delivery.runtime.queuelist import as_json, as_text
-from delivery.spool import queueid
 from delivery.tools import arguments, queue
 from delivery.tools.arguments import Fatal
 from tables.domains import parse_domain
@@ -25,7 +24,6 @@ from tables.errors import AddressSyntaxError
 USAGE = (
     "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
 )
-_ID_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
 
 def postqueue(words: Sequence[str]) -> int:
@@ -73,16 +71,7 @@ def _do(config: Config, letter: str, value: str) -> None:
                 raise Fatal(f"Cannot flush mail queue - {reason}") from None
             queue.ask(config, {"command": "flush", "site": value, "configured": True})
         case "i":
-            if not value or not _ID_CHARACTERS.issuperset(value):
+            if not queue.is_id(value):
                 raise Fatal(f'Cannot flush queue ID - invalid name: "{value}"')
-            if is_known_form(value):  # any other is the id of no message
+            if queue.is_known_form(value):  # any other is the id of no message
                 queue.ask(config, {"command": "flush", "ids": [value]})
-
-
-def is_known_form(text: str) -> bool:
-    """True when a message of ours could have this queue id."""
-    try:
-        queueid.to_number(text)
-    except ValueError:
-        return False
-    return True

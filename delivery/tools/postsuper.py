@@ -3,10 +3,11 @@
 SUMMARY      postsuper(words) -> exit status
              -d delete   -h hold   -H release   -e expire   -f expire, and release
              -r requeue: address the message anew by the rules in force
-             an argument is a queue id, ALL, or "-": ids from standard input, the first word of each
-             line. Words behind the options name queues: only mail in them is meant
-             -s, -S, -p: nothing to mend; the spool looks after itself. -c, -v do nothing
+             an argument is a queue id, ALL, or "-": ids from standard input, one a line.
+             Words behind the options name queues: only mail in them is meant
+             -s, -S, -p: nothing to mend; the spool looks after itself. -v does nothing
 RULES        for the superuser, or the user that the engine runs as
+             -c is refused: whoever means another queue must not change this one
 EXIT STATUS  0, also when nothing was found; 1 for whatever cannot be done
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -21,7 +23,6 @@ from delivery.config import Config, ConfigError, read_config
 from delivery.runtime.control import ControlError
 from delivery.tools import arguments, queue
 from delivery.tools.arguments import Fatal
-from delivery.tools.postqueue import is_known_form
 
 USAGE = (
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)]"
@@ -29,14 +30,21 @@ USAGE = (
     " [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)]"
     " [-S (redundant structure fix)][-v (verbose)] [queue...]"
 )
-# letter -> (command of the engine, what is said of one message, and of all)
+# command of the engine -> what is said of one message, and of all; totals come in this order
+SAID = {
+    "requeue": ("requeued", "Requeued"),
+    "remove": ("removed", "Deleted"),
+    "expire": ("expired", "Force-expired"),
+    "hold": ("placed on hold", "Placed on hold"),
+    "release": ("released from hold", "Released from hold"),
+}
 ACTIONS = {
-    "d": ("remove", "removed", "Deleted"),
-    "e": ("expire", "expired", "Force-expired"),
-    "f": ("expire", "expired", "Force-expired"),
-    "h": ("hold", "placed on hold", "Placed on hold"),
-    "H": ("release", "released from hold", "Released from hold"),
-    "r": ("requeue", "requeued", "Requeued"),
+    "d": ["remove"],
+    "e": ["expire"],
+    "f": ["expire", "release"],  # in this order: once released, it may be tried at once
+    "h": ["hold"],
+    "H": ["release"],
+    "r": ["requeue"],
 }
 # Postfix's queue -> states of ours; mail that waits to be picked up is none of this
 QUEUES = {
@@ -45,10 +53,9 @@ QUEUES = {
     "deferred": ["deferred"],
     "hold": ["hold"],
     "corrupt": ["corrupt"],
-    "maildrop": [],
+    **dict.fromkeys(("maildrop", "defer", "bounce", "flush"), ()),
 }
 PAGE = 500  # ids of one request
-_ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
 
 def postsuper(words: Sequence[str]) -> int:
@@ -57,22 +64,25 @@ def postsuper(words: Sequence[str]) -> int:
 
 
 def _postsuper(words: Sequence[str]) -> None:
-    options, operands = arguments.read(words, "c:d:e:f:h:H:pr:sSv", USAGE)
     try:
         config = read_config()
     except ConfigError as error:
         raise Fatal(str(error)) from error
     if os.geteuid() not in (0, _owner(config)):
         raise Fatal("use of this command is reserved for the superuser")
+    options, operands = arguments.read(words, "c:d:e:f:h:H:pr:sSv", USAGE)
+    if any(letter == "c" for letter, _ in options):
+        raise Fatal("another configuration cannot be chosen: -c")
     states = _states(operands)
-    done: dict[str, int] = {}  # what is said of all -> how many
+    done: Counter[str] = Counter()
     for letter, value in options:
-        if letter in ACTIONS:
-            said, count = _act(config, letter, value, states)
-            done[said] = done.get(said, 0) + count
-    for said in sorted(done, key=_order):
-        count = done[said]
-        print(f"postsuper: {said}: {count} message{'s' if count != 1 else ''}", file=sys.stderr)
+        if commands := ACTIONS.get(letter):
+            done.update(dict.fromkeys(commands, 0))  # told of, whatever comes of them
+            _act(config, commands, value, states, done)
+    for command, (_, of_all) in SAID.items():
+        if command in done:
+            count = done[command]
+            arguments.say("postsuper", f"{of_all}: {count} message{'s' if count != 1 else ''}")
 
 
 def _owner(config: Config) -> int:
@@ -91,29 +101,29 @@ def _states(names: Iterable[str]) -> list[str] | None:
     return found if names else None
 
 
-def _order(said: str) -> int:
-    return [name for _, _, name in ACTIONS.values()].index(said)
-
-
-def _act(config: Config, letter: str, value: str, states: list[str] | None) -> tuple[str, int]:
-    command, of_one, of_all = ACTIONS[letter]
-    # expired first: once it is released, it is tried at once
-    commands = ["expire", "release"] if letter == "f" else [command]
-    count = 0
+def _act(
+    config: Config,
+    commands: Iterable[str],
+    value: str,
+    states: list[str] | None,
+    done: Counter[str],
+) -> None:
     if value == "ALL":
-        for each in commands:
-            count = max(count, len(_ask(config, each, None, states)))
-        return of_all, count
+        for command in commands:
+            done[command] += len(_ask(config, command, None, states))
+        return
     ids = _from_input() if value == "-" else iter([value])
     while page := list(islice(ids, PAGE)):
         known = [each for each in page if _may_exist(each)]
-        changed: set[str] = set()
-        for each in commands if known else ():
-            changed.update(_ask(config, each, known, states))
-        for queue_id in filter(changed.__contains__, known):
-            arguments.say("postsuper", f"{queue_id}: {of_one}")
-        count += len(changed)
-    return of_all, count
+        changed = {
+            command: set(_ask(config, command, known, states)) if known else set()
+            for command in commands
+        }
+        for queue_id in dict.fromkeys(known):
+            for command in commands:
+                if queue_id in changed[command]:
+                    arguments.say("postsuper", f"{queue_id}: {SAID[command][0]}")
+                    done[command] += 1
 
 
 def _ask(
@@ -130,15 +140,13 @@ def _ask(
 
 
 def _from_input() -> Iterator[str]:
-    """The ids on standard input, also those of a mailq listing."""
-    for line in sys.stdin:
-        word = line.split(None, 1)[0] if line.strip() else ""
-        if word:
-            yield word.rstrip("*!#")
+    """The ids on standard input, and nothing but ids: a line of mailq may be there by mistake."""
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8", "replace").removesuffix("\n")
 
 
 def _may_exist(queue_id: str) -> bool:
-    if not queue_id or not _ID.issuperset(queue_id):
+    if not queue.is_id(queue_id):
         arguments.say("postsuper", f"warning: invalid mail queue id: {queue_id}")
         return False
-    return is_known_form(queue_id)
+    return queue.is_known_form(queue_id)

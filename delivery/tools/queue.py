@@ -2,6 +2,7 @@
 
 SUMMARY      ask(config, request) -> answer; messages(config) -> as the engine lists them
              open_spools(config): read-only connections to the shards
+             is_id(text), is_known_form(text)
 RULES        who may not use the control socket, or not look for it, asks the public one
              an engine that is down does not hide the queue from who may read its files
 ERRORS       EngineDown: nobody answers; ControlError: the engine says no, or the way to it is
@@ -25,10 +26,25 @@ from delivery.spool import database, queueid, reading
 
 PAGE = 50  # messages of one question, each with many recipients
 RECIPIENTS = 1000
+_ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
 
 class EngineDown(Exception):
     """No engine answers."""
+
+
+def is_id(text: str) -> bool:
+    """True when it is written like a queue id of any mail system of this kind."""
+    return text != "" and _ID.issuperset(text)
+
+
+def is_known_form(text: str) -> bool:
+    """True when a message of ours could have this queue id."""
+    try:
+        queueid.to_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,12 +39,25 @@ def test_it_works() -> None:
     assert list(as_text([listed(ITEM)])) == [
         "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------",
         "4c9BsN2rG8z1      2048 Fri Jan 15 03:00:00  ann@example.com",
-        "(connection refused)".rjust(79),
+        "(connection refused)".rjust(78),
         " " * 41 + "joe@far.example",
         " " * 41 + "... and 2 more",
         "",
         "-- 2 Kbytes in 1 Request.",
     ]
+
+
+def test_a_reason_is_said_once() -> None:
+    told = [("a@x", "busy"), ("b@x", "busy"), ("c@x", ""), ("d@x", "closed"), ("e@x", "busy")]
+    recipients = tuple(ListedRecipient(address=name, reason=reason) for name, reason in told)
+    item = replace(ITEM, recipients=recipients, recipient_count=5)
+    lines = [line.strip() for line in as_text([listed(item)])]
+    assert lines[2:-2] == ["c@x", "(busy)", "a@x", "b@x", "(closed)", "d@x", "(busy)", "e@x"]
+
+
+def test_a_day_has_two_columns() -> None:
+    [_, line, *_] = as_text([listed(replace(ITEM, arrived=1_799_000_000.0))])
+    assert " Sun Jan  3 13:13:20  ann" in line
 
 
 def test_an_empty_queue() -> None:

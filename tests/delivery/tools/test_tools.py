@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import smtplib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,13 +80,39 @@ def test_queues_and_standard_input_choose(
     ids: list[str], capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main(["postsuper", "-h", ids[0]])
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ids[0]}!  123 Mon ...\n\nNOSUCH\nbad-id\n"))
-    assert main(["postsuper", "-d", "-", "deferred"]) == 0
-    said = capsys.readouterr().err
-    assert "warning: invalid mail queue id: bad-id\n" in said
-    assert "Deleted: 0 messages" in said, "it is on hold"
+    given = f"{ids[0]}\nNOSUCH\n\n{ids[1]}  123 Mon ...\n{ids[1]}*\nbad\xff\n".encode("latin-1")
+    for queue, count in (("deferred", "0 messages"), ("hold", "1 message")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        capsys.readouterr()
+        assert main(["postsuper", "-r", "NOSUCH", "-d", "-", queue]) == 0
+        removed = f"postsuper: {ids[0]}: removed\n" if queue == "hold" else ""
+        warnings = ["", f"{ids[1]}  123 Mon ...", f"{ids[1]}*", "bad\N{REPLACEMENT CHARACTER}"]
+        assert capsys.readouterr().err == (
+            "".join(f"postsuper: warning: invalid mail queue id: {word}\n" for word in warnings)
+            + f"{removed}postsuper: Requeued: 0 messages\npostsuper: Deleted: {count}\n"
+        )
+    main(["postsuper", "-h", ids[2]])
     assert main(["postsuper", "-d", "ALL", "hold"]) == 0
-    assert list(states(capsys)) == ids[1:]
+    assert list(states(capsys)) == ids[1:2]
+
+
+def test_a_step_that_changes_nothing_is_not_counted(ids: list[str], capsys: Out) -> None:
+    def said(*options: str) -> list[str]:
+        capsys.readouterr()
+        assert main(["postsuper", *options]) == 0
+        return [line.removeprefix("postsuper: ") for line in capsys.readouterr().err.splitlines()]
+
+    main(["postsuper", "-h", ids[0], "-h", ids[1]])
+    assert said("-e", ids[0]) == [f"{ids[0]}: expired", "Force-expired: 1 message"]
+    assert said("-e", ids[0]) == ["Force-expired: 0 messages"]
+    assert said("-f", ids[0]) == [
+        f"{ids[0]}: released from hold",
+        "Force-expired: 0 messages",
+        "Released from hold: 1 message",
+    ]
+    assert said("-f", ids[1])[:2] == [f"{ids[1]}: expired", f"{ids[1]}: released from hold"]
+    assert said("-f", "ALL") == ["Force-expired: 1 message", "Released from hold: 0 messages"]
+    assert said("-v", "-s") == []
 
 
 def test_expired_mail_is_returned(ids: list[str], engine: Running, capsys: Out) -> None:
@@ -111,11 +138,30 @@ def test_requeued_mail_begins_anew(ids: list[str], engine: Running, capsys: Out)
     assert shown.count("Received: ") == 2, "the way it has gone can be seen"
 
 
+def test_postcat_shows_what_was_asked_of_reports(engine: Running, capsys: Out) -> None:
+    with smtplib.SMTP("127.0.0.1", engine.port) as client:
+        client.ehlo()
+        client.mail("joe@example.com", ["RET=HDRS", "ENVID=ours"])
+        client.rcpt("{}@far.example", ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;ann@x"])
+        client.data(b"Subject: x\r\n\r\ny\r\n")
+    [queue_id] = states(capsys)
+    assert main(["postcat", "-e", "-q", queue_id]) == 0
+    shown = capsys.readouterr().out
+    assert "named_attribute: envelope_id=ours\nnamed_attribute: ret_flags=2\nsender: joe" in shown
+    assert (
+        "named_attribute: notify_flags=10\nnamed_attribute: dsn_orig_rcpt=rfc822;ann@x\n"
+        "original_recipient: {}@far.example\nrecipient: {}@far.example\n"
+    ) in shown
+
+
 STATUSES = [
     (["postsuper", "-x"], 1, "invalid option -- 'x'"),
     (["postsuper", "-d"], 1, "option requires an argument -- 'd'"),
     (["postsuper", "-d", "ALL", "bogus"], 1, "invalid directory name: bogus"),
     (["postsuper", "-s"], 0, ""),
+    (["postsuper", "-d", "ALL", "defer", "bounce", "flush"], 0, "Deleted: 0 messages"),
+    (["postsuper", "-c", "/etc/postfix-out", "-d", "ALL"], 1, "cannot be chosen: -c"),
+    (["postsuper", "--all"], 1, "invalid option -- '-'"),
     (["postsuper", "-d", "NOSUCH"], 0, "Deleted: 0 messages"),
     (["postqueue"], 69, "usage: postqueue"),
     (["postqueue", "-x"], 69, "invalid option -- 'x'"),
@@ -128,6 +174,7 @@ STATUSES = [
     (["postqueue", "-f"], 0, ""),
     (["postcat"], 1, "usage: postcat"),
     (["postcat", "-q", "NOSUCH"], 1, "No such file or directory"),
+    (["postcat", "-q", "../x"], 1, "bad mail queue ID: ../x"),
     (["newaliases"], 0, ""),
 ]
 
@@ -146,12 +193,17 @@ def test_postcat(ids: list[str], capsys: Out) -> None:
     header, body, envelope = shown("-h"), shown("-b"), shown("-e")
     assert header.startswith("Received: from ")
     assert "\r" not in header
-    assert "sender: joe@example.com\nrecipient: x0@far.example\n" in envelope
-    whole = shown()
-    assert whole == (
-        f"{envelope}*** MESSAGE CONTENTS deferred/{ids[0]} ***\n{header}\n{body}"
-        f"*** MESSAGE FILE END deferred/{ids[0]} ***\n"
+    assert body.startswith("\n"), "as by Postfix: the empty line belongs to it"
+    assert shown("-bh") == header + body
+    assert "sender: joe@example.com\n" in envelope
+    assert "original_recipient: x0@far.example\nrecipient: x0@far.example\n" in envelope
+    contents = f"*** MESSAGE CONTENTS deferred/{ids[0]} ***\n"
+    before, _, after = envelope.partition(contents)
+    assert before.startswith(f"*** ENVELOPE RECORDS deferred/{ids[0]} ***\nmessage_size: ")
+    assert after == (
+        f"*** HEADER EXTRACTED deferred/{ids[0]} ***\n*** MESSAGE FILE END deferred/{ids[0]} ***\n"
     )
+    assert shown() == f"{before}{contents}{header}{body}{after}"
 
 
 def test_without_an_engine_the_disk_tells(engine: Running, ids: list[str], capsys: Out) -> None:
