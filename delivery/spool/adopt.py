@@ -21,6 +21,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from delivery.durable import sync_directory
 from delivery.spool import database, queueid, recovery, salvage
 from delivery.spool.committer import EntryRows
 from delivery.spool.content import ContentFiles
@@ -107,6 +108,8 @@ def _remove_shard(directory: Path, into: Path) -> None:
         target.mkdir(mode=0o700, exist_ok=True)
         for item in damaged.iterdir():
             item.rename(target / f"{directory.name}-{item.name}")
+        sync_directory(target)
+        sync_directory(into)
     stale = directory.with_name(f".{directory.name}-{os.getpid()}-gone")
     directory.rename(stale)
     shutil.rmtree(stale)

@@ -35,7 +35,7 @@ def open_shard(
     path = directory / database.FILE_NAME
     corrupt: list[Corrupt] = []
     set_aside = ""
-    salvage.finish_replacement(directory)
+    salvage.finish_replacement(directory, now=now)
     try:
         connection = database.open_database(path, max_bytes=max_bytes)
     except sqlite3.DatabaseError as error:

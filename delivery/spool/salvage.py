@@ -5,8 +5,8 @@ SUMMARY      replace_database(directory) copies every message that is whole to a
 RULES        rows are read one by one, forwards until the first unreadable page and then backwards
              from the end, so that one torn page costs the messages on it, not those behind it
              a crash in the middle starts again: the old files move only when the new one is
-             complete nothing is deleted: the damaged file stays for a person with time (sqlite3
-             .recover)
+             complete, and are durable where they are before it takes their place
+             nothing is deleted: the damaged file stays for a person with time (sqlite3 .recover)
 NOT DONE     messages between two unreadable pages: they stay in the file set aside
 """
 
@@ -18,6 +18,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from delivery.durable import sync_directory
@@ -44,21 +45,34 @@ def replace_database(directory: Path, reason: str, *, now: float) -> tuple[str, 
         target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         target.close()
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    place = directory / DIRECTORY / f"{stamp}-{os.getpid()}"
-    place.mkdir(parents=True, mode=0o700)
-    for path in list(database.file_names(source)):
-        path.rename(place / path.name)
-    finish_replacement(directory)
+    place = _set_aside(source, now)
+    finish_replacement(directory, now=now)
     return f"{DIRECTORY}/{place.name}", found
 
 
-def finish_replacement(directory: Path) -> None:
-    """Put a rebuilt database in its place; also after a crash between the two renames."""
+def finish_replacement(directory: Path, *, now: float) -> None:
+    """Put a rebuilt database in its place; also after a crash between two renames."""
     source, rebuilt = directory / database.FILE_NAME, directory / REBUILT
     if rebuilt.exists() and not source.exists():
+        if any(database.file_names(source)):  # a log that SQLite would read into the new one
+            _set_aside(source, now)
         rebuilt.rename(source)
         sync_directory(directory)
+
+
+def _set_aside(source: Path, now: float) -> Path:
+    """Move what there is of a database below damaged/, for good; where that is."""
+    directory, stamp = source.parent, time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime(now))
+    damaged = directory / DIRECTORY
+    damaged.mkdir(mode=0o700, exist_ok=True)
+    place = Path(mkdtemp(prefix=stamp, dir=damaged))
+    sync_directory(damaged)
+    sync_directory(directory)
+    for path in list(database.file_names(source)):
+        path.rename(place / path.name)
+    sync_directory(place)
+    sync_directory(directory)
+    return place
 
 
 def save_remains(connection: sqlite3.Connection, directory: Path, number: int) -> None:
@@ -77,6 +91,8 @@ def save_remains(connection: sqlite3.Connection, directory: Path, number: int) -
             file.write(part or b"")
         file.flush()
         os.fsync(file.fileno())
+    sync_directory(place)
+    sync_directory(directory)
 
 
 def _copy(path: Path, target: sqlite3.Connection) -> list[Corrupt]:

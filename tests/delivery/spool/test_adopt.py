@@ -6,7 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from delivery.spool import QueueState
+import pytest
+
+from delivery.spool import QueueState, adopt
 from tests.delivery.spool.messages import (
     LARGE,
     NOW,
@@ -62,3 +64,22 @@ async def test_a_second_try_after_a_crash_adopts_nothing_twice(tmp_path: Path) -
         assert again.messages == 450
         assert sorted(await opened.due(2**40)) == sorted(ids)
         assert (await opened.operator.counts())[QueueState.DEFERRED] == 450
+
+
+@asynchronous
+async def test_what_was_damaged_there_moves_along_and_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spool(tmp_path, 1):
+        damaged = tmp_path / "1" / "damaged"
+    damaged.mkdir()
+    (damaged / "x").write_bytes(b"remains")
+    synced: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        adopt, "sync_directory", lambda path: synced.append((path.name, damaged.exists()))
+    )
+    async with spool(tmp_path, 0) as opened:
+        await opened.adopt_shards()
+    assert (tmp_path / "0" / "damaged" / "1-x").read_bytes() == b"remains"
+    assert synced == [("damaged", True), ("0", True)]  # before the shard is removed
+    assert not damaged.exists()

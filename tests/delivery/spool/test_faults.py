@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from delivery.errors import OurError, SmtpFailure
-from delivery.spool import QueueState, Spool, SpoolLimits, Submission, committer
+from delivery.spool import QueueState, Spool, SpoolLimits, Submission, committer, salvage
 from delivery.spool.content import ContentFiles
 from delivery.spool.database import FILE_NAME, ShardTooNew, open_database
 from delivery.spool.queueid import to_number
@@ -72,11 +72,11 @@ class Recorder(ContentFiles):
         super().remove(name)
 
 
-def count_rows(shard: Path) -> int:
+def count_rows(shard: Path, table: str = "message") -> int:
     """Committed messages, as another process sees them."""
     connection = sqlite3.connect(shard / FILE_NAME)
     try:
-        return int(connection.execute("SELECT count(*) FROM message").fetchone()[0])
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     finally:
         connection.close()
 
@@ -327,6 +327,28 @@ async def test_an_envelope_that_is_gone_leaves_its_text_with_the_operator(tmp_pa
 
 
 @asynchronous
+async def test_what_was_saved_lasts_before_it_leaves_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spool(tmp_path) as opened:
+        queue_id = await opened.enter(envelope(), small())
+    connection = sqlite3.connect(tmp_path / "0" / FILE_NAME)
+    with connection:
+        connection.execute("DELETE FROM message")
+    connection.close()
+    synced: list[tuple[str, bool, int]] = []
+
+    def note(path: Path) -> None:
+        rows = count_rows(tmp_path / "0", "content")
+        synced.append((path.name, (tmp_path / "0" / "damaged" / queue_id).exists(), rows))
+
+    monkeypatch.setattr(salvage, "sync_directory", note)
+    async with spool(tmp_path):
+        assert count_rows(tmp_path / "0", "content") == 0
+    assert synced == [("damaged", True, 1), ("0", True, 1)]
+
+
+@asynchronous
 async def test_a_torn_page_costs_the_messages_on_it_and_no_others(tmp_path: Path) -> None:
     async with spool(tmp_path) as opened:
         ids = [await opened.enter(envelope(), small(b"%04d" % n * 2000)) for n in range(60)]
@@ -372,6 +394,51 @@ async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
         assert opened.recovery.set_aside
         assert opened.recovery.corrupt
         assert await opened.enter(envelope(), small())
+
+
+@asynchronous
+async def test_the_damaged_database_lasts_where_it_was_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spool(tmp_path) as opened:
+        await opened.enter(envelope(), small())
+    shard = tmp_path / "0"
+    (shard / FILE_NAME).write_bytes(b"\0garbage" * 10_000)
+    synced: list[tuple[str, bool, bool]] = []
+
+    def note(path: Path) -> None:
+        aside = bool(list(shard.glob(f"damaged/*/{FILE_NAME}")))
+        synced.append((str(path.relative_to(shard)), aside, (shard / FILE_NAME).exists()))
+
+    monkeypatch.setattr(salvage, "sync_directory", note)
+    async with spool(tmp_path) as opened:
+        place = opened.recovery.set_aside
+    assert synced == [
+        ("damaged", False, True),  # it has somewhere to go
+        (".", False, True),
+        (place, True, False),  # it is there
+        (".", True, False),
+        (".", True, True),  # and the new one in its place
+    ]
+
+
+@asynchronous
+async def test_the_log_of_the_damaged_database_is_none_of_the_new_one(tmp_path: Path) -> None:
+    """The engine was killed when it had set aside the one and not yet the other."""
+    async with spool(tmp_path / "old") as opened:
+        for number in range(30):
+            await opened.enter(envelope(), small(b"%d" % number * 2000))
+        log = (tmp_path / "old" / "0" / f"{FILE_NAME}-wal").read_bytes()
+    async with spool(tmp_path) as opened:
+        ids = {await opened.enter(envelope(), small()) for _ in range(5)}
+    shard = tmp_path / "0"
+    (shard / FILE_NAME).rename(shard / salvage.REBUILT)
+    (shard / f"{FILE_NAME}-wal").write_bytes(log)
+    async with spool(tmp_path) as opened:
+        assert opened.recovery.set_aside == ""
+        assert set(await opened.due(NOW + 1e9)) == ids
+    [kept] = shard.glob(f"damaged/*/{FILE_NAME}-wal")
+    assert kept.read_bytes() == log
 
 
 @asynchronous
