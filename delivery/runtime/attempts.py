@@ -37,7 +37,7 @@ from delivery.errors import SmtpFailure
 from delivery.runtime import eager
 from delivery.runtime.outcomes import Outcomes
 from delivery.runtime.reports import Made, Reporter, Subject
-from delivery.runtime.routes import Routes, unavailable
+from delivery.runtime.routes import IN_A_ROW, Routes, unavailable
 from delivery.runtime.rules import Rules
 from delivery.runtime.work import Work
 from delivery.spool import schedule
@@ -48,7 +48,6 @@ from delivery.values import Outcome, Recipient, Route, Status
 from tables.errors import TableError
 
 BATCH = 500  # messages leased in one turn
-IN_A_ROW = 200  # recipients routed, or put off, before others get their turn
 RETRY_S = 5.0  # after the spool itself failed
 LONGEST_RETRY_S = 300.0
 LOOK_S = 10.0  # the disk is looked at so often, whatever the clock says
@@ -82,8 +81,6 @@ class Attempts:
         self._active = ActiveQueue(self._limits)
         self._work: dict[str, Work] = {}
         self._taking = 0  # leases on their way
-        self._routing = asyncio.Lock()  # one message at a time
-        self._routed = 0  # recipients, since others had their turn
         self._tasks: set[asyncio.Task[None]] = set()
         self._deferred_due = 0.0  # when to look for deferred messages again
         self._look = False  # now, whatever _deferred_due says
@@ -240,7 +237,7 @@ class Attempts:
     async def _route(self, work: Work) -> None:
         """Hand the recipients of the lease to the active queue; end it when there are none."""
         while True:
-            groups = await self._groups(work)
+            groups = await self._routes.groups(work)
             work.left = sum(map(len, groups.values()))
             for route, recipients in groups.items():
                 self._active.add(work.queue_id, route, recipients)
@@ -249,31 +246,6 @@ class Attempts:
             if not work.lease.more or not await self._next_window(work):
                 await self._finish(work)
                 return
-
-    async def _groups(self, work: Work) -> dict[Route, list[Recipient]]:
-        """The recipients by route; those whose route cannot be found out are tried again later."""
-        groups: dict[Route, list[Recipient]] = {}
-        recipients = work.lease.envelope.recipients
-        if not self._routing.locked() and self._routed + len(recipients) < IN_A_ROW:
-            self._routed += len(recipients)
-            for recipient in recipients:
-                self._group(groups, work, recipient)
-            return groups
-        async with self._routing:
-            for recipient in recipients:
-                self._routed += 1
-                if self._routed >= IN_A_ROW:
-                    self._routed = 0
-                    await asyncio.sleep(0)
-                self._group(groups, work, recipient)
-        return groups
-
-    def _group(
-        self, groups: dict[Route, list[Recipient]], work: Work, recipient: Recipient
-    ) -> None:
-        route, target = self._routes.of(work, recipient)
-        if target is not None:
-            groups.setdefault(route, []).append(target)
 
     def _judge(
         self, work: Work, route: Route, result: Result, recipients: Sequence[Recipient]

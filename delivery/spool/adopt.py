@@ -1,7 +1,8 @@
 """adopt - messages of a shard whose process is gone move into a living shard.
 
-SUMMARY      adopt_shard(spool, directory) -> Adoption, or None when another process has that shard
-RULES        a message is committed here before it is deleted there; its queue id stays, which makes
+SUMMARY      adopt_shards(into, alive, known=..., take=...) -> an Adoption for each of them
+RULES        a shard that a process has is left alone: its lock says so (lock.py), or `alive`
+             a message is committed here before it is deleted there; its queue id stays, which makes
              a second try after a crash find what was moved already: at worst a message that was
              delivered within that instant is delivered again, never lost
              active messages become deferred by the usual recovery; held and corrupt ones stay so
@@ -16,7 +17,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from delivery.durable import sync_directory
 from delivery.spool import database, queueid, recovery, salvage
 from delivery.spool.committer import EntryRows
 from delivery.spool.content import ContentFiles
+from delivery.spool.lock import ShardBusy, lock_shard
 from delivery.spool.records import Recovery
 from delivery.spool.rowform import RecipientRow
 
@@ -40,17 +42,34 @@ class Adoption:
     recovery: Recovery
 
 
-async def adopt_shard(
-    directory: Path,
-    into: Path,
-    *,
-    known: Callable[[list[int]], Awaitable[set[int]]],
-    take: Callable[[list[EntryRows]], Awaitable[None]],
-) -> Adoption:
-    """Move everything in the locked shard `directory` through `take`; then remove it.
+Known = Callable[[list[int]], Awaitable[set[int]]]
+Take = Callable[[list[EntryRows]], Awaitable[None]]
 
-    `known` says which message numbers the living shard has; `into` is its directory.
+
+async def adopt_shards(
+    into: Path, alive: Collection[int], *, known: Known, take: Take
+) -> list[Adoption]:
+    """Move everything in shards that no process has through `take`; then remove them.
+
+    `into` is the directory of the living shard, and `known` says which message numbers it has.
     """
+    done = []
+    for directory in sorted(into.parent.iterdir()):
+        if not directory.name.isdecimal() or directory == into or int(directory.name) in alive:
+            continue
+        try:
+            lock = lock_shard(directory)
+        except ShardBusy:
+            continue
+        try:
+            done.append(await _adopt(directory, into, known, take))
+        finally:
+            os.close(lock)
+    return done
+
+
+async def _adopt(directory: Path, into: Path, known: Known, take: Take) -> Adoption:
+    """The same of one, which is locked."""
     files = ContentFiles(directory / "content")
     files.directory.mkdir(exist_ok=True, mode=0o700)
     connection, found = await asyncio.to_thread(

@@ -30,13 +30,13 @@ from typing import Any, TypeVar
 from delivery.batches import COMPANY_S
 from delivery.errors import SmtpFailure
 from delivery.spool import database, operations, queueid, reading, recovery, rowform
-from delivery.spool.adopt import Adoption, adopt_shard
+from delivery.spool.adopt import Adoption, adopt_shards
 from delivery.spool.committer import Committer, EntryRows, Operation
 from delivery.spool.content import ContentFiles, ContentWriter
 from delivery.spool.early import Early
 from delivery.spool.entries import content_of, lease_of, make_rows, passed_by
 from delivery.spool.intake import CONTENT_DIRECTORY, Intake
-from delivery.spool.lock import ShardBusy, lock_shard
+from delivery.spool.lock import lock_shard
 from delivery.spool.memory import Memory
 from delivery.spool.operator import Operator
 from delivery.spool.records import (
@@ -377,23 +377,7 @@ class Spool:
         `alive` are shards that have a process of their own, even if it is not up yet.
         Adopted messages are due like any deferred one: call due() afterwards.
         """
-        done = []
-        for directory in sorted(self.directory.parent.iterdir()):
-            if not directory.name.isdecimal() or directory == self.directory:
-                continue
-            if int(directory.name) in alive:
-                continue
-            try:
-                lock = lock_shard(directory)
-            except ShardBusy:
-                continue
-            try:
-                done.append(
-                    await adopt_shard(directory, self.directory, known=self._known, take=self._take)
-                )
-            finally:
-                os.close(lock)
-        return done
+        return await adopt_shards(self.directory, alive, known=self._known, take=self._take)
 
     async def _known(self, numbers: list[int]) -> set[int]:
         rows = await self._readers.rows(
