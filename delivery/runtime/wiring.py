@@ -190,7 +190,8 @@ class Engine:
             corrupt=len(found.corrupt) or None,
             set_aside=found.set_aside,
         )
-        await spool.adopt_shards()
+        for adoption in await spool.adopt_shards():
+            log.event("spool", adopted=adoption.shard, messages=adoption.messages)
         return spool
 
     # while it runs

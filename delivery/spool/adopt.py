@@ -47,7 +47,12 @@ Take = Callable[[list[EntryRows]], Awaitable[None]]
 
 
 async def adopt_shards(
-    into: Path, alive: Collection[int], *, known: Known, take: Take
+    into: Path,
+    alive: Collection[int],
+    on_trouble: Callable[[str], None],
+    *,
+    known: Known,
+    take: Take,
 ) -> list[Adoption]:
     """Move everything in shards that no process has through `take`; then remove them.
 
@@ -62,18 +67,20 @@ async def adopt_shards(
         except ShardBusy:
             continue
         try:
-            done.append(await _adopt(directory, into, known, take))
+            done.append(await _adopt(directory, into, on_trouble, known, take))
         finally:
             os.close(lock)
     return done
 
 
-async def _adopt(directory: Path, into: Path, known: Known, take: Take) -> Adoption:
+async def _adopt(
+    directory: Path, into: Path, on_trouble: Callable[[str], None], known: Known, take: Take
+) -> Adoption:
     """The same of one, which is locked."""
     files = ContentFiles(directory / "content")
     files.directory.mkdir(exist_ok=True, mode=0o700)
     connection, found = await asyncio.to_thread(
-        recovery.open_shard, directory, files, now=time.time()
+        recovery.open_shard, directory, files, on_trouble, now=time.time()
     )
     count = 0
     with closing(connection):

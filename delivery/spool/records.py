@@ -111,6 +111,10 @@ class Corrupt:
     queue_id: str
     reason: str
 
+    def __str__(self) -> str:
+        """For the log."""
+        return f"{self.queue_id}: set aside: {self.reason}" if self.queue_id else self.reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:

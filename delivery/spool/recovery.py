@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,9 +29,17 @@ FIRST_WAIT_S = 300.0  # postconf(5) minimal_backoff_time
 
 
 def open_shard(
-    directory: Path, files: ContentFiles, *, now: float, max_bytes: int = 0
+    directory: Path,
+    files: ContentFiles,
+    on_trouble: Callable[[str], None],
+    *,
+    now: float,
+    max_bytes: int = 0,
 ) -> tuple[sqlite3.Connection, Recovery]:
-    """The writing connection of a locked shard, ready for use, and what was found."""
+    """The writing connection of a locked shard, ready for use, and what was found.
+
+    `on_trouble` gets a line for each entry that was set aside.
+    """
     started = time.monotonic()
     path = directory / database.FILE_NAME
     corrupt: list[Corrupt] = []
@@ -51,8 +60,9 @@ def open_shard(
     except BaseException:
         connection.close()
         raise
-    seconds = time.monotonic() - started
-    return connection, _with_seconds(recovery, seconds)
+    for each in recovery.corrupt:
+        on_trouble(str(each))
+    return connection, replace(recovery, seconds=time.monotonic() - started)
 
 
 def _recover(
@@ -175,7 +185,3 @@ def _remove_orphans(connection: sqlite3.Connection, files: ContentFiles) -> int:
     for name in orphans:
         files.remove(name)
     return len(orphans)
-
-
-def _with_seconds(recovery: Recovery, seconds: float) -> Recovery:
-    return replace(recovery, seconds=seconds)

@@ -109,7 +109,7 @@ class Spool:
             limits = limits or SpoolLimits()
             moment = time.time() if now is None else now
             connection, found = recovery.open_shard(
-                directory, layer, now=moment, max_bytes=limits.database_bytes
+                directory, layer, on_trouble, now=moment, max_bytes=limits.database_bytes
             )
             return cls(directory, lock, connection, layer, found, limits, on_trouble)
         except BaseException:
@@ -377,7 +377,9 @@ class Spool:
         `alive` are shards that have a process of their own, even if it is not up yet.
         Adopted messages are due like any deferred one: call due() afterwards.
         """
-        return await adopt_shards(self.directory, alive, known=self._known, take=self._take)
+        return await adopt_shards(
+            self.directory, alive, self.on_trouble, known=self._known, take=self._take
+        )
 
     async def _known(self, numbers: list[int]) -> set[int]:
         rows = await self._readers.rows(
@@ -462,8 +464,7 @@ class Spool:
         return known is None or bool(known.path)
 
     async def _set_aside(self, number: int, reason: str) -> None:
-        corrupt = Corrupt(queue_id=queueid.to_text(number), reason=reason)
-        self.on_trouble(f"{corrupt.queue_id}: set aside: {reason}")
+        self.on_trouble(str(Corrupt(queue_id=queueid.to_text(number), reason=reason)))
         await self._submit(
             action=lambda work: recovery.set_aside(work.connection, number, reason), must=True
         )

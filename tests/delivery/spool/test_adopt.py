@@ -83,3 +83,16 @@ async def test_what_was_damaged_there_moves_along_and_lasts(
     assert (tmp_path / "0" / "damaged" / "1-x").read_bytes() == b"remains"
     assert synced == [("damaged", True), ("0", True)]  # before the shard is removed
     assert not damaged.exists()
+
+
+@asynchronous
+async def test_what_cannot_be_read_there_is_reported_and_kept(tmp_path: Path) -> None:
+    async with spool(tmp_path, 1) as other:
+        queue_id, content = await written(other, b"x" * LARGE)
+        await other.enter(envelope(), content, queue_id=queue_id)
+    (tmp_path / "1" / "content" / queue_id).unlink()
+    trouble: list[str] = []
+    async with spool(tmp_path, 0, trouble=trouble.append) as opened:
+        await opened.adopt_shards()
+        assert trouble == [f"{queue_id}: set aside: its content file is missing"]
+        assert (await opened.operator.counts())[QueueState.CORRUPT] == 1

@@ -270,14 +270,12 @@ def test_a_torn_entry_is_set_aside_reported_and_kept(tmp_path: Path, kind: str) 
 
         trouble: list[str] = []
         async with spool(tmp_path, trouble=trouble.append) as opened:
-            told = [f"{item.queue_id}: {item.reason}" for item in opened.recovery.corrupt]
             lease = await opened.lease(torn, next_attempt=NOW)
             if lease is not None:
                 assert await opened.content(lease) is None
-            told += trouble
-            assert len(told) == 1, told
-            assert torn in told[0]
-            assert expected in told[0]
+            [told] = trouble
+            assert told.startswith(f"{torn}: set aside: ")
+            assert expected in told
             assert await opened.due(NOW) == [sound]
         async with spool(tmp_path) as opened:  # it stays, and is not reported as new
             assert opened.recovery.corrupt == ()
@@ -318,9 +316,13 @@ async def test_an_envelope_that_is_gone_leaves_its_text_with_the_operator(tmp_pa
     with connection:
         connection.execute("DELETE FROM message")
     connection.close()
-    async with spool(tmp_path) as opened:
+    trouble: list[str] = []
+    async with spool(tmp_path, trouble=trouble.append) as opened:
         [corrupt] = opened.recovery.corrupt
         assert corrupt.queue_id == queue_id
+        [told] = trouble
+        assert queue_id in told
+        assert f"damaged/{queue_id}" in told
         saved = (tmp_path / "0" / "damaged" / queue_id).read_bytes()
         assert b"joe@example.com" in saved
         assert saved.endswith(small().data)
@@ -354,7 +356,10 @@ async def test_a_torn_page_costs_the_messages_on_it_and_no_others(tmp_path: Path
         ids = [await opened.enter(envelope(), small(b"%04d" % n * 2000)) for n in range(60)]
     path = tmp_path / "0" / FILE_NAME
     tear(path, table="content")
-    async with spool(tmp_path) as opened:
+    trouble: list[str] = []
+    async with spool(tmp_path, trouble=trouble.append) as opened:
+        assert trouble == [str(each) for each in opened.recovery.corrupt]
+        assert trouble[0].startswith("queue database: ")
         assert opened.recovery.set_aside.startswith("damaged/")
         assert (tmp_path / "0" / opened.recovery.set_aside / FILE_NAME).exists()
         lost = {item.queue_id for item in opened.recovery.corrupt} & set(ids)
