@@ -9,7 +9,7 @@ RULES        a message leaves the drop directory once it is in the queue: a cras
              its owner is who sent it: the Received header names the number of that user
              what is refused for good goes back to its sender; what cannot be taken now stays; what
              never can is set aside, and so is what a user left whom authorized_submit_users does
-             not name
+             not name, or what is above message_size_limit as it lies there
 LIMITS       BATCH messages at once, of those with very many recipients one
 ERRORS       none: the log tells
 SOURCE       Postfix pickup(8); docs/QUEUE.md
@@ -152,6 +152,8 @@ class Pickup:
     async def _enter(self, rules: Rules, dropped: Dropped) -> None:
         """Queue it, or return it to its sender. Raises what is in the way."""
         await _check_submitter(rules, dropped.uid)
+        if 0 < rules.parameters.size("message_size_limit") < dropped.size:
+            raise DropError("message file too big")  # none of sendmail's; as it may have holes only
         self._cleanup.spool.check_room(dropped.size)
         slip = await asyncio.to_thread(getattr, dropped, "slip")
         decoder = ContentDecoder(dots=False)

@@ -97,14 +97,14 @@ class Slip:
 
 def make_drop(directory: Path) -> None:
     """Make the directory and its FIFO, or mend their modes. Raises OSError."""
-    directory.mkdir(exist_ok=True)
-    directory.chmod(DIRECTORY_MODE)
+    directory.mkdir(0o700, exist_ok=True)  # nobody else's until the FIFO is there
     fifo = directory / _WAKE
     with contextlib.suppress(FileExistsError):
         os.mkfifo(fifo, 0o600)
     if not stat.S_ISFIFO(fifo.lstat().st_mode):
         raise FileExistsError(f"{fifo} is no FIFO")
     fifo.chmod(FIFO_MODE)
+    directory.chmod(DIRECTORY_MODE)
 
 
 def purge(directory: Path) -> None:
@@ -211,7 +211,10 @@ class Drop:
     def set_aside(self, name: str) -> None:
         """It cannot be taken: keep it, for a person to look at."""
         path = self.directory / name
-        path.rename(path.with_suffix(".bad"))
+        try:
+            path.rename(path.with_suffix(".bad"))
+        except OSError:  # a directory may be there, of that name
+            path.rename(path.with_suffix(f".{secrets.token_hex(8)}.bad"))
 
 
 # any user's side
@@ -273,8 +276,9 @@ class Writer:
 
 def wake(directory: Path) -> None:
     """Tell an engine that something waits; without one it waits for the next."""
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # root may send mail, too
     with contextlib.suppress(OSError):
-        descriptor = os.open(directory / _WAKE, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(directory / _WAKE, flags)
         try:
             os.write(descriptor, b"W")
         finally:

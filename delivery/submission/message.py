@@ -6,7 +6,8 @@ RULES        a line "." ends the message, unless it may not; lines "From ..." at
              belong to a mailbox file, not to the message
              recipients are taken from To, Cc, Bcc; from their Resent- sisters instead, when there
              is any Resent- header
-LIMITS       one header of HEADER_LIMIT octets is looked at; lines are read in pieces
+LIMITS       HEADER_LIMIT octets of one header, where recipients are taken; lines are read in pieces
+ERRORS       HeaderTooLong: some of its recipients might not be seen
 SOURCE       Postfix sendmail.c; RFC 5322 3.6.3, 3.6.6
 """
 
@@ -22,6 +23,10 @@ from tables.addresses import Address
 
 PIECE = 64 * 1024
 _TO = frozenset({"to", "cc", "bcc"})
+
+
+class HeaderTooLong(Exception):
+    """A header of more than HEADER_LIMIT octets."""
 
 
 class RecipientHeaders:
@@ -40,11 +45,13 @@ class RecipientHeaders:
         return self._resent if self._is_resent else self._plain
 
     def feed(self, line: bytes, *, is_start: bool) -> None:
-        """A line of the message, or a piece of one."""
+        """A line of the message, or a piece of one. Raises HeaderTooLong."""
         if self._is_over:
             return
         if not is_start or (self._header and line[:1] in (b" ", b"\t")):
-            self._header = (self._header + line)[:HEADER_LIMIT]
+            self._header += line
+            if len(self._header) > HEADER_LIMIT:
+                raise HeaderTooLong
             return
         self._take()
         if name_length(line):
@@ -91,7 +98,7 @@ def copy(
     ends_at_dot: bool = True,
     headers: RecipientHeaders | None = None,
 ) -> None:
-    """Write the message that `source` holds. Raises OSError."""
+    """Write the message that `source` holds. Raises OSError, HeaderTooLong."""
     is_start = may_be_from = True
     while piece := source.readline(PIECE):
         starts, is_start = is_start, piece.endswith(b"\n")

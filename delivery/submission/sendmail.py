@@ -32,7 +32,7 @@ from typing import BinaryIO
 
 from delivery.config import ConfigError, read_config
 from delivery.submission.drop import Slip, Writer, read_terms
-from delivery.submission.message import RecipientHeaders, copy, read_addresses
+from delivery.submission.message import HeaderTooLong, RecipientHeaders, copy, read_addresses
 from delivery.submission.options import Mode, Options, UsageError, read_options
 from delivery.submission.session import Session
 from delivery.trace import header_address
@@ -132,10 +132,11 @@ def main(
 def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
     who, terms = _Caller(), read_terms(directory)
     if terms.bars(who.name):
-        raise NotAllowed(f"User {who} is not allowed to submit mail")
+        raise NotAllowed(f"User {who.name}({who.uid}) is not allowed to submit mail")
+    caller = f"{who.name if options.sender is None else options.sender}({who.uid})"
     if not options.recipients and not options.extracts:
         text = "Recipient addresses must be specified on the command line or via the -t option"
-        raise Refused(f"{who}: {text}")
+        raise Refused(f"{caller}: {text}")
     recipients = [each for word in options.recipients for each in read_addresses(word)]
     limit = terms.message_size_limit
     headers = RecipientHeaders() if options.extracts else None
@@ -144,7 +145,7 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
     def write(data: bytes) -> None:
         writer.write(data)
         if 0 < limit < writer.size:
-            raise Refused(f"{who}: message file too big")
+            raise Refused(f"{caller}: message file too big")
 
     if options.is_probe:
         source = io.BytesIO(_question(recipients))
@@ -154,8 +155,12 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
             recipients += headers.recipients
         if not recipients:
             where = "message header" if options.extracts else "the arguments"
-            raise Refused(f"{who}: No recipient addresses found in {where}")
+            raise Refused(f"{caller}: No recipient addresses found in {where}")
         writer.finish(_slip(options, who, recipients))
+    except HeaderTooLong:
+        writer.abandon()
+        text = "unable to extract recipients: message header length exceeds safety limit"
+        raise Refused(f"{caller}: {text}") from None
     except BaseException:
         writer.abandon()
         raise
@@ -190,9 +195,6 @@ class _Caller:
             raise NoName("unable to find out your login name") from None
         self.name = account.pw_name
         self.full_name = os.environ.get("NAME") or _full_name(account)
-
-    def __str__(self) -> str:
-        return f"{self.name}({self.uid})"
 
 
 def _full_name(account: pwd.struct_passwd) -> str:

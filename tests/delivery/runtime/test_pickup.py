@@ -198,6 +198,17 @@ async def test_what_can_never_be_taken_is_set_aside(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_what_sendmail_would_not_have_left_is_not_read(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.pickup.start()
+        made.leave(b"Bcc: " + b"x" * 9990 + b"\nSubject: x\n\ny\n")
+        made.leave(b"Subject: y\n\n")
+        await until(lambda: not made.pickup.waiting())
+        assert len(await made.queued()) == 1
+        assert len(list(made.directory.glob("*.bad"))) == 1
+
+
+@asynchronous
 async def test_what_is_refused_goes_back(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
         made.pickup.start()

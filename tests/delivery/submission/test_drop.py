@@ -149,6 +149,22 @@ def test_the_engine_is_woken(directory: Path) -> None:
     os.close(descriptor)
 
 
+def test_nobody_is_led_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    (tmp_path / "wake").symlink_to(tmp_path / "precious")
+    drop.wake(tmp_path)
+    assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_what_is_set_aside_gets_a_name(directory: Path) -> None:
+    name = f"{'0' * 32}.mail"
+    (directory / name).write_bytes(b"x")
+    (directory / f"{'0' * 32}.bad").mkdir()
+    Drop(directory).set_aside(name)
+    assert Drop(directory).names() == []
+    assert len(list(directory.glob("*.bad"))) == 2
+
+
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Writer(tmp_path / "none")

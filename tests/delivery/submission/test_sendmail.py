@@ -114,7 +114,12 @@ def test_a_question_needs_no_message(command: Command, capsys: pytest.CaptureFix
         (("-t",), b"Subject: x\n\n", "No recipient addresses found in message header"),
         (("<>",), LETTER, "No recipient addresses found in the arguments"),
         (("-bt",), LETTER, "unsupported: -bt"),
-        (("-t",), b"To: joe\n\n" + b"x" * 200, "message file too big"),
+        (("-t",), b"To: joe\n\n" + b"x" * 200_000, "message file too big"),
+        (
+            ("-t", "-f", "a@b"),
+            b"Bcc: " + b"x" * 105_000,
+            f"a@b({os.getuid()}): unable to extract",
+        ),
     ],
 )
 def test_what_is_not_taken_leaves_nothing(
@@ -124,7 +129,7 @@ def test_what_is_not_taken_leaves_nothing(
     text: bytes,
     said: str,
 ) -> None:
-    drop.publish(command.directory, Terms(message_size_limit=100))
+    drop.publish(command.directory, Terms(message_size_limit=120_000))
     assert command.run(*words, text=text) == os.EX_TEMPFAIL
     assert said in capsys.readouterr().err
     assert sorted(item.name for item in command.directory.iterdir()) == ["terms.json", "wake"]
