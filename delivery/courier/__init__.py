@@ -11,6 +11,7 @@ ORDERS       wire.py: append to a file, put into a Maildir, run a command, read 
              :include: file. There is no other; a field too much, too few or of another type is
              refused. Orders name users, never numbers: the courier looks them up itself, and
              refuses root, group 0 and whom it was told to (the engine's own account)
-NOT HERE     SMTP, tables, addresses, policy: nothing outside Python's own library is imported
+NOT HERE     SMTP, tables, addresses, policy: of the rest of the engine only durable.py is imported,
+             which stands on Python's own library, as all of this does
 SOURCE       docs/decisions/0020-a-courier-for-local-delivery.md; Postfix local(8), pipe(8)
 """
