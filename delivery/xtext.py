@@ -1,6 +1,6 @@
 """xtext - text in a form that holds neither blanks nor control characters.
 
-SUMMARY      xtext_encode(text), xtext_decode(text)
+SUMMARY      xtext_encode(text), xtext_decode(text); `utf8`: of an address of the type utf-8
 ERRORS       ValueError: what is no xtext
 SOURCE       RFC 3461 4, RFC 6533 3
 """
@@ -14,6 +14,8 @@ _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
 # RFC 6533 3:  EmbeddedUnicodeChar = %x5C.78 "{" HEXPOINT "}"
 _EMBEDDED = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+# RFC 6533 3:  QCHAR = %x21-2a / %x2c-3c / %x3e-5b / %x5d-7e
+_NOT_QCHAR = re.compile(r"[^!-*,-<>-\[\]-~]")
 _NOT_XCHAR = re.compile(rb"[^!-*,-<>-~]")
 
 
@@ -35,6 +37,8 @@ def xtext_decode(text: str, *, utf8: bool = False) -> str:
     return decoded
 
 
-def xtext_encode(text: str) -> str:
-    """RFC 3461 4; non-ASCII as the hexadecimal octets of its UTF-8."""
+def xtext_encode(text: str, *, utf8: bool = False) -> str:
+    r"""RFC 3461 4; non-ASCII as the hexadecimal octets of its UTF-8, or as \x{20AC} (RFC 6533)."""
+    if utf8:
+        return _NOT_QCHAR.sub(lambda match: f"\\x{{{ord(match[0]):02X}}}", text)
     return _NOT_XCHAR.sub(lambda match: b"+%02X" % ord(match[0]), text.encode()).decode("ascii")

@@ -83,7 +83,7 @@ class Offer:
         words = [f"RCPT TO:<{self._path(recipient.address)}>"]
         if "DSN" in self.keywords:
             kind, _, address = _original(recipient).partition(";")
-            words.append(f"ORCPT={kind};{xtext_encode(address)}")
+            words.append(f"ORCPT={kind};{xtext_encode(address, utf8=kind in ('utf-8', 'UTF-8'))}")
             if recipient.notify:
                 words.append(f"NOTIFY={','.join(sorted(recipient.notify, key=_NOTIFY.index))}")
         return command_line(" ".join(words))

@@ -97,8 +97,10 @@ class Options:
 
     def take_envid(self, value: str) -> None:
         """-V. RFC 3461 4.4"""
-        if len(value) > ENVID_LIMIT or not value.isprintable():
-            self.warnings.append("too long or unprintable -V option value -- ignored")
+        if len(value) > ENVID_LIMIT:
+            self.warnings.append("too long -V option value -- ignored")
+        elif not (value and value.isascii() and value.isprintable()):
+            self.warnings.append("bad syntax in -V option value -- ignored")
         else:
             self.envid = value
 
@@ -227,6 +229,8 @@ def _check(options: Options) -> None:
         raise UsageError("-t can be used only in delivery mode")
     if options.extracts and options.is_probe:
         raise UsageError("-t option cannot be used with -bv")
+    if options.notify and options.is_probe:
+        raise UsageError("-N option cannot be used with -bv")
     if options.recipients and mode in _WITHOUT_RECIPIENTS:
         raise UsageError(f"{_WITHOUT_RECIPIENTS[mode]} requires no recipient")
 

@@ -12,9 +12,10 @@ RULES        the message goes into the drop directory, whether an engine runs or
              nothing is read into memory as a whole
              ended by a signal it leaves nothing; once the message is there, nothing that goes wrong
              with standard output makes the status another
-EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 71 (EX_OSERR)
-             without a login name; 77 (EX_NOPERM) for users whom authorized_submit_users leaves out;
-             69 (EX_UNAVAILABLE) where an engine must answer and none does
+EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 65 (EX_DATAERR)
+             for an address that is not UTF-8; 71 (EX_OSERR) without a login name; 77 (EX_NOPERM)
+             for users whom authorized_submit_users leaves out; 69 (EX_UNAVAILABLE) where an engine
+             must answer and none does
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
@@ -52,6 +53,12 @@ class NotAllowed(Refused):
     """It is a user who may not send mail."""
 
     status = os.EX_NOPERM
+
+
+class NoAddress(Refused):
+    """It names somebody in octets that mean no characters."""
+
+    status = os.EX_DATAERR
 
 
 class NoName(Refused):
@@ -156,7 +163,10 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
         if not recipients:
             where = "message header" if options.extracts else "the arguments"
             raise Refused(f"{caller}: No recipient addresses found in {where}")
-        writer.finish(_slip(options, who, recipients))
+        slip = _slip(options, who, recipients)
+        if wrong := next(filter(_is_garbled, (slip.sender, *recipients)), None):
+            raise NoAddress(f"{caller}: Address is not valid UTF-8: {wrong.text}")
+        writer.finish(slip)
     except HeaderTooLong:
         writer.abandon()
         text = "unable to extract recipients: message header length exceeds safety limit"
@@ -166,6 +176,15 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
         raise
     if options.is_traced:
         _promise(who.name)
+
+
+def _is_garbled(address: Address) -> bool:
+    """True when it is not UTF-8: the queue does not take it. RFC 6531"""
+    try:
+        address.internal.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _promise(name: str) -> None:

@@ -115,6 +115,7 @@ class Session:
             myhostname=self._terms.myhostname,
             mail_name=self._terms.mail_name,
             when=time.time(),
+            recipient=letter.recipients[0].address if len(letter.recipients) == 1 else None,
         )
         try:
             letter.writer = Writer(self._directory)

@@ -115,6 +115,9 @@ def test_xtext_goes_round() -> None:
     for text in ("", "QQ314159", "a+b=c d", "jörg"):
         assert xtext_decode(xtext_encode(text)) == text
     assert xtext_decode("j\\x{F6}rg\\x{1F600}", utf8=True) == "jörg\U0001f600"
+    assert xtext_encode("jö\\r=\U0001f600", utf8=True) == "j\\x{F6}\\x{5C}r\\x{3D}\\x{1F600}"
+    for text in ("", "a+b=c d", "jörg", "\\x{F6}"):
+        assert xtext_decode(xtext_encode(text, utf8=True), utf8=True) == text
 
 
 @pytest.mark.parametrize("text", ["+", "+4", "+zz", "+2b", "a b", "a=b", "jörg", "+0A", "+FF"])

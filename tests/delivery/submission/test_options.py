@@ -55,6 +55,7 @@ def test_dots_may_be_part_of_the_message(text: str) -> None:
         ("-qI", "specify: -qIqueueid"),
         ("-t -q", "-t can be used only in delivery mode"),
         ("-bs -t", "-t can be used only in delivery mode"),
+        ("-bv -N never joe", "-N option cannot be used with -bv"),
         ("-bv -t", "-t option cannot be used with -bv"),
         ("-bp joe", "display queue mode requires no recipient"),
         ("-q joe", "flush queue mode requires no recipient"),
@@ -94,7 +95,9 @@ def test_the_queue_by_parts() -> None:
     assert read("-q -v").mode is Mode.FLUSH
 
 
-@pytest.mark.parametrize("text", ["-N bogus", "-N never,success", "-R what", f"-V {'x' * 101}"])
+@pytest.mark.parametrize(
+    "text", ["-N bogus", "-N never,success", "-R what", f"-V {'x' * 101}", "-V jörg"]
+)
 def test_bad_dsn_options_are_left_out(text: str) -> None:
     options = read(f"{text} joe")
     assert len(options.warnings) == 1

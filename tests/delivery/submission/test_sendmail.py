@@ -135,6 +135,19 @@ def test_what_is_not_taken_leaves_nothing(
     assert sorted(item.name for item in command.directory.iterdir()) == ["terms.json", "wake"]
 
 
+@pytest.mark.parametrize(
+    "words", [("-f", "j\udcf6", "joe"), ("joe", "j\udcf6@far.example"), ("-t",)]
+)
+def test_what_the_queue_would_not_take_is_refused_here(
+    command: Command, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    text = b"To: J\xf6rg <joe>, j\xf6@far.example\n\n"
+    assert command.run(*words, text=text) == os.EX_DATAERR
+    assert "Address is not valid UTF-8: " in capsys.readouterr().err
+    assert Drop(command.directory).names() == []
+    assert command.run("-F", "J\udcf6rg", "-t", text=text[:17]) == 0
+
+
 def test_without_a_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(uid: int) -> pwd.struct_passwd:
         raise KeyError(uid)

@@ -70,6 +70,7 @@ def test_line_ends_of_the_protocol(tmp_path: Path) -> None:
     [(slip, text)] = left(tmp_path)
     assert not slip.sender
     assert text.endswith(b"\r\n\r\ny\r\n")
+    assert b"\r\n\tfor <a>; " in text
 
 
 def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
