@@ -73,5 +73,5 @@ def _do(config: Config, letter: str, value: str) -> None:
         case "i":
             if not queue.is_id(value):
                 raise Fatal(f'Cannot flush queue ID - invalid name: "{value}"')
-            if queue.is_known_form(value):  # any other is the id of no message
-                queue.ask(config, {"command": "flush", "ids": [value]})
+            ids = [value] if queue.is_known_form(value) else []  # any other is of no message
+            queue.ask(config, {"command": "flush", "ids": ids})

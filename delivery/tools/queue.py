@@ -5,6 +5,7 @@ SUMMARY      ask(config, request) -> answer; messages(config) -> as the engine l
              is_id(text), is_known_form(text)
 RULES        who may not use the control socket, or not look for it, asks the public one
              an engine that is down does not hide the queue from who may read its files
+             to who may read the drop directory, what waits there is the queue maildrop
 ERRORS       EngineDown: nobody answers; ControlError: the engine says no, or the way to it is
              closed to this user; PermissionError
 """
@@ -23,6 +24,8 @@ from delivery.runtime.control import ControlError
 from delivery.runtime.control import ask as ask_socket
 from delivery.runtime.queuelist import listed
 from delivery.spool import database, queueid, reading
+from delivery.submission.drop import Drop, DropError
+from delivery.tools import arguments
 
 PAGE = 50  # messages of one question, each with many recipients
 RECIPIENTS = 1000
@@ -68,20 +71,49 @@ def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def messages(config: Config) -> Iterator[dict[str, Any]]:
     """Every message of the queue, oldest first. Raises EngineDown, ControlError."""
+    yield from _dropped(config)
     after = ""
     request = {"command": "queue", "limit": PAGE, "recipients": RECIPIENTS}
     while True:
         try:
             answer = ask(config, {**request, "after": after})
-        except EngineDown:
+        except EngineDown as error:
             if after or not os.access(config.spool, os.R_OK | os.X_OK):
                 raise
+            how = "Mail system is down -- accessing queue directly"
+            arguments.say("postqueue", f"warning: {how} ({error})")
             yield from _on_disk(config)
             return
         yield from answer["messages"]
         if not answer["more"]:
             return
         after = answer["messages"][-1]["id"]
+
+
+def _dropped(config: Config) -> Iterator[dict[str, Any]]:
+    """What programs left and no engine has taken yet."""
+    drop = Drop(config.drop)
+    if not os.access(drop.directory, os.R_OK | os.X_OK):
+        return
+    for name in drop.names():
+        with contextlib.suppress(OSError, DropError):  # taken meanwhile, or not to be taken
+            dropped = drop.open(name)
+            with contextlib.closing(dropped):
+                slip = dropped.slip
+            yield {
+                "id": name.partition(".")[0],
+                "state": "maildrop",
+                "sender": slip.sender.text,
+                "size": dropped.size,
+                "arrived": dropped.arrived,
+                "reason": "",
+                "expired": False,
+                "recipient_count": len(slip.recipients),
+                "recipients": [
+                    {"address": each.address.text, "reason": ""}
+                    for each in slip.recipients[:RECIPIENTS]
+                ],
+            }
 
 
 def _on_disk(config: Config) -> Iterator[dict[str, Any]]:

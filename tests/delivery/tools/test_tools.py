@@ -14,6 +14,9 @@ import pytest
 from delivery.__main__ import main
 from delivery.runtime.control import ControlError
 from delivery.runtime.control import ask as ask_socket
+from delivery.submission.drop import Slip, Writer
+from delivery.values import Recipient
+from tables.addresses import Address
 from tests.wire.engine import Home, Running
 from tests.wire.polling import eventually
 from tests.wire.talk import mail
@@ -207,8 +210,31 @@ def test_postcat(ids: list[str], capsys: Out) -> None:
 
 
 def test_without_an_engine_the_disk_tells(engine: Running, ids: list[str], capsys: Out) -> None:
+    assert ask_socket(engine.home.path / "run/engine.sock", {"command": "flush", "ids": []}) == {
+        "ok": True,
+        "scheduled": 0,
+    }
     engine.kill()
+    assert main(["postqueue", "-i", "NOSUCH"]) == os.EX_UNAVAILABLE
     assert list(states(capsys)) == ids
+    assert main(["mailq"]) == 0
+    warning = "postqueue: warning: Mail system is down -- accessing queue directly ("
+    assert capsys.readouterr().err.startswith(warning)
+    writer = Writer(engine.home.path / "drop")
+    writer.write(b"Subject: x\n\ny\n")
+    somebody = Address("ann", "far.example")
+    writer.finish(
+        Slip(
+            sender=Address("joe", ""), recipients=(Recipient(address=somebody, original=somebody),)
+        )
+    )
+    (engine.home.path / "drop" / f"{'0' * 32}.mail").write_text("damaged")
+    assert states(capsys) == {writer.name: "maildrop", **dict.fromkeys(ids, "deferred")}
+    assert main(["mailq"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1].startswith(f"{writer.name}        14 ")
+    assert shown[1].endswith("  joe")
+    assert shown[2].strip() == "ann@far.example"
     assert main(["postcat", "-e", ids[2]]) == 0
     assert "recipient: x2@far.example" in capsys.readouterr().out
     assert main(["postqueue", "-f"]) == os.EX_UNAVAILABLE
