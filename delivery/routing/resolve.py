@@ -70,6 +70,7 @@ class Resolver:
         "_sender_transports",
         "_settings",
         "_transports",
+        "changes",
     )
 
     def __init__(
@@ -90,6 +91,14 @@ class Resolver:
         self._sender_transports = (
             open_maps(settings.sender_dependent_default_transport_maps) or None
         )
+        asked = (
+            self._transports,
+            self._relocated,
+            self._sender_relayhosts,
+            self._sender_transports,
+        )
+        # True: the same address may have another answer the next time (randmap:)
+        self.changes = any(maps is not None and maps.changes for maps in asked)
 
     def resolve(
         self, address: Address, sender: Address | None = None, trace: Trace | None = None

@@ -6,7 +6,8 @@ SUMMARY      Router(parameters, tables, own_addresses) for one snapshot
              .resolve(address, sender)   class, transport and next hop
              .unlisted(address, ...)     why it does not exist, or None
 RULES        synchronous: tables are in memory or mapped; nothing here waits
-             answers without a trace are kept for the life of the snapshot, up to a bound
+             resolutions without a trace are kept for the life of the snapshot, up to a bound; where
+             a table may answer otherwise the next time (randmap:), each is found anew
 ERRORS       TableUnavailable from every method; SmtpFailure from expand (limits)
 SOURCE       ADDRESS_REWRITING_README, ADDRESS_CLASS_README; Postfix cleanup(8), trivial-rewrite(8)
 """
@@ -177,7 +178,7 @@ class Router:
         self, address: Address, sender: Address | None = None, trace: Trace | None = None
     ) -> Resolution:
         """Class, transport and next hop of an address."""
-        if trace is not None:
+        if trace is not None or self._resolver.changes:
             return self._resolver.resolve(address, sender, trace)
         return self._known[address.local, address.domain, sender if self._by_sender else None]
 

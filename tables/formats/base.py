@@ -1,6 +1,7 @@
 """base - what every table type offers: Map (get), and Listing (entries) where it has a list.
 
 SUMMARY      a Map answers one question: the value of a key, None, or TableUnavailable
+             changes(map): it may answer otherwise the next time
 RULES        keys and values are str; a map of fixed strings folds the key itself (Postfix's
              DICT_FLAG_FOLD_FIX), a map of patterns sees the key as it came, so that $1 keeps the
              case the sender used. `is_pattern` says which: pattern maps are not asked for partial
@@ -47,12 +48,27 @@ class RawMap(Protocol):
 
 
 @runtime_checkable
+class Changing(Protocol):
+    """A table that may answer the same key in another way while it is open."""
+
+    @property
+    def changes(self) -> bool:
+        """True: an answer is not to be remembered."""
+        ...
+
+
+@runtime_checkable
 class Listing(Protocol):
     """A table of fixed strings that can be told entry by entry (postmap -s)."""
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """All entries with their folded keys, each key once or more; the first counts."""
         ...
+
+
+def changes(table: Map) -> bool:
+    """True when answers of the table are not to be remembered."""
+    return isinstance(table, Changing) and table.changes
 
 
 def fold_key(key: str) -> str:

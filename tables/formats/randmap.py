@@ -15,6 +15,7 @@ class RandomMap:
     __slots__ = ("_choose", "_values")
 
     is_pattern = True
+    changes = True
 
     def __init__(
         self, values: Sequence[str], choose: Callable[[Sequence[str]], str] = random.choice

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tables.formats.base import Map
+from tables.formats.base import Map, changes
 
 
 class UnionMap:
     """Several tables asked at once; at least one."""
 
-    __slots__ = ("_tables", "is_pattern")
+    __slots__ = ("_tables", "changes", "is_pattern")
 
     def __init__(self, tables: Sequence[Map]) -> None:
         self._tables = tuple(tables)
         self.is_pattern = tables[0].is_pattern
+        self.changes = any(map(changes, tables))
 
     def get(self, key: str, /) -> str | None:
         """Return all values of `key` joined by commas, None when no table has it."""

@@ -21,6 +21,7 @@ class UnixMap:
     __slots__ = ("_line",)
 
     is_pattern = False
+    changes = True  # accounts come and go
 
     def __init__(self, line: Callable[[str], str]) -> None:
         self._line = line

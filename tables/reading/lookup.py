@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from tables.errors import EmptyResult, TableUnavailable
-from tables.formats.base import Map, RawMap
+from tables.formats.base import Map, RawMap, changes
 
 # Receives (table as "type:name", key asked, value or None); for explain and debug logs.
 Trace = Callable[[str, str, str | None], None]
@@ -52,12 +52,13 @@ _new_tuple = (
 class Maps:
     """An ordered list of opened tables, as a parameter of the kind `type:name, type:name` names."""
 
-    __slots__ = ("_name", "_raw", "_tables")
+    __slots__ = ("_name", "_raw", "_tables", "changes")
 
     def __init__(self, tables: Sequence[tuple[str, Map]]) -> None:
         self._name, only = tables[0] if len(tables) == 1 else ("", None)
         self._raw = only.raw if isinstance(only, RawMap) else None
         self._tables = tuple((name, table.get, table.is_pattern) for name, table in tables)
+        self.changes = any(changes(table) for _, table in tables)  # its answers, while it is open
 
     def __bool__(self) -> bool:
         return bool(self._tables)

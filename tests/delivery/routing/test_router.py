@@ -117,3 +117,11 @@ def test_a_listener_hears_every_question_even_when_the_answer_is_known() -> None
     listener = Listener()
     known.resolve(JOE, None, listener.lookup)
     assert [key for _, key, _ in listener.lookups] == ["joe@my.domain", "my.domain", ".domain", "*"]
+
+
+def test_what_may_change_is_asked_each_time() -> None:
+    """randmap: deals mail out, and a next hop that is dead is not that of a recipient for good."""
+    dealing = router(transport_maps="pipemap:{static:x, randmap:{smtp:[a.test], smtp:[b.test]}}")
+    found = {dealing.resolve(JOE).route.nexthop for _ in range(100)}
+    assert found == {"[a.test]", "[b.test]"}
+    assert not dealing._known

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tables.errors import EntryError, TableUnavailable
-from tables.formats.base import FailMap, Map
+from tables.formats.base import FailMap, Map, changes
 from tables.formats.inline import open_inline
 from tables.formats.memory import MemoryMap
 from tables.formats.pipemap import PipeMap
@@ -119,6 +119,15 @@ def test_pattern_tables_are_known_by_the_first_member() -> None:
     }
     found = {name: open_reference(name, open_named).is_pattern for name in patterns}
     assert found == patterns
+
+
+def test_tables_whose_answers_change_are_known() -> None:
+    changing = ("randmap:{a}", "unix:passwd.byname", "pipemap:{static:x, randmap:{a}}")
+    steady = ("static:x", "hash:users", "unionmap:{static:x, static:y}", "fail:x")
+    for reference in (*changing, "unionmap:{static:x, unix:group.byname}"):
+        assert changes(open_reference(reference, open_named)), reference
+    for reference in steady:
+        assert not changes(open_reference(reference, open_named)), reference
 
 
 @pytest.mark.parametrize(
