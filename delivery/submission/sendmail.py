@@ -13,9 +13,8 @@ RULES        the message goes into the drop directory, whether an engine runs or
              ended by a signal it leaves nothing; once the message is there, nothing that goes wrong
              with standard output makes the status another
 EXIT STATUS  0; 75 (EX_TEMPFAIL) for whatever cannot be done, as Postfix has it; 65 (EX_DATAERR)
-             for an address that is not UTF-8; 71 (EX_OSERR) without a login name; 77 (EX_NOPERM)
-             for users whom authorized_submit_users leaves out; 69 (EX_UNAVAILABLE) where an engine
-             must answer and none does
+             for an address that is not UTF-8; 71 (EX_OSERR) without a login name; 69
+             (EX_UNAVAILABLE) where an engine must answer and none does
 SOURCE       Postfix sendmail(1); sysexits(3)
 """
 
@@ -32,7 +31,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from delivery.config import ConfigError, read_config
-from delivery.submission.drop import Slip, Writer, read_terms
+from delivery.submission.drop import Slip, Terms, Writer, read_terms
 from delivery.submission.message import HeaderTooLong, RecipientHeaders, copy, read_addresses
 from delivery.submission.options import Mode, Options, UsageError, read_options
 from delivery.submission.session import Session
@@ -47,12 +46,6 @@ class Refused(Exception):
     """The message is not taken."""
 
     status = os.EX_TEMPFAIL
-
-
-class NotAllowed(Refused):
-    """It is a user who may not send mail."""
-
-    status = os.EX_NOPERM
 
 
 class NoAddress(Refused):
@@ -119,7 +112,7 @@ def main(
             case Mode.NOTHING:
                 return 0
             case Mode.SESSION:
-                session = Session(config.drop, read_terms(config.drop))
+                session = Session(config.drop, _terms(config.drop))
                 session.serve(source, sys.stdout.buffer if sink is None else sink)
                 return 0
         _enqueue(config.drop, options, source)
@@ -137,9 +130,8 @@ def main(
 
 
 def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
-    who, terms = _Caller(), read_terms(directory)
-    if terms.bars(who.name):
-        raise NotAllowed(f"User {who.name}({who.uid}) is not allowed to submit mail")
+    who = _Caller()
+    terms = _terms(directory)
     caller = f"{who.name if options.sender is None else options.sender}({who.uid})"
     if not options.recipients and not options.extracts:
         text = "Recipient addresses must be specified on the command line or via the -t option"
@@ -176,6 +168,18 @@ def _enqueue(directory: Path, options: Options, source: BinaryIO) -> None:
         raise
     if options.is_traced:
         _promise(who.name)
+
+
+def _terms(directory: Path) -> Terms:
+    """The rules, for who may send by them. Raises Refused."""
+    terms, uid = read_terms(directory), os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = "unknown"  # as in Postfix's lists of users
+    if terms.bars(name):
+        raise Refused(f"User {name}({uid}) is not allowed to submit mail")
+    return terms
 
 
 def _is_garbled(address: Address) -> bool:

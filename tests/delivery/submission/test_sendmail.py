@@ -154,11 +154,12 @@ def test_without_a_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     assert command.run("joe") == os.EX_OSERR
+    assert command.run("-bs", text=b"QUIT\r\n") == 0
 
 
 @pytest.mark.parametrize(
     ("users", "status"),
-    [(("static:anyone",), 0), (("{me}", "x"), 0), (("x", "hash:maybe"), 0), (("x",), 77), ((), 77)],
+    [(("static:anyone",), 0), (("{me}", "x"), 0), (("x", "hash:maybe"), 0), (("x",), 75), ((), 75)],
 )
 def test_who_may_submit(
     users: tuple[str, ...], status: int, command: Command, capsys: pytest.CaptureFixture[str]
@@ -169,6 +170,8 @@ def test_who_may_submit(
     assert command.run("joe") == status
     assert len(Drop(command.directory).names()) == (status == 0)
     assert ("is not allowed to submit mail" in capsys.readouterr().err) == (status != 0)
+    assert command.run("-bs", text=b"QUIT\r\n") == status
+    assert capsys.readouterr().out.count("220 ") == (status == 0)
 
 
 def test_without_a_drop_directory(
