@@ -29,6 +29,7 @@ from delivery.tools import arguments
 
 PAGE = 50  # messages of one question, each with many recipients
 RECIPIENTS = 1000
+WAIT_S = 3600.0  # all of a long queue is not changed in a moment; postconf(5) ipc_timeout
 _ID = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 
 
@@ -58,7 +59,7 @@ def ask(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
     ):
         path = public
     try:
-        answer = ask_socket(path, request)
+        answer = ask_socket(path, request, timeout_s=WAIT_S)
     except ControlError as error:
         if isinstance(error.__cause__, PermissionError):  # whether an engine runs, nobody knows
             closed = f"{config.home} is closed to this user, chmod 711 lets all users through"

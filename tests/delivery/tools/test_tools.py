@@ -245,7 +245,8 @@ def test_without_an_engine_the_disk_tells(engine: Running, ids: list[str], capsy
 def test_a_closed_home_is_not_taken_for_an_engine_that_is_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
 ) -> None:
-    def closed(path: Path, request: object) -> None:
+    def closed(path: Path, request: object, *, timeout_s: float) -> None:
+        assert timeout_s >= 600, "long queues take their time"
         # as for a user whom WAYPOST_HOME does not let through; root is let through everywhere
         raise ControlError(f"no engine answers on {path}") from PermissionError(13, "no")
 
