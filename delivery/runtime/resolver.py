@@ -34,6 +34,7 @@ import dns.reversename
 
 from delivery.config import Endpoint
 from delivery.policy.facts import DnsUnavailable, Mx
+from delivery.runtime.filestamp import Stamp, stamp
 from delivery.runtime.hostsfile import HostsFile
 
 LIFETIME_S = 10.0
@@ -135,7 +136,7 @@ class Resolver:
         self._endpoint = endpoint
         self._lifetime_s = lifetime_s
         self._resolv_conf = resolv_conf
-        self._stamp = (-1, -1)  # of resolv.conf
+        self._stamp: Stamp = None  # of resolv.conf
         self._hosts = hosts or HostsFile()
         self._families = families
         self._cache = Cache(clock)
@@ -270,7 +271,7 @@ class Resolver:
             made.nameservers = [self._endpoint.host or "127.0.0.1"]
             made.port = self._endpoint.port
         else:
-            self._stamp = _stamp(self._resolv_conf)
+            self._stamp = stamp(self._resolv_conf)
             try:
                 made.read_resolv_conf(str(self._resolv_conf))
             except (OSError, dns.resolver.NoResolverConfiguration):
@@ -281,16 +282,8 @@ class Resolver:
 
     def _follow_system(self) -> None:
         """A laptop that moved, a server that got another resolver: no restart for that."""
-        if self._endpoint is None and _stamp(self._resolv_conf) != self._stamp:
+        if self._endpoint is None and stamp(self._resolv_conf) != self._stamp:
             self._resolver = self._configured()
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        state = path.stat()
-    except OSError:
-        return (-1, -1)
-    return (state.st_mtime_ns, state.st_size)
 
 
 def _text(record: object, kind: str) -> str:

@@ -15,17 +15,16 @@ SOURCE       postconf(5) smtpd_tls_...; Postfix TLS_README, tls_server.c; RFC 32
 
 from __future__ import annotations
 
-import os
 import ssl
 import warnings
 from dataclasses import dataclass
 
 from delivery import certificates, log, trace
 from delivery.policy.facts import Tls
+from delivery.runtime.filestamp import Stamp, stamp
 from delivery.tlsterms import ANY_STRENGTH, CipherLists, versions
 
 NO_CERTIFICATE = "none"  # postconf(5) smtpd_tls_cert_file
-Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ class TlsServer:
         self.problem = ""  # why there is no context, or no newer one
         self.asks = False  # for a certificate
         self._context: ssl.SSLContext | None = None
-        self._stamp: Stamp | None = None
+        self._stamps: tuple[Stamp, ...] | None = None  # of the files as they were read
         self.is_offered = settings.is_offered
         self.is_required = settings.is_required
         if settings.is_offered:
@@ -93,9 +92,9 @@ class TlsServer:
 
     def context(self) -> ssl.SSLContext | None:
         """For the next handshake; None: TLS cannot be used."""
-        stamp = tuple(map(_stamp, self._files()))
-        if stamp != self._stamp:
-            self._stamp = stamp
+        stamps = tuple(map(stamp, self._files()))
+        if stamps != self._stamps:
+            self._stamps = stamps
             try:
                 self._context = self._make()
                 self.problem = ""
@@ -190,14 +189,6 @@ class TlsServer:
         if self.asks:
             excluded.append("aNULL")  # there, nobody shows a certificate
         return settings.of(grade, excluded)
-
-
-def _stamp(name: str) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(name)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _shown(digits: str) -> str:
