@@ -50,11 +50,8 @@ class BounceSettings:
     """Field names and defaults are those of postconf(5)."""
 
     myhostname: str = "localhost"
-    myorigin: str = "localhost"
-    append_at_myorigin: bool = True
     mail_name: str = "Waypost"
     bounce_size_limit: int = 50_000
-    delay_warning_time: float = 0.0
     confirm_delay_cleared: bool = False
     enable_threaded_bounces: bool = False
     maximal_queue_lifetime: float = 432_000.0

@@ -4,13 +4,15 @@ SUMMARY      await write_report(report, settings, read, write): the message, CRL
 RULES        multipart/report (RFC 6522) of a text, message/delivery-status (RFC 3464), and the
              message: whole for a failure when it is no larger than bounce_size_limit and RET is not
              HDRS, else its headers, those too bounded by bounce_size_limit
+             the words before that are a Template's; postmasters do without
              text from outside (addresses, replies) is scrubbed and wrapped: it can neither end a
              line nor forge a field
              with enable_threaded_bounces it refers to the Message-Id of the message
              with smtputf8_enable text is UTF-8; for mail with SMTPUTF8 the parts are
-             message/global-... (RFC 6533)
+             message/global-... (RFC 6533). A template with a Charset of its own keeps that, and
+             the text behind it is ASCII
 ERRORS       those of `read` and of `write`
-NOT DONE     bounce templates, VERP
+NOT DONE     VERP
 SOURCE       RFC 3461, 3462 (6522), 3464, 6533, 5322 3.6.4; Postfix bounce(8), bounce_notify_util.c
 """
 
@@ -22,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from delivery.addressees import Addressee, BounceSettings, ReportKind, is_eightbit
+from delivery.templates import US_ASCII, UTF8, Template
 from delivery.trace import header_address, mail_date, masked, scrub
 from delivery.values import Envelope, Outcome, Status
 from tables.addresses import Address
@@ -31,7 +34,6 @@ Read = Callable[[], Awaitable[bytes]]  # the next piece of a message; b"" at the
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 _LINE_LIMIT = 998  # octets of a line; RFC 5322 2.1.1
 _REASON_LIMIT = 4000  # characters of one reason
-_SENDER = "Mail Delivery System"
 _MESSAGE_ID = re.compile(
     rb"^Message-Id:(?:[ \t]|\r\n[ \t])*(<[!-;=?-~]{1,250}>)", re.IGNORECASE | re.MULTILINE
 )
@@ -42,6 +44,7 @@ class Report:
     """One report to be written. `queue_id` is its own, `original_id` that of the message."""
 
     kind: ReportKind
+    template: Template
     queue_id: str
     original_id: str
     envelope: Envelope  # of the message reported on
@@ -84,11 +87,12 @@ def _head(
     utf8 = is_eightbit(report.envelope, settings)
     encoding = _encoding(report, settings)
     to = report.addressee
-    origin = f"@{settings.myorigin}" if settings.append_at_myorigin else ""
+    template = report.template
+    charset = UTF8 if utf8 and template.charset.lower() == US_ASCII else template.charset
     yield _lines(
         f"Date: {mail_date(report.now)}",
-        f"From: {_SENDER} <MAILER-DAEMON{origin}>",
-        f"Subject: {(_COPIES if to.is_postmaster else _SUBJECTS)[report.kind]}",
+        f"From: {template.sender}",
+        f"Subject: {template.copy_subject if to.is_postmaster else template.subject}",
         f"To: {header_address(to.address, smtputf8=utf8)}",
         f"Auto-Submitted: {'auto-generated' if to.is_postmaster else 'auto-replied'}",  # RFC 3834 5
         "MIME-Version: 1.0",
@@ -102,13 +106,14 @@ def _head(
         "",
         f"--{boundary}",
         "Content-Description: Notification",
-        f"Content-Type: text/plain; charset={'utf-8' if utf8 else 'us-ascii'}",
+        f"Content-Type: text/plain; charset={charset}",
         *encoding,
         "",
-        *([] if to.is_postmaster else _text(report.kind, settings)),
     )
+    if not to.is_postmaster:
+        yield template.octets
     for outcome in report.outcomes:
-        yield _lines("", *_explain(outcome, utf8=utf8))
+        yield _lines("", *_explain(outcome, utf8=utf8 and charset.lower() == UTF8))
     kind = "global-delivery-status" if report.envelope.smtputf8 else "delivery-status"
     yield _lines(
         "",
@@ -122,56 +127,6 @@ def _head(
     for outcome in report.outcomes:
         yield _lines("", *_recipient_fields(report, settings, outcome))
     yield b"\r\n"
-
-
-_SUBJECTS = {
-    ReportKind.FAILURE: "Undelivered Mail Returned to Sender",
-    ReportKind.DELAY: "Delayed Mail (still being retried)",
-    ReportKind.SUCCESS: "Successful Mail Delivery Report",
-    ReportKind.TRACE: "Mail Delivery Status Report",
-    ReportKind.CLEARED: "Delayed Mail (delivered)",
-}
-_COPIES = {
-    ReportKind.FAILURE: "Postmaster Copy: Undelivered Mail",
-    ReportKind.DELAY: "Postmaster Warning: Delayed Mail",
-}
-
-
-def _text(kind: ReportKind, settings: BounceSettings) -> list[str]:
-    """What a person reads first."""
-    lines = [f"This is the mail system at host {settings.myhostname}.", ""]
-    if kind is ReportKind.FAILURE:
-        lines += [
-            "Your message could not be delivered to the recipients listed below,",
-            "and no further attempt will be made. It is attached to this report.",
-        ]
-    elif kind is ReportKind.DELAY:
-        hours = max(1, round(settings.delay_warning_time / 3600))
-        days = max(1, round(settings.maximal_queue_lifetime / 86400))
-        lines += [
-            "THIS IS ONLY A WARNING. YOU DO NOT NEED TO SEND YOUR MESSAGE AGAIN.",
-            "",
-            f"Your message could not be delivered for more than {hours} hour(s).",
-            f"It will be tried until it is {days} day(s) old.",
-        ]
-    elif kind is ReportKind.CLEARED:
-        lines += [
-            "You were told that your message was late. It has now been delivered",
-            "to the recipients listed below, or handed on to other systems.",
-        ]
-    elif kind is ReportKind.TRACE:
-        lines += ["As you asked to be told: this is what came of your message so far."]
-    else:
-        lines += [
-            "As you asked to be told: your message was delivered to the recipients",
-            "listed below, or handed on to systems that may report to you themselves.",
-        ]
-    if kind in (ReportKind.FAILURE, ReportKind.DELAY):
-        lines += [
-            "",
-            "If you need help, please write to postmaster and include this report.",
-        ]
-    return [*lines, "", "                   The mail system"]
 
 
 def _explain(outcome: Outcome, *, utf8: bool) -> list[str]:
@@ -306,7 +261,8 @@ def _up_to_body(text: bytes) -> bytes:
 
 
 def _encoding(report: Report, settings: BounceSettings) -> list[str]:
-    return ["Content-Transfer-Encoding: 8bit"] * is_eightbit(report.envelope, settings)
+    eightbit = report.template.is_eightbit or is_eightbit(report.envelope, settings)
+    return ["Content-Transfer-Encoding: 8bit"] * eightbit
 
 
 def _sender(report: Report, settings: BounceSettings) -> Address:

@@ -85,7 +85,10 @@ class Generations:
     def _compile(self, snapshot: Snapshot) -> Rules | str:
         """The rules, or why there are none."""
         try:
-            return Rules(snapshot, self._config)
+            rules = Rules(snapshot, self._config)
+            if self._is_told:
+                rules.words.templates()  # the log says now what is wrong with them
+            return rules
         except TableError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - whatever is in a generation, mail goes on

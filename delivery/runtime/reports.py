@@ -198,9 +198,13 @@ class Reporter:
     ) -> list[Made]:
         lease = subject.lease
         envelope = report_envelope(lease.envelope, to, subject.rules.bounce)
+        template = subject.rules.words.templates()[kind]
+        if template.is_eightbit:
+            envelope = replace(envelope, eightbit=True)
         draft = self._begin(subject, subject.rules.bounced, envelope)
         facts = Report(
             kind=kind,
+            template=template,
             queue_id=draft.queue_id,
             original_id=lease.queue_id,
             envelope=lease.envelope,

@@ -29,6 +29,7 @@ from delivery.runtime.footer import Footer
 from delivery.runtime.machine import on_this_machine, own_addresses
 from delivery.runtime.rates import Rate
 from delivery.runtime.saslrules import SaslRules, SaslSettings
+from delivery.runtime.templatefile import TemplateFile
 from delivery.runtime.tlsserver import ServerTlsSettings, TlsServer
 from delivery.smtp.settings import ServerSettings
 from delivery.smtp.words import CommandWords
@@ -194,6 +195,7 @@ class Rules:
         self.notes_failed_probes = self.parameters.boolean("address_verify_negative_cache")
         self.queue_times = self.parameters.bind(QueueTimes)
         self.bounce = self.parameters.bind(BounceSettings)
+        self.words = TemplateFile(self.parameters)  # of reports
         self.agents: dict[str, Agent | None] = {}  # of transports, as transports.py makes them
         self._limits: dict[str, TransportLimits] = {}
         self._cleanups: dict[tuple[str, ...], CleanupRules] = {}

@@ -43,7 +43,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"smtpd_proxy_\w+", "there is no filter before the queue yet; content_filter comes behind it"),
     (
         r"smtpd_(client_port_logging|"
-        r"log_access_permit_actions)|bounce_template_file|tcp_windowsize|local_login_sender_maps|"
+        r"log_access_permit_actions)|tcp_windowsize|local_login_sender_maps|"
         r"sendmail_fix_line_endings",
         _NOT_YET,
     ),

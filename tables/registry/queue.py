@@ -157,7 +157,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     integer("local_destination_recipient_limit", "1", "Most recipients in one local delivery."),
     integer("default_process_limit", "100", "Most processes of one service.", minimum=1),
     size("bounce_size_limit", "50000", "How much of a message is returned in a bounce."),
-    text("bounce_template_file", "", "File with the texts of bounces."),
+    text(
+        "bounce_template_file",
+        "",
+        "File with the words of bounces, delay warnings and other reports; bounce(5).",
+    ),
     boolean(
         "backwards_bounce_logfile_compatibility",
         "yes",

@@ -12,15 +12,16 @@ import pytest
 
 from delivery.addressees import Addressee, BounceSettings, ReportKind
 from delivery.bounce import Report, write_report
+from delivery.templates import Template, built_in
 from delivery.values import Envelope, Outcome, Recipient, Status
 from tables.addresses import Address
+from tables.parameters import Parameters
 
 SETTINGS = BounceSettings(
     myhostname="mx.example.net",
-    myorigin="example.net",
     mail_name="Postfix",
-    delay_warning_time=4 * 3600.0,
 )
+TEMPLATES = built_in(Parameters({"myhostname": "mx.example.net", "delay_warning_time": "4h"}))
 NOW = 1_795_353_714.0
 ORIGINAL = b"Subject: test\r\nTo: x\r\n\r\nHello.\r\n.\r\n\r\nSubject: body\r\n"
 
@@ -51,6 +52,7 @@ def write(
     envelope: Envelope = ENVELOPE,
     settings: BounceSettings = SETTINGS,
     addressee: Addressee | None = None,
+    template: Template | None = None,
 ) -> bytes:
     written: list[bytes] = []
 
@@ -61,6 +63,7 @@ def write(
 
     report = Report(
         kind=kind,
+        template=template or TEMPLATES[kind],
         queue_id="NEWID",
         original_id="OLDID",
         envelope=envelope,
@@ -94,7 +97,7 @@ def test_it_works() -> None:
     assert b"\n" not in data.replace(b"\r\n", b"")
     message, [text, status, returned] = parts(data)
     assert message["Subject"] == "Undelivered Mail Returned to Sender"
-    assert message["From"] == "Mail Delivery System <MAILER-DAEMON@example.net>"
+    assert message["From"] == "Mail Delivery System <MAILER-DAEMON>", "cleanup adds $myorigin"
     assert message["To"] == "alice@outside.example"
     assert message["Auto-Submitted"] == "auto-replied"
     assert message.get_content_type() == "multipart/report"
@@ -258,11 +261,6 @@ def test_mail_of_nobody_is_shown_as_ours() -> None:
     assert returned.get_content_type() == "message/rfc822"
 
 
-def test_without_append_at_myorigin_our_own_name_has_no_domain() -> None:
-    message, _ = parts(write(FAILED, settings=replace(SETTINGS, append_at_myorigin=False)))
-    assert message["From"] == "Mail Delivery System <MAILER-DAEMON>"
-
-
 @pytest.mark.parametrize(
     ("of_message", "utf8_is_on", "expected"),
     [(False, True, True), (False, False, False), (True, False, True)],
@@ -272,6 +270,54 @@ def test_a_report_declares_its_encoding(of_message: bool, utf8_is_on: bool, expe
     settings = replace(SETTINGS, smtputf8_enable=utf8_is_on)
     data = write(FAILED, envelope=envelope, settings=settings)
     assert (b"Content-Transfer-Encoding: 8bit\r\n" in data) is expected
+
+
+LATIN = replace(
+    TEMPLATES[ReportKind.FAILURE],
+    charset="iso-8859-1",
+    sender="Our Post <MAILER-DAEMON>",
+    subject="Returned",
+    copy_subject="Seen",
+    text=("Gr\udcfc\udcdfe", "  aus M\udcfcnchen"),
+)
+
+
+@pytest.mark.parametrize("utf8_is_on", [True, False])
+def test_a_site_has_words_of_its_own(utf8_is_on: bool) -> None:
+    """The charset is the template's whatever others say, and what they say is ASCII then."""
+    settings = replace(SETTINGS, smtputf8_enable=utf8_is_on)
+    outcome = replace(FAILED, reason="non, c'est fermé", reply="")
+    data = write(outcome, template=LATIN, settings=settings)
+    message, [text, *_] = parts(data)
+    assert (message["From"], message["Subject"]) == ("Our Post <MAILER-DAEMON>", "Returned")
+    assert message["Content-Transfer-Encoding"] == "8bit"
+    assert text["Content-Type"] == "text/plain; charset=iso-8859-1"
+    assert text["Content-Transfer-Encoding"] == "8bit"
+    assert b"\r\n\r\nGr\xfc\xdfe\r\n  aus M\xfcnchen\r\n\r\n<joe@far.example>: non, " in data
+    assert b": non, c'est ferm??\r\n" in data
+    said = "fermé" if utf8_is_on else "ferm??"
+    assert f"Diagnostic-Code: X-Postfix; non, c'est {said}\r\n".encode() in data
+
+
+def test_a_postmaster_does_without_the_words() -> None:
+    copied = Addressee(address=Address("postmaster"), is_postmaster=True)
+    message, [text, _, _] = parts(write(FAILED, template=LATIN, addressee=copied))
+    assert message["Subject"] == "Seen"
+    assert text["Content-Type"] == "text/plain; charset=iso-8859-1"
+    assert text.get_payload().startswith("\r\n<joe@far.example>:")
+
+
+def test_plain_words_are_utf8_where_the_rest_may_be() -> None:
+    given = replace(LATIN, charset="US-ASCII", text=("Sorry.",))
+    charsets = []
+    for utf8_is_on in (True, False):
+        settings = replace(SETTINGS, smtputf8_enable=utf8_is_on)
+        _, [text, *_] = parts(write(FAILED, template=given, settings=settings))
+        charsets.append((text["Content-Type"], text["Content-Transfer-Encoding"]))
+    assert charsets == [
+        ("text/plain; charset=utf-8", "8bit"),
+        ("text/plain; charset=US-ASCII", None),
+    ]
 
 
 BOUNDARY = "--NEWID.1795353714/mx.example.net"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import email
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,6 +40,7 @@ async def test_what_is_too_old_is_returned(tmp_path: Path) -> None:
         report = made.agent.contents[-1].decode()
         assert made.agent.tried[-1] == "ann"  # the sender
         assert "Subject: Undelivered Mail Returned to Sender" in report
+        assert "\r\nFrom: Mail Delivery System <MAILER-DAEMON@mx.test.example>\r\n" in report
         assert await made.states() == {}
 
 
@@ -257,3 +260,85 @@ async def test_what_would_come_of_mail_is_told(tmp_path: Path) -> None:
         assert told.count(b"Action: undeliverable") == 2
         assert len(made.agent.contents) == 2  # the question and one report: no bounce
         assert await made.states() == {}
+
+
+SITES_OWN = b"""\
+failure_template = <<EOF
+Charset: iso-8859-1
+From: Post <post>
+Subject: Returned
+Postmaster-Subject: Returned to somebody
+
+Failure at $myhostname: gepr\xfcft.
+EOF
+delay_template = Delay of $delay_warning_time_hours hour(s).
+success_template = Success.
+verify_template = Verified.
+"""
+
+
+def text_of(report: bytes) -> tuple[str, str, str]:
+    """(From, Subject, first line of the text) of a report."""
+    message = email.message_from_bytes(report)
+    text = message.get_payload(0)
+    assert isinstance(text, Message)
+    octets = text.get_payload(decode=True)
+    assert isinstance(octets, bytes)
+    charset = text.get_content_charset()
+    assert charset is not None
+    return message["From"], message["Subject"], octets.decode(charset).partition("\r\n")[0]
+
+
+@pytest.mark.parametrize("utf8", ["yes", "no"])
+@asynchronous
+async def test_reports_have_the_words_of_the_site(utf8: str, tmp_path: Path) -> None:
+    path = tmp_path / "bounce.cf"
+    path.write_bytes(SITES_OWN)
+    values = {
+        "bounce_template_file": str(path),
+        "smtputf8_enable": utf8,
+        "delay_warning_time": "1h",
+        "confirm_delay_cleared": "yes",
+        "notify_classes": "bounce",
+    }
+    async with queue(tmp_path, values=values) as made:
+        made.agent.script |= {"bad": Status.BOUNCED, "late": Status.DEFERRED}
+        asked = replace(recipient("joe@far.example"), notify=frozenset({"SUCCESS"}))
+        given = envelope("bad@far.example", "late@far.example")
+        await made.enter(replace(given, recipients=(*given.recipients, asked)))
+        await made.enter(replace(envelope("tim@far.example"), is_traced=True, is_probe=True))
+        await made.run()
+        await made.quiet()
+        made.clock.now += HOUR
+        await made.look()
+        made.agent.script.clear()
+        made.clock.now += HOUR + 1
+        await made.look()
+        await made.quiet()
+    reports = {
+        (*text_of(content), delivery.envelope.eightbit)
+        for content, delivery in zip(made.agent.contents, made.agent.deliveries, strict=True)
+        if b"multipart/report" in content
+    }
+    ours = "Mail Delivery System <MAILER-DAEMON@mx.test.example>"
+    sites = "Post <post@mx.test.example>"
+    failure = "Failure at mx.test.example: geprüft."
+    is_utf8 = utf8 == "yes"
+    assert reports == {
+        (sites, "Returned", failure, True),
+        (sites, "Returned to somebody", "", True),
+        (ours, "Delayed Mail (still being retried)", "Delay of 1 hour(s).", is_utf8),
+        (ours, "Delayed Mail (delivered)", "Success.", is_utf8),
+        (ours, "Successful Mail Delivery Report", "Success.", is_utf8),
+        (ours, "Mail Delivery Status Report", "Verified.", is_utf8),
+    }
+
+
+@asynchronous
+async def test_without_append_at_myorigin_our_own_name_has_no_domain(tmp_path: Path) -> None:
+    async with queue(tmp_path, values={"append_at_myorigin": "no"}) as made:
+        made.agent.script["joe"] = Status.BOUNCED
+        await made.enter(envelope("joe@far.example"))
+        await made.run()
+        await made.quiet()
+        assert text_of(made.agent.contents[-1])[0] == "Mail Delivery System <MAILER-DAEMON>"
