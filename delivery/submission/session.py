@@ -11,7 +11,6 @@ SOURCE       Postfix smtpd(8) stand-alone mode; RFC 5321
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -29,7 +28,6 @@ from delivery.values import Client, Envelope, Recipient
 
 PIECE = 64 * 1024
 HERE = Client(address="127.0.0.1", port=0, name="localhost")
-_BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ class Session:
         try:
             self._say(sink, protocol.send(replies.greeting(self._terms.smtpd_banner)))
             while not protocol.closed and (line := source.readline(PIECE)):
-                protocol.receive_data(_BARE_NEWLINE.sub(b"\r\n", line))
+                protocol.receive_data(line)
                 while isinstance(event := protocol.next_event(), events.Event):
                     if isinstance(event, events.ContentChunk):
                         self._take(event.data)

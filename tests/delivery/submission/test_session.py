@@ -7,7 +7,7 @@ from pathlib import Path
 
 from delivery.submission import drop
 from delivery.submission.drop import Drop, Slip, Terms
-from delivery.submission.session import Session
+from delivery.submission.session import PIECE, Session
 
 TERMS = Terms(
     myhostname="mx.here.example", smtpd_banner="mx.here.example ESMTP", message_size_limit=1000
@@ -78,6 +78,26 @@ def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
     talk(tmp_path, "HELO x", "MAIL FROM:<>", "RCPT TO:<a>", "DATA", "half")
     talk(tmp_path, "HELO x", "MAIL FROM:<>", "RCPT TO:<a>", "DATA", "x" * 2000, ".")
     assert [item.name for item in tmp_path.iterdir()] == ["wake"]
+
+
+def test_chunks_have_the_octets_that_were_announced(tmp_path: Path) -> None:
+    drop.make_drop(tmp_path)
+    replies = talk(
+        tmp_path, "EHLO x", "MAIL FROM:<>", "RCPT TO:<a>", "BDAT 14 LAST", "Subject: x\n\nb", "QUIT"
+    )
+    assert [reply[:3] for reply in replies if reply[3] == " "][-2:] == ["250", "221"]
+    [(_, text)] = left(tmp_path)
+    assert text.endswith(b"\r\nSubject: x\r\n\r\nb\r\n")
+
+
+def test_a_line_end_is_one_however_it_is_read(tmp_path: Path) -> None:
+    drop.make_drop(tmp_path)
+    lines = ("HELO x", "MAIL FROM:<>", "RCPT TO:<a>", "DATA", "", "x" * (PIECE - 1), "end", ".")
+    sink = io.BytesIO()
+    said = "".join(f"{line}\r\n" for line in lines).encode()
+    Session(tmp_path, Terms()).serve(io.BytesIO(said), sink)
+    [(_, text)] = left(tmp_path)
+    assert text.endswith(b"xx\r\nend\r\n")
 
 
 def test_two_messages(tmp_path: Path) -> None:
