@@ -164,5 +164,6 @@ if __name__ == "__main__":
     try:
         sys.exit(run())
     except KeyboardInterrupt:
-        log.event("engine", state="interrupted")
+        if sys.argv[1:2] == ["serve"]:
+            log.event("engine", state="interrupted")
         sys.exit(130)

@@ -65,12 +65,15 @@ def test_a_signal_in_the_middle_leaves_nothing(directory: Path, number: signal.S
     with subprocess.Popen(
         [sys.executable, "-m", "delivery", "sendmail", "joe"],
         stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as sender:
         assert sender.stdin is not None
+        assert sender.stdout is not None
         sender.stdin.write(b"Subject: half\n\n")
         sender.stdin.flush()
         eventually(lambda: list(directory.glob("*.part")))
         sender.send_signal(number)
         assert sender.wait(30) == 128 + number
+        assert sender.stdout.read() == b""
     assert [item.name for item in directory.iterdir()] == ["wake"]
