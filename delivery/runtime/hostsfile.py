@@ -11,6 +11,8 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from delivery.runtime.filestamp import Stamp, stamp
+
 HOSTS = Path("/etc/hosts")
 FILE_LIMIT = 16 * 1024 * 1024  # characters read; block lists grow large
 
@@ -20,7 +22,7 @@ class HostsFile:
 
     def __init__(self, path: Path = HOSTS) -> None:
         self._path = path
-        self._stamp = (-1, -1)
+        self._stamp: Stamp = None
         self._addresses: dict[str, list[str]] = {}
         self._names: dict[str, str] = {}
 
@@ -35,16 +37,15 @@ class HostsFile:
         return self._names.get(address, "")
 
     def _read(self) -> None:
+        found = stamp(self._path)
+        if found is None or found == self._stamp:
+            return  # no hosts file: the DNS alone
         try:
-            state = self._path.stat()
-            stamp = (state.st_mtime_ns, state.st_size)
-            if stamp == self._stamp:
-                return
             with self._path.open(errors="replace") as file:
                 text = file.read(FILE_LIMIT)
         except OSError:
-            return  # no hosts file: the DNS alone
-        self._stamp = stamp
+            return
+        self._stamp = found
         self._addresses, self._names = {}, {}
         for line in text.splitlines():
             words = line.partition("#")[0].split()
