@@ -166,8 +166,8 @@ class Listeners:
         endpoint = self._endpoint(name)
         if rules is None:
             return _Place(endpoint, (endpoint.host,) if endpoint.host else None, ("ipv4", "ipv6"))
-        if rules.tls.settings.smtpd_tls_wrappermode and (problem := _no_wrapping(rules)):
-            raise ConfigError(f"service {name}: smtpd_tls_wrappermode: {problem}")
+        if rules.tls.settings.smtpd_tls_wrappermode and rules.tls.context() is None:
+            raise ConfigError(f"service {name}: smtpd_tls_wrappermode: {rules.tls.problem}")
         parameters = rules.main
         hosts = (endpoint.host,) if endpoint.host else listening_addresses(parameters)
         if hosts == ():
@@ -258,11 +258,6 @@ def _is_crowding(session: Session, count: int) -> bool:
     if count <= CROWD * limit or limit <= 0 or rules.settings.smtpd_upstream_proxy_protocol:
         return False
     return not holds(rules.unlimited, session.client)
-
-
-def _no_wrapping(rules: ServiceRules) -> str:
-    """Why TLS from the first byte is not possible; '' when it is."""
-    return rules.tls.problem if rules.tls.context() is None else ""
 
 
 async def _claim(place: _Place, family: int) -> None:
