@@ -266,12 +266,9 @@ class Writer:
 
     def abandon(self) -> None:
         """Leave nothing."""
-        try:
+        with contextlib.suppress(OSError):  # what a full disk did not take, it does not take now
             self._file.close()
-        except OSError:
-            pass  # what a full disk did not take before, it does not take now
-        finally:
-            self._part.unlink(missing_ok=True)
+        self._part.unlink(missing_ok=True)
 
 
 def wake(directory: Path) -> None:
