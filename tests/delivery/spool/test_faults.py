@@ -308,14 +308,20 @@ def test_a_damaged_content_file_is_set_aside(tmp_path: Path, damage: str) -> Non
     run()
 
 
-@asynchronous
-async def test_an_envelope_that_is_gone_leaves_its_text_with_the_operator(tmp_path: Path) -> None:
-    async with spool(tmp_path) as opened:
+async def without_envelope(path: Path) -> str:
+    """The name of a message of which the queue has the text alone."""
+    async with spool(path) as opened:
         queue_id = await opened.enter(envelope(), small())
-    connection = sqlite3.connect(tmp_path / "0" / FILE_NAME)
+    connection = sqlite3.connect(path / "0" / FILE_NAME)
     with connection:
         connection.execute("DELETE FROM message")
     connection.close()
+    return queue_id
+
+
+@asynchronous
+async def test_an_envelope_that_is_gone_leaves_its_text_with_the_operator(tmp_path: Path) -> None:
+    queue_id = await without_envelope(tmp_path)
     trouble: list[str] = []
     async with spool(tmp_path, trouble=trouble.append) as opened:
         [corrupt] = opened.recovery.corrupt
@@ -332,12 +338,7 @@ async def test_an_envelope_that_is_gone_leaves_its_text_with_the_operator(tmp_pa
 async def test_what_was_saved_lasts_before_it_leaves_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with spool(tmp_path) as opened:
-        queue_id = await opened.enter(envelope(), small())
-    connection = sqlite3.connect(tmp_path / "0" / FILE_NAME)
-    with connection:
-        connection.execute("DELETE FROM message")
-    connection.close()
+    queue_id = await without_envelope(tmp_path)
     synced: list[tuple[str, bool, int]] = []
 
     def note(path: Path) -> None:
