@@ -22,10 +22,11 @@ from select import PIPE_BUF
 from typing import Any, TextIO
 
 from delivery.linequeue import LineQueue
+from delivery.printable import printable
 
 VALUE_LIMIT = 512  # characters of one value
 
-_is_plain = re.compile(rf"[!#-<>-~]{{1,{VALUE_LIMIT}}}").fullmatch  # printable() changes nothing
+_is_plain = re.compile(rf"[!#-<>-~]{{1,{VALUE_LIMIT}}}").fullmatch  # _shown() changes nothing
 
 _background: list[LineQueue[str]] = []  # the queue in use, if any
 
@@ -37,7 +38,7 @@ def event(name: str, stream: TextIO | None = None, /, **values: object) -> None:
         if value is None or value == "":
             continue
         text = value if type(value) is str else str(value)
-        parts.append(f"{key}={text if _is_plain(text) else printable(text)}")
+        parts.append(f"{key}={text if _is_plain(text) else _shown(text)}")
     line = " ".join(parts)
     if stream is None and _background:
         _background[-1].put(line)
@@ -110,12 +111,11 @@ def encodable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def printable(text: str) -> str:
+def _shown(text: str) -> str:
     """The text on one line, quoted where it holds a blank or a quote."""
     if len(text) > VALUE_LIMIT:
         text = text[:VALUE_LIMIT] + "..."
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else "?" for character in text)
+    text = printable(text)
     if " " in text or '"' in text or "=" in text:
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return text

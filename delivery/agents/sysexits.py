@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from delivery.courier.wire import Answer
+from delivery.printable import printable
 
 _DETAILS = {
     64: ("5.3.0", "command line usage error"),
@@ -34,15 +35,14 @@ _DETAILS = {
 _STATUS = re.compile(r"\s*([45]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)(.*)")  # RFC 3463 2
 
 
-def printable(text: str) -> str:
+def _shown(output: str) -> str:
     """Output of a command as it may be logged and reported."""
-    text = re.sub(r"[\t\n]", " ", text)
-    return "".join(character if character.isprintable() else "_" for character in text)
+    return printable(re.sub(r"[\t\n]", " ", output), "_")
 
 
 def judge(answer: Answer, command: str) -> tuple[str, str]:
     """(status code, reason); a status of class 2 means delivered, the reason is then its output."""
-    output = printable(answer.output)
+    output = _shown(answer.output)
     shown = f'"{command}"'
     said = f". Command output: {output}" if output else ""
     if answer.timed_out:

@@ -9,6 +9,7 @@ from delivery.policy import access
 from delivery.policy.case import CERTIFICATE, CLIENT, LOGIN, REVERSE_CLIENT, Case, Subject
 from delivery.policy.registry import Answer, restriction
 from delivery.policy.verdict import DUNNO, PERMIT, Verdict, reject
+from delivery.printable import printable
 from tables import keys
 from tables.reading.lookup import Maps
 from tables.restrictions import Argument
@@ -101,7 +102,7 @@ def check_sasl_access(case: Case, maps: Maps) -> Answer:
     login = case.facts.login
     if not login or not case.settings.smtpd_sasl_auth_enable:
         return DUNNO
-    shown = "".join(letter if letter.isprintable() else "_" for letter in login)
+    shown = printable(login, "_")
     return access.ask_table(case, maps, (login,), Subject(shown, LOGIN)) or DUNNO
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from delivery.printable import printable
 from tables.frozen import dataclass, replace
 
 REPLY_LIMIT = 510  # characters of one reply line; RFC 5321 4.5.3.1.5
@@ -239,8 +240,7 @@ def checked(verdict: Verdict, *, soft_bounce: bool) -> Verdict:
     if soft_bounce and code >= 500:  # postconf(5) soft_bounce
         code -= 100
     enhanced = f"{code // 100}{enhanced[1:]}"
-    if not text.isprintable():
-        text = "".join(character if character.isprintable() else " " for character in text)
+    text = printable(text, " ")
     text = text[: REPLY_LIMIT - len(enhanced) - 5]
     if (code, enhanced, text) == (verdict.code, verdict.enhanced, verdict.text):
         return verdict

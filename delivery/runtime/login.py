@@ -17,6 +17,7 @@ import base64
 import contextlib
 
 from delivery import log
+from delivery.printable import printable
 from delivery.runtime.dovecot import (
     Answer,
     AuthService,
@@ -100,7 +101,7 @@ class Login:
             case Verdict.MORE:
                 return replies.challenge(answer.challenge)
             case Verdict.DONE:
-                self.user = "".join(c if c.isprintable() else "?" for c in answer.user)
+                self.user = printable(answer.user)
                 return replies.LOGGED_IN
             case Verdict.FAILED:
                 reason = answer.reason or "(reason unavailable)"

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from delivery.printable import printable
 from delivery.spool.records import Listing, QueueState
 
 _MARKS = {"active": "*", "hold": "!", "corrupt": "?"}  # the last is ours
@@ -79,16 +80,16 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         size += int(message["size"])
         mark = _MARKS.get(str(message["state"])) or (_EXPIRED if message["expired"] else " ")
         arrived = time.strftime("%a %b %e %H:%M:%S", time.localtime(float(message["arrived"])))
-        sender = _printable(message["sender"]) or "MAILER-DAEMON"
+        sender = printable(message["sender"]) or "MAILER-DAEMON"
         yield f"{message['id']}{mark} {message['size']:>8} {arrived}  {sender}"
         if message["reason"]:
-            yield f"({_printable(message['reason'])})".rjust(_WIDTH)
+            yield f"({printable(message['reason'])})".rjust(_WIDTH)
         before = ""
         for recipient in sorted(message["recipients"], key=lambda each: each["reason"] != ""):
             if recipient["reason"] != before:
                 before = recipient["reason"]
-                yield f"({_printable(before)})".rjust(_WIDTH)
-            yield " " * 41 + _printable(recipient["address"])
+                yield f"({printable(before)})".rjust(_WIDTH)
+            yield " " * 41 + printable(recipient["address"])
         hidden = int(message["recipient_count"]) - len(message["recipients"])
         if hidden > 0:
             yield " " * 41 + f"... and {hidden} more"
@@ -97,7 +98,3 @@ def as_text(messages: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield "Mail queue is empty"
     else:
         yield f"-- {(size + 1023) // 1024} Kbytes in {count} Request{'s' if count > 1 else ''}."
-
-
-def _printable(text: object) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text))

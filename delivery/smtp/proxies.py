@@ -16,6 +16,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 
+from delivery.printable import printable
 from delivery.smtp import replies
 from delivery.smtp.grammar import neuter
 from delivery.smtp.replies import Mistake
@@ -196,4 +197,4 @@ def _decode(coded: str) -> str:
         value = octets.encode("latin-1").decode("utf-8")
     except UnicodeError:
         value = octets
-    return "".join(letter if letter.isprintable() else "?" for letter in value)
+    return printable(value)

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from delivery.config import ConfigError, read_config
+from delivery.printable import printable
 from delivery.submission.drop import Slip, Terms, Writer, read_terms
 from delivery.submission.message import HeaderTooLong, RecipientHeaders, copy, read_addresses
 from delivery.submission.options import Mode, Options, UsageError, read_options
@@ -249,6 +250,5 @@ def _slip(options: Options, who: _Caller, recipients: Sequence[Address]) -> Slip
 
 
 def _say(text: str) -> None:
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
     with contextlib.suppress(OSError):  # nobody listens: the status says it all
-        sys.stderr.write(f"sendmail: {shown}\n")
+        sys.stderr.write(f"sendmail: {printable(text)}\n")

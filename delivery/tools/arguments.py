@@ -14,6 +14,7 @@ import getopt
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
+from delivery.printable import printable
 from delivery.submission.options import complaint
 
 Options = list[tuple[str, str]]  # letter, value
@@ -65,6 +66,5 @@ def show(lines: Iterable[str]) -> None:
 
 def say(name: str, text: str) -> None:
     """A line for the operator."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
     with contextlib.suppress(OSError):  # nobody listens: the status says it all
-        print(f"{name}: {shown}", file=sys.stderr)
+        print(f"{name}: {printable(text)}", file=sys.stderr)
